@@ -1,0 +1,109 @@
+"""The network on the chip: which core and slot each neuron has, axon tables, synapse memory, weights in the chip's numbers.
+
+Sources are numbered neurons first (0 .. n_neurons-1, ordered by core, then slot), then input lines. A source's spike
+becomes one packet per out-axon entry; a packet names an in-axon of its target core; an in-axon owns a run of segments,
+a segment a run of synapses that share delay and accumulator bank. Everything the engine needs is one of these arrays.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chipsim.chip.spec import ChipSpec
+
+SYNAPSE_FORMATS = ("dense", "sparse", "conv")
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A run of slots on one core that hold neurons of one population, and where their parameters stand."""
+
+    core: int          # index into Layout.cores
+    start: int         # neuron numbers [start, stop)
+    stop: int
+    population: int    # index into Layout.populations
+    first: int         # index within the population of neuron `start`
+
+
+@dataclass(frozen=True, eq=False)
+class LayoutPopulation:
+    """What stays of a population: enough to find the way back from a neuron number, and to label a report."""
+
+    name: str
+    shape: tuple[int, ...]
+    is_input: bool
+    start: int         # first source number when contiguous over its groups; inputs: first line
+    depth: int         # ticks from the input's tick to this population's answer to it (pipeline depth)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    chip: ChipSpec
+    network: str                       # name of the network
+    populations: tuple[LayoutPopulation, ...]
+    outputs: tuple[str, ...]
+    dt: float | None
+
+    # where (C cores in use)
+    cores: np.ndarray                  # int32[C]   core number on the chip (core = router * cores_per_router + port)
+    core_start: np.ndarray             # int64[C+1] neuron numbers of core c: [core_start[c], core_start[c+1])
+    groups: tuple[Group, ...]          # in evaluation order
+
+    # neurons (N)
+    model: str                         # kernel name: "affine" or "loihi_lif" ...
+    options: dict[str, object]         # of the kernel, one value for all neurons
+    params: dict[str, np.ndarray]      # [N] each, dtype as the model says
+    population_index: np.ndarray       # int32[N] index within its population (flat)
+
+    # axons and synapses (S = N + lines sources, A in-axons, G segments, W stored synapses)
+    out_start: np.ndarray              # int64[S+1]
+    out_axon: np.ndarray               # int32[.]   in-axon per out-axon entry
+    axon_core: np.ndarray              # int32[A]   index into cores
+    axon_format: np.ndarray            # uint8[A]   index into SYNAPSE_FORMATS
+    axon_start: np.ndarray             # int64[A+1] into segments
+    segment_delay: np.ndarray          # uint8[G]   ticks from the tick of the spike to the tick it acts in
+    segment_bank: np.ndarray           # uint8[G]   0: accumulator itself; b > 0: bank b, shifted by bank_shift[b] at the tick's end
+    segment_start: np.ndarray          # int64[G+1] into synapses
+    target: np.ndarray                 # uint16|uint32[W] slot on the target core
+    weight: np.ndarray                 # int16|float64[W]
+    bank_shift: np.ndarray             # int32[B]   arithmetic shift applied to a bank's sum (negative: right)
+    first_input: np.ndarray | None     # float64[d, N] added to the accumulators of ticks 0..d-1, or None
+
+    # account of the compilation
+    usage: dict[str, np.ndarray] = field(default_factory=dict)     # resource -> [C] in use
+    limits: dict[str, int | None] = field(default_factory=dict)    # resource -> per core
+    approximations: tuple[dict, ...] = ()                          # what was rounded, replaced, dropped; with its size
+    log: tuple[dict, ...] = ()                                     # pass, seconds, figures of merit
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_neurons(self) -> int:
+        return int(self.core_start[-1])
+
+    @property
+    def n_sources(self) -> int:
+        return len(self.out_start) - 1
+
+    @property
+    def n_lines(self) -> int:
+        return self.n_sources - self.n_neurons
+
+    @property
+    def n_cores(self) -> int:
+        return len(self.cores)
+
+    def neurons_of(self, population: str) -> np.ndarray:
+        """Neuron (or source) numbers of a population's units, in the population's own flat order."""
+        for i, p in enumerate(self.populations):
+            if p.name != population:
+                continue
+            size = int(np.prod(p.shape))
+            if p.is_input:
+                return np.arange(p.start, p.start + size)
+            out = np.empty(size, np.int64)
+            for g in self.groups:
+                if g.population == i:
+                    out[g.first : g.first + g.stop - g.start] = np.arange(g.start, g.stop)
+            return out
+        raise KeyError(f"no population `{population}`; there are {', '.join(p.name for p in self.populations)}")

@@ -1,0 +1,84 @@
+"""What happened: counts of actions, times, spikes; everything a report needs, and nothing that has a price yet.
+
+Action counts, not joules: another cost table re-prices a Run without running it again. Times are outcomes of the
+simulation and stay those of the chip that was simulated.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# What a chip does, in the order of the count arrays. A cost table has an energy for each.
+ACTIONS = (
+    "neuron_idle",      # visit of a neuron that has no state, input or bias
+    "neuron_active",    # update of a neuron that has
+    "spike",            # spike-out of the soma
+    "axon_out",         # packet made by a core
+    "host_spike",       # packet made by the host port for an input line
+    "axon_in",          # packet taken by a synapse server
+    "synop_dense",      # synaptic operations, by synapse format of the in-axon
+    "synop_sparse",
+    "synop_conv",
+    "hop_inject",       # flits over a channel, by channel class
+    "hop_eject",
+    "hop_east_west",
+    "hop_north_south",
+    "reset",            # cores reset between samples
+    "barrier",          # ticks ended by a barrier
+)
+A = {name: i for i, name in enumerate(ACTIONS)}
+SYNOPS = ("synop_dense", "synop_sparse", "synop_conv")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Counters, times and spikes of one simulation of `ticks` ticks (times in integer picoseconds).
+
+    counts         int64[ticks, ACTIONS]    summed over cores
+    core_counts    int64[C, ACTIONS]        summed over ticks (hops: packets sent by the core)
+    source_spikes  int64[S]                 spikes (input lines: events) per source
+    link_packets   int64[L]                 flits per channel; `links` says which
+    links          dict of arrays [L]: from_router, to_router, kind (0 inject, 1 eject, 2 east-west, 3 north-south), core
+    tick_ps        int64[ticks]             length of each tick, barrier included (0 with timing "none")
+    barrier_ps     int64[ticks]
+    tick_limit     int32[ticks]             what set the tick: code*2^24 + index; see `limit_name`
+    soma_ps        int64[C], synapse_ps int64[C]  busy time per core, summed over ticks; stall_ps int64[C] soma stalled on a full FIFO
+    slowest        dict describing the slowest tick: tick, core or link, busy times of its servers
+    latency        int64[bins] histogram of packet latencies (made -> accepted by the synapse server's FIFO); see stats.py
+    spikes         population -> (tick int64[n], index int32[n]) for recorded populations, ordered by tick, then index
+    values         population -> float64[ticks, size] output values, for populations that emit values each tick
+    states         (population, variable) -> array[ticks, size] for probed variables
+    packets        None or dict of arrays, one entry per packet: tick, source, axon, made_ps, entered_ps, arrived_ps, started_ps, done_ps
+    samples        None or dict: ticks (per sample), count, labels (or None), depth per output, predicted, output_counts
+    meta           command line, versions, seed, timing level, wall time, stimulus, rates
+    """
+
+    layout_name: str
+    chip: dict                       # the resolved chip description, as ChipSpec.to_dict() gives it
+    timing: str
+    ticks: int
+    counts: np.ndarray
+    core_counts: np.ndarray
+    source_spikes: np.ndarray
+    link_packets: np.ndarray
+    links: dict[str, np.ndarray]
+    tick_ps: np.ndarray
+    barrier_ps: np.ndarray
+    tick_limit: np.ndarray
+    soma_ps: np.ndarray
+    synapse_ps: np.ndarray
+    stall_ps: np.ndarray
+    slowest: dict
+    latency: np.ndarray
+    cores: np.ndarray
+    populations: tuple[dict, ...] = ()
+    usage: dict[str, np.ndarray] = field(default_factory=dict)
+    limits: dict[str, int | None] = field(default_factory=dict)
+    approximations: tuple[dict, ...] = ()
+    spikes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    states: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
+    packets: dict[str, np.ndarray] | None = None
+    samples: dict | None = None
+    meta: dict = field(default_factory=dict)

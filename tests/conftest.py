@@ -1,0 +1,23 @@
+"""Fixtures shared by all tests."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def validation_dir() -> Path:
+    """Folder with oracles and golden data that are not part of the repository."""
+    for folder in (os.environ.get("CHIPSIM_VALIDATION"), ROOT.parent / "shared" / "validation"):
+        if folder and Path(folder).is_dir():
+            return Path(folder)
+    pytest.skip("golden data not found: set CHIPSIM_VALIDATION to the folder that holds loihi/, nir/, noc/ ...")
+
+
+@pytest.fixture
+def examples_dir() -> Path:
+    return ROOT / "examples"
