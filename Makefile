@@ -12,7 +12,7 @@ PYTHON := $(shell for p in python3.11 python3 python3.12 python3.13; do \
 endif
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 CYTHON := $(shell find src_cython -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: demo test bench docs lint dist-check build clean
@@ -53,20 +53,25 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "chipsim needs Python 3.11 or newer: none found; try make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "chipsim needs Python 3.11 or newer; $(PYTHON) is older: try make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/tools: pyproject.toml | $(VENV)/bin/python
-	$(PIP) "setuptools>=77" "cython>=3.1"
+	@echo "installing build tools into $(VENV)"
+	@$(PIP) "setuptools>=77" "cython>=3.1"
 	@touch $@
 
 $(VENV)/run: pyproject.toml setup.py $(VENV)/tools
-	$(PIP) --no-build-isolation --editable .
+	@echo "installing chipsim and what it needs to run into $(VENV)"
+	@$(PIP) --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev: pyproject.toml setup.py $(VENV)/tools
-	$(PIP) --no-build-isolation --editable ".[dev]"
+	@echo "installing chipsim and what it takes to develop it into $(VENV)"
+	@$(PIP) --no-build-isolation --editable ".[dev]"
 	@touch $@ $(VENV)/run
 
 $(VENV)/built: $(CYTHON) $(VENV)/run
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	@echo "compiling the engine"
+	@$(BIN)/python setup.py --quiet build_ext --inplace
 	@touch $@

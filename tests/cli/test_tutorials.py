@@ -1,0 +1,66 @@
+"""Every command in the README and the tutorials runs, and prints what the page shows."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tutorials import agrees, prepare, refreshed, run, steps
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs" / "tutorials").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_what_its_commands_print(page, tmp_path):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    prepare(tmp_path)
+    assert steps(text), f"{page} shows no command"
+    for step in steps(text):
+        printed, code = run(step, tmp_path)
+        where = f"{page}:{step.line}: {step.arguments[-1].strip()}"
+        assert code == 0, f"{where}\nexit code {code}\n{printed}"
+        if step.has_output_block:
+            assert agrees(step.shown, printed), (
+                f"{where}\n--- shown\n{step.shown}--- printed\n{printed}"
+                f"--- refresh with: python tools/tutorials.py --write {page}")
+
+
+SESSION = """\
+Text.
+
+```console
+$ cat > a.txt <<END
+> one
+> two
+> END
+$ wc -l < a.txt
+2
+$ python -c "import time; print('took', time.time(), 's')"
+took ... s
+```
+
+```python
+print("three")
+```
+
+```text
+three
+```
+"""
+
+
+def test_a_session_is_taken_apart_into_commands_and_output(tmp_path):
+    prepare(tmp_path)
+    found = steps(SESSION)
+    assert [s.line for s in found] == [4, 8, 10, 14]
+    assert [s.shown for s in found] == ["", "2\n", "took ... s\n", "three\n"]
+    assert [SESSION[s.start:s.stop] for s in found] == [s.shown for s in found]
+    for step in found:
+        printed, code = run(step, tmp_path)
+        assert code == 0 and agrees(step.shown, printed), printed
+
+
+def test_wrong_output_is_noticed_and_refreshed_but_for_what_is_left_open():
+    shown, printed = "accuracy 96 %\ntook ... s\n", "accuracy 97 %\ntook 2 s\n"
+    assert not agrees(shown, printed)
+    assert refreshed(shown, printed) == "accuracy 97 %\ntook ... s\n"
