@@ -33,7 +33,7 @@ docs: $(VENV)/dev $(VENV)/built
 
 lint: $(VENV)/dev $(VENV)/built
 	$(BIN)/ruff check .
-	$(BIN)/cython-lint src_cython
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src_cython
 	$(BIN)/mypy
 
 dist-check: $(VENV)/dev
