@@ -1,0 +1,114 @@
+"""The compiled engine: function tick by tick in one call per chunk, then the mesh of each tick, on as many threads as asked.
+
+On barrier chips what a spike does does not depend on when in the tick it arrives, so function runs first and leaves
+the packets of each tick behind; the mesh phases of different ticks share nothing and run in parallel. Every result is
+an integer sum or sits at its tick's place, so the number of threads cannot be seen in it.
+"""
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from chipsim.engine.fabric import Fabric, analytic
+from chipsim.engine.function import Function
+from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
+from chipsim.engine.plan import Plan
+from chipsim.engine.stats import N_BINS
+from chipsim.models.kernels import KERNELS
+
+CHUNK_PACKETS = 1 << 20                     # packets whose times are held at once: 40 MB
+
+
+class CompiledEngine:
+    """Advance a Plan tick by tick. `timing` is "none", "analytic" or "exact"; same results as ReferenceEngine."""
+
+    def __init__(self, plan: Plan, recording: Recording, timing: str = "exact", threads: int = 1):
+        self.plan, self.recording, self.timing, self.threads = plan, recording, timing, max(1, threads)
+        self.function = Function(plan, recording.sources, timing != "none")
+        self.fabrics = [Fabric(plan) for _ in range(self.threads)] if timing == "exact" else []
+        self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 and self.fabrics else None
+        self.chunks: list[tuple] = []
+        cores = plan.layout.n_cores
+        self.soma_ps, self.stall_ps = np.zeros(cores + 1, np.int64), np.zeros(cores + 1, np.int64)
+        self.synapse_ps, self.latency = np.zeros(cores, np.int64), np.zeros(N_BINS, np.int64)
+        self.slowest: tuple[int, int, dict] = (-1, -1, {})
+        self.packets: list[dict] = []
+        self.ticks_per_call = 16
+
+    def advance(self, n_ticks: int, start: np.ndarray, line: np.ndarray, value: np.ndarray | None,
+                reset_every: int = 0) -> None:
+        """Run `n_ticks`; the events of tick t are line[start[t]:start[t+1]]; reset before every `reset_every`-th tick."""
+        done = 0
+        while done < n_ticks:
+            n = min(self.ticks_per_call, n_ticks - done)
+            self.chunk(n, start[done : done + n + 1], line, value, reset_every)
+            done += n
+
+    def chunk(self, n: int, start, line, value, reset_every: int) -> None:
+        first_tick = self.function.tick
+        state = KERNELS[self.plan.layout.model].state
+        probes = [(name, ids, np.zeros((n, len(ids)), state[name])) for name, ids in self.recording.probes]
+        counts, active = self.function.advance(n, np.ascontiguousarray(start, np.int64),
+                                               np.ascontiguousarray(line, np.uint32), value, reset_every, probes)
+        ps, limit = np.zeros(n, np.int64), np.zeros(n, np.int32)
+        if self.timing == "analytic":
+            analytic(self.plan, self.function, n, ps, limit, self.soma_ps, self.synapse_ps)
+        elif self.timing == "exact":
+            self.mesh(n, first_tick, ps, limit)
+        self.chunks.append((counts, active, ps, limit, [out for _, _, out in probes]))
+
+    def mesh(self, n: int, first_tick: int, ps: np.ndarray, limit: np.ndarray) -> None:
+        start, source, axon = self.function.packets()
+        times = np.zeros((5, max(1, len(source))), np.int64)
+        bounds = [n * i // self.threads for i in range(self.threads + 1)]
+        parts = [(np.zeros_like(self.soma_ps), np.zeros_like(self.synapse_ps), np.zeros_like(self.stall_ps),
+                  np.zeros_like(self.latency)) for _ in range(self.threads)]
+
+        def part(i: int) -> None:
+            self.fabrics[i].run(self.function, bounds[i], bounds[i + 1], ps, limit, times, *parts[i])
+
+        if self.pool:
+            list(self.pool.map(part, range(self.threads)))
+        else:
+            part(0)
+        for soma, synapse, stall, latency in parts:
+            self.soma_ps += soma
+            self.synapse_ps += synapse
+            self.stall_ps += stall
+            self.latency += latency
+        slowest = int(ps.argmax())
+        if ps[slowest] > self.slowest[0]:
+            self.slowest = (int(ps[slowest]), first_tick + slowest, records(slowest, first_tick, start, source, axon, times))
+        if self.recording.packets:
+            self.packets += [records(t, first_tick, start, source, axon, times) for t in range(n)]
+        per_tick = max(1, len(source) // n)
+        self.ticks_per_call = int(np.clip(CHUNK_PACKETS // per_tick, 1, 4096))
+
+    def outcome(self) -> Outcome:
+        """Everything since the engine was made."""
+        tick, source, payload = self.function.recorded()
+
+        def joined(i: int) -> np.ndarray:
+            return np.concatenate([c[i] for c in self.chunks])
+
+        return Outcome(
+            active=joined(1), core_active=self.function.active_per_core(), spike_counts=joined(0),
+            source_spikes=self.function.spikes_per_source(), event_tick=tick, event_source=source, event_payload=payload,
+            probes=[np.concatenate([c[4][i] for c in self.chunks]) for i in range(len(self.recording.probes))],
+            tick_ps=joined(2), tick_limit=joined(3), soma_ps=self.soma_ps, synapse_ps=self.synapse_ps,
+            stall_ps=self.stall_ps, latency=self.latency, slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
+            packets=columns(self.packets) if self.recording.packets else None)
+
+
+def records(t: int, first_tick: int, start, source, axon, times) -> dict[str, np.ndarray]:
+    """The packets of tick t of a chunk, host port first, then core by core in the order they were made."""
+    part = slice(start[t], start[t + 1])
+    n = part.stop - part.start
+    values = (np.full(n, first_tick + t, np.int64), source[part].astype(np.int64), axon[part].astype(np.int64),
+              *(row[part].copy() for row in times))
+    return dict(zip(PACKET_FIELDS, values, strict=True))
+
+
+def columns(parts: list[dict]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([p[name] for p in parts]) for name in PACKET_FIELDS}

@@ -1,0 +1,57 @@
+"""What set the length of a tick: walk back from its end through whatever each event waited for."""
+from __future__ import annotations
+
+import numpy as np
+
+from chipsim.engine.outcome import LIMIT_SOMA, LIMITS
+from chipsim.engine.plan import Plan
+from chipsim.engine.topology import walk
+
+PARTS = ("soma", "stall", "flight", "blocking", "synapse", "barrier")
+
+
+def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length_ps: int) -> dict:
+    """Divide a tick's time along its critical path.
+
+    packets   PACKET_FIELDS of the tick, each int64[n]
+    Returns   {limit, core, router, length_ps, parts_ps: {soma, stall, flight, blocking, synapse, barrier}, and, where
+              packets moved, busiest_channel and its flits}. The parts add up to the length, barrier included:
+              soma      neurons visited and packets made        stall     waiting for the injection FIFO
+              flight    channels crossed at zero load           blocking  waiting in the mesh for others
+              synapse   packets taken by a synapse server       barrier   synchronisation at the end
+    """
+    layout, fabric = plan.layout, plan.fabric
+    code, end = limit >> 24, limit & 0xFFFFFF
+    parts = dict.fromkeys(PARTS, 0)
+    parts["barrier"] = plan.barrier_ps
+    endpoint = plan.endpoint[packets["source"]] if len(packets["source"]) else np.zeros(0, np.int32)
+    target = layout.axon_core[packets["axon"]] if len(endpoint) else endpoint
+    if code == LIMIT_SOMA:
+        own = np.flatnonzero(endpoint == end)
+        parts["stall"] = int((packets["entered_ps"][own] - packets["made_ps"][own]).sum())
+        parts["soma"] = length_ps - parts["stall"]
+    elif length_ps:
+        there = np.flatnonzero(target == end)
+        p = int(there[packets["done_ps"][there].argmax()])
+        while packets["started_ps"][p] > packets["arrived_ps"][p]:
+            parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])
+            p = int(there[packets["done_ps"][there] == packets["started_ps"][p]][0])
+        parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])
+        flight = fabric.latency[fabric.inject[endpoint[p]]] + fabric.latency[fabric.eject[end]]
+        for channel, _ in walk(fabric, endpoint[p : p + 1], target[p : p + 1]):
+            flight += fabric.latency[channel[0]]
+        parts["flight"] = int(flight)
+        parts["blocking"] = int(packets["arrived_ps"][p] - packets["entered_ps"][p]) - parts["flight"]
+        before = np.flatnonzero((endpoint == endpoint[p]) & (packets["entered_ps"] <= packets["entered_ps"][p]))
+        parts["stall"] = int((packets["entered_ps"][before] - packets["made_ps"][before]).sum())
+        parts["soma"] = int(packets["entered_ps"][p]) - parts["stall"]
+    host = end == layout.n_cores
+    result = dict(limit=LIMITS[code], core=-1 if host else int(layout.cores[end]), host=host,
+                  router=int(fabric.router[end]), length_ps=int(length_ps + plan.barrier_ps), parts_ps=parts)
+    if len(endpoint):
+        flits = np.bincount(fabric.inject[endpoint], minlength=fabric.n_channels)
+        flits += np.bincount(fabric.eject[target], minlength=fabric.n_channels)
+        for channel, _ in walk(fabric, endpoint, target):
+            flits += np.bincount(channel, minlength=fabric.n_channels)
+        result |= dict(busiest_channel=int(flits.argmax()), busiest_flits=int(flits.max()), packets=len(endpoint))
+    return result

@@ -1,0 +1,50 @@
+"""What an engine gives back: raw counts and times of the ticks it advanced, before names are put to them."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+PACKET_FIELDS = ("tick", "source", "axon", "made_ps", "entered_ps", "arrived_ps", "started_ps", "done_ps")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What to keep besides the counts.
+
+    sources  bool[S]: whose spikes (and payloads) to log
+    probes   (state variable, neuron numbers int64[m]) to sample after every tick; `names` says whose they are
+    packets  keep one record per packet
+    """
+
+    sources: np.ndarray
+    probes: tuple[tuple[str, np.ndarray], ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+    packets: bool = False
+
+
+@dataclass(eq=False)
+class Outcome:
+    """Times in integer ps, relative to the start of their tick; see Run for the arrays of the same names."""
+
+    active: np.ndarray                   # int64[ticks] neuron updates that were active
+    core_active: np.ndarray              # int64[C]
+    spike_counts: np.ndarray             # int64[ticks, ACTIONS] what followed from the spikes of each tick
+    source_spikes: np.ndarray            # int64[S]
+    event_tick: np.ndarray               # int64[n] recorded spikes, by tick, then by source (lines before neurons)
+    event_source: np.ndarray             # int64[n]
+    event_payload: np.ndarray            # float64[n]
+    probes: list[np.ndarray]             # [ticks, m] each
+    tick_ps: np.ndarray                  # int64[ticks] without barrier
+    tick_limit: np.ndarray               # int32[ticks] LIMIT_* << 24 | core
+    soma_ps: np.ndarray                  # int64[C+1]
+    synapse_ps: np.ndarray               # int64[C]
+    stall_ps: np.ndarray                 # int64[C+1]
+    latency: np.ndarray                  # int64[N_BINS]
+    slowest_tick: int = -1
+    slowest_packets: dict[str, np.ndarray] = field(default_factory=dict)   # PACKET_FIELDS of that tick
+    packets: dict[str, np.ndarray] | None = None
+
+
+LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LIMIT_LINK = range(4)
+LIMITS = ("none", "soma", "synapse", "link")

@@ -1,0 +1,109 @@
+"""A Layout and its chip, lowered to what an engine works on: contiguous arrays, integer picoseconds, no names.
+
+Both engines, the plain and the compiled one, run from the same Plan, so what they must agree on is written once.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chipsim.compiler.layout import Layout
+from chipsim.engine.run import ACTIONS, A
+from chipsim.engine.topology import INJECT, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """
+    endpoint      int32[S]            core index of each neuron; C (the host port) for input lines
+    per_spike     int32[S, ACTIONS]   actions that follow from one spike of a source, whatever the tick
+    axon_synops   int64[A]            stored synapses of an in-axon
+    service_ps    int64[A]            time the synapse server takes for a packet of that in-axon
+    idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
+    """
+
+    layout: Layout
+    fabric: FabricPlan
+    endpoint: np.ndarray
+    per_spike: np.ndarray
+    axon_synops: np.ndarray
+    service_ps: np.ndarray
+    idle_ps: int
+    active_ps: int
+    spike_ps: int
+    axon_out_ps: int
+    host_ps: int
+    barrier_ps: int
+    reset_ps: int
+
+    @property
+    def max_delay(self) -> int:
+        """Slots of the accumulator ring minus one: the largest delay of any segment."""
+        return int(self.layout.segment_delay.max(initial=0))
+
+
+def plan(layout: Layout) -> Plan:
+    chip, n = layout.chip, layout.n_neurons
+    costs = chip.costs
+    fabric = plan_fabric(chip.fabric, layout.cores)
+    endpoint = np.full(layout.n_sources, layout.n_cores, np.int32)
+    endpoint[:n] = np.repeat(np.arange(layout.n_cores), np.diff(layout.core_start))
+
+    axon_synops = np.diff(layout.segment_start[layout.axon_start])
+    synop_ps = np.array([picoseconds(c.time) for c in (costs.synop_dense, costs.synop_sparse, costs.synop_conv)])
+    service_ps = picoseconds(costs.axon_in.time) + axon_synops * synop_ps[layout.axon_format]
+
+    barrier_ps = 0
+    if costs.barrier is not None:
+        tiles = sorted(costs.barrier.tiles.items())
+        in_use = len(np.unique(np.asarray(layout.cores) // chip.fabric.cores_per_router))
+        barrier_ps = round(np.interp(in_use, [t for t, _ in tiles], [s * 1e12 for _, s in tiles]))
+    return Plan(
+        layout=layout, fabric=fabric, endpoint=endpoint, axon_synops=axon_synops,
+        per_spike=_per_spike(layout, fabric, endpoint, axon_synops), service_ps=service_ps.astype(np.int64),
+        idle_ps=picoseconds(costs.neuron_idle.time), active_ps=picoseconds(costs.neuron_active.time),
+        spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
+        host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time))
+
+
+def _per_spike(layout: Layout, fabric: FabricPlan, endpoint: np.ndarray, axon_synops: np.ndarray) -> np.ndarray:
+    counts = np.zeros((layout.n_sources, len(ACTIONS)), np.int32)
+    source = np.repeat(np.arange(layout.n_sources), np.diff(layout.out_start))
+    axon = layout.out_axon
+    counts[: layout.n_neurons, A["spike"]] = 1
+    packets = np.diff(layout.out_start)
+    counts[: layout.n_neurons, A["axon_out"]] = packets[: layout.n_neurons]
+    counts[layout.n_neurons :, A["host_spike"]] = packets[layout.n_neurons :]
+    for name in ("axon_in", "hop_inject", "hop_eject"):
+        counts[:, A[name]] = packets
+    np.add.at(counts, (source, A["synop_dense"] + layout.axon_format[axon].astype(np.int64)), axon_synops[axon])
+    hop = A["hop_inject"]
+    for channel, moving in walk(fabric, endpoint[source], layout.axon_core[axon]):
+        np.add.at(counts, (source[moving], hop + fabric.kind[channel].astype(np.int64) - INJECT), 1)
+    return counts
+
+
+def spikes_to_counts(plan: Plan, source_spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(core_counts int64[C, ACTIONS], link_packets int64[K]) that follow from the spikes of each source over a run.
+
+    What a core sends (spike, axon_out, hops) stands at the core that sends it, what it receives (axon_in, synaptic
+    operations) at the core that receives it. Neuron updates, resets and barriers are not in it.
+    """
+    layout = plan.layout
+    core_counts = np.zeros((layout.n_cores + 1, len(ACTIONS)), np.int64)
+    sent = plan.per_spike * source_spikes[:, None].astype(np.int64)
+    for name in ("spike", "axon_out", "host_spike", "hop_inject", "hop_eject", "hop_east_west", "hop_north_south"):
+        np.add.at(core_counts[:, A[name]], plan.endpoint, sent[:, A[name]])
+    source = np.repeat(np.arange(layout.n_sources), np.diff(layout.out_start))
+    packets = source_spikes[source]
+    target = layout.axon_core[layout.out_axon]
+    np.add.at(core_counts[:, A["axon_in"]], target, packets)
+    np.add.at(core_counts, (target, A["synop_dense"] + layout.axon_format[layout.out_axon].astype(np.int64)),
+              packets * plan.axon_synops[layout.out_axon])
+    pair = plan.endpoint[source].astype(np.int64) * layout.n_cores + target
+    pairs, inverse = np.unique(pair, return_inverse=True)
+    flow = np.zeros(len(pairs), np.int64)
+    np.add.at(flow, inverse, packets)
+    links = flows_to_channels(plan.fabric, pairs // layout.n_cores, pairs % layout.n_cores, flow)
+    return core_counts[:-1], links

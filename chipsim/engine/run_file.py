@@ -1,0 +1,46 @@
+"""Runs on disk (*.run.h5): counts, times and spikes, with the chip they came from; re-priced without running again."""
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+
+import numpy as np
+
+from chipsim import store
+from chipsim.engine.run import Run
+
+VERSION = 1
+FACTS = ("layout_name", "chip", "timing", "ticks", "slowest", "populations", "limits", "approximations", "meta")
+TABLES = ("links", "usage", "packets", "values")
+
+
+def save_run(run: Run, path: str | os.PathLike) -> None:
+    """Write `path`, whole or not at all."""
+    arrays = {f.name: getattr(run, f.name) for f in fields(Run) if isinstance(getattr(run, f.name), np.ndarray)}
+    for table in TABLES:
+        arrays |= {f"{table}/{name}": a for name, a in (getattr(run, table) or {}).items()}
+    for name, (tick, index) in run.spikes.items():
+        arrays |= {f"spikes/{name}/tick": tick, f"spikes/{name}/index": index}
+    arrays |= {f"states/{population}/{variable}": a for (population, variable), a in run.states.items()}
+    facts = {name: getattr(run, name) for name in FACTS}
+    facts["has_packets"] = run.packets is not None
+    if run.samples is not None:
+        facts["samples"] = {k: v for k, v in run.samples.items() if not isinstance(v, np.ndarray)}
+        arrays |= {f"samples/{k}": v for k, v in run.samples.items() if isinstance(v, np.ndarray)}
+    store.save(path, "run", VERSION, facts, arrays)
+
+
+def load_run(path: str | os.PathLike) -> Run:
+    """Read what `save_run` wrote. UsageError when it is missing or something else."""
+    facts, arrays = store.load(path, "run", VERSION)
+    tables = {table: store.split(table, arrays) for table in TABLES}
+    spikes = store.split("spikes", arrays)
+    names = dict.fromkeys(key.rsplit("/", 1)[0] for key in spikes)
+    states = {tuple(key.rsplit("/", 1)): a for key, a in store.split("states", arrays).items()}
+    samples = {**facts["samples"], **store.split("samples", arrays)} if "samples" in facts else None
+    if not facts["has_packets"]:
+        tables["packets"] = None
+    facts["populations"], facts["approximations"] = tuple(facts["populations"]), tuple(facts["approximations"])
+    return Run(**{name: facts[name] for name in FACTS}, **tables, states=states, samples=samples,
+               spikes={n: (spikes[f"{n}/tick"], spikes[f"{n}/index"]) for n in names},
+               **{f.name: arrays[f.name] for f in fields(Run) if f.name in arrays})

@@ -1,0 +1,237 @@
+"""simulate: a Layout and a stimulus become a Run."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chipsim.compiler.layout import Layout
+from chipsim.engine.critical import critical_path
+from chipsim.engine.outcome import Outcome, Recording
+from chipsim.engine.plan import Plan, plan, spikes_to_counts
+from chipsim.engine.run import SYNOPS, A, Run
+from chipsim.errors import Diagnostic, StimulusError, UsageError
+from chipsim.models.kernels import KERNELS
+
+if TYPE_CHECKING:
+    from chipsim.network.stimulus import Stimulus
+
+TIMINGS = ("none", "analytic", "exact")
+SECONDS_PER_CALL = 0.2                      # of wall time between two looks at the keyboard and the progress line
+
+
+def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | None = None, timing: str = "exact",
+             engine: str = "compiled", seed: int = 0, samples: slice | Iterable[int] | None = None,
+             record: Iterable[str] = ("outputs",), record_packets: bool = False, threads: int = 1,
+             progress: Callable[[int, int, dict], None] | None = None) -> Run:
+    """Run a layout, spike by spike and packet by packet.
+
+    stimulus  events on the input lines; None: no input, and `ticks` says how long
+    ticks     length of the run; default: the stimulus. With several samples: ticks per sample
+    timing    "none": function and counts; "analytic": exact loads, no queues; "exact": every packet, every hop
+    engine    "compiled", or "reference", the plain one that defines the meaning (slow)
+    samples   which samples of the stimulus to run
+    record    "outputs", "all", population names, or "population.variable" to probe a state after every tick
+    record_packets   keep one record per packet in Run.packets
+    threads   for the mesh; the result is the same, bit for bit, for any number
+    progress  called as progress(ticks done, ticks in all, {"synops": n}) a few times a second
+
+    Samples are separated: all neuron state is reset and nothing is in flight when one begins, and each runs on for the
+    depth of the outputs (the ticks that spikes need from layer to layer). Raises StimulusError, UsageError.
+    """
+    if timing not in TIMINGS:
+        raise UsageError(Diagnostic("U410", f"timing `{timing}` does not exist", help=f"one of {', '.join(TIMINGS)}"))
+    if engine not in ("compiled", "reference"):
+        raise UsageError(Diagnostic("U411", f"engine `{engine}` does not exist", help="one of compiled, reference"))
+    if layout.chip.time_base == "untimed":
+        timing = "none"
+    if samples is not None:
+        if stimulus is None:
+            raise UsageError(Diagnostic("U412", "samples are asked for, but there is no stimulus", help="give --input"))
+        stimulus = stimulus.select(samples)
+    schedule = _schedule(layout, stimulus, ticks)
+    lowered = plan(layout)
+    recording = _recording(layout, record, record_packets)
+    if engine == "compiled":
+        from chipsim.engine.compiled import CompiledEngine as Engine
+    else:
+        from chipsim.engine.reference import ReferenceEngine as Engine
+    machine = Engine(lowered, recording, timing, threads)
+    began, done, step = time.perf_counter(), 0, 1
+    while done < schedule.ticks:
+        n = min(step, schedule.ticks - done)
+        before = time.perf_counter()
+        machine.advance(n, schedule.start[done : done + n + 1], schedule.line, schedule.value, schedule.reset_every)
+        took = time.perf_counter() - before
+        done += n
+        if progress:
+            progress(done, schedule.ticks, {})
+        step = int(np.clip(n * SECONDS_PER_CALL / max(took, 1e-6), 1, 8 * step))
+    run = _run(layout, lowered, machine.outcome(), schedule, timing, recording)
+    run.meta.update(engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began,
+                    stimulus=stimulus.origin if stimulus is not None else "")
+    return run
+
+
+class _Schedule:
+    """The stimulus on the run's own time line: samples end to end, each with the ticks its answer needs."""
+
+    def __init__(self, layout: Layout, stimulus: Stimulus | None, ticks: int | None):
+        self.count, self.labels, self.reset_every, self.depth = 1, None, 0, 0
+        self.line, self.value = np.zeros(0, np.uint32), None
+        if stimulus is None:
+            self.ticks = self.per_sample = int(ticks or 0)
+            self.start = np.zeros(self.ticks + 1, np.int64)
+            return
+        self.line, self.value, self.labels = stimulus.line, stimulus.value, stimulus.labels
+        self.count = stimulus.n_samples
+        self.sampled = self.count > 1 or self.labels is not None
+        given = stimulus.ticks if ticks is None else int(ticks)
+        if self.sampled:
+            self.depth = max((p.depth for p in layout.populations if p.name in layout.outputs), default=0)
+        self.per_sample = given + self.depth
+        self.reset_every = self.per_sample if self.sampled else 0
+        self.ticks = self.count * self.per_sample
+        start = np.asarray(stimulus.start, np.int64)
+        at = np.arange(self.count)[:, None] * stimulus.ticks + np.minimum(np.arange(self.per_sample), stimulus.ticks)
+        if given < stimulus.ticks:                              # cut short: later events must not leak into the tail
+            keep = np.repeat((np.arange(len(start) - 1) % stimulus.ticks) < given, np.diff(start))
+            lengths = np.where((np.arange(len(start) - 1) % stimulus.ticks) < given, np.diff(start), 0)
+            start = np.concatenate([[0], np.cumsum(lengths)])
+            self.line = self.line[keep]
+            self.value = None if self.value is None else self.value[keep]
+        self.start = np.append(start[at.ravel()], start[-1])
+
+    sampled = False
+
+
+def _schedule(layout: Layout, stimulus: Stimulus | None, ticks: int | None) -> _Schedule:
+    if stimulus is None and not ticks:
+        raise UsageError(Diagnostic("U413", "neither input nor a number of ticks is given",
+                                    help="--input FILE, or --ticks N for a network that spikes by itself"))
+    if ticks is not None and ticks < 1:
+        raise UsageError(Diagnostic("U414", f"a run needs at least one tick, got {ticks}"))
+    if stimulus is not None and stimulus.n_lines != layout.n_lines:
+        names = ", ".join(f"`{p.name}` {'x'.join(map(str, p.shape))}" for p in layout.populations if p.is_input)
+        raise StimulusError(Diagnostic("S310", f"the input has {stimulus.n_lines} lines, network `{layout.network}` has "
+                                       f"{layout.n_lines} ({names})", file=stimulus.origin,
+                                       help="the input must have one line per unit of the input populations, in their order"))
+    return _Schedule(layout, stimulus, ticks)
+
+
+def _recording(layout: Layout, record: Iterable[str], packets: bool) -> Recording:
+    sources = np.zeros(layout.n_sources, bool)
+    probes, names = [], [p.name for p in layout.populations]
+    for name in [record] if isinstance(record, str) else record:
+        if name == "all":
+            sources[:] = True
+        elif name == "outputs":
+            for output in layout.outputs:
+                sources[layout.neurons_of(output)] = True
+        elif name in names:
+            sources[layout.neurons_of(name)] = True
+        else:
+            population, _, variable = name.rpartition(".")
+            states = KERNELS[layout.model].state
+            if population not in names or variable not in states:
+                raise UsageError(Diagnostic("U415", f"`{name}` cannot be recorded",
+                                            help=f"populations: {', '.join(names)}; variables: {', '.join(states)}, as "
+                                            f"in `{names[-1]}.v`; or outputs, all"))
+            probes.append((population, variable))
+    return Recording(sources, tuple((variable, layout.neurons_of(p)) for p, variable in probes), tuple(probes), packets)
+
+
+def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timing: str, recording: Recording) -> Run:
+    ticks, cores = schedule.ticks, layout.n_cores
+    timed = timing != "none"
+    counts = out.spike_counts
+    counts[:, A["neuron_active"]] = out.active
+    counts[:, A["neuron_idle"]] = layout.n_neurons - out.active
+    resets = np.arange(0, ticks, schedule.reset_every) if schedule.reset_every else np.zeros(0, np.int64)
+    counts[resets, A["reset"]] = cores
+    has_barrier = layout.chip.costs.barrier is not None
+    counts[:, A["barrier"]] = int(has_barrier)
+    core_counts, link_packets = spikes_to_counts(lowered, out.source_spikes)
+    core_counts[:, A["neuron_active"]] = out.core_active
+    core_counts[:, A["neuron_idle"]] = ticks * np.diff(layout.core_start) - out.core_active
+    core_counts[:, A["reset"]] = len(resets)
+    barrier = np.full(ticks, lowered.barrier_ps if timed else 0, np.int64)
+    tick_ps = out.tick_ps + barrier
+    if timed and len(resets):
+        tick_ps[resets] += lowered.reset_ps
+    slowest = {}
+    if timed and ticks:
+        t = int(out.tick_ps.argmax())
+        if timing == "exact":
+            slowest = critical_path(lowered, out.slowest_packets, int(out.tick_limit[t]), int(out.tick_ps[t]))
+        slowest["tick"] = t
+    f = lowered.fabric
+    links = dict(from_router=f.from_router, to_router=f.to_router, kind=f.kind, cycle_ps=f.cycle,
+                 core=np.where(f.endpoint < 0, -1, np.append(layout.cores, -1)[f.endpoint]).astype(np.int32))
+    return Run(
+        layout_name=layout.network, chip=layout.chip.to_dict(), timing=timing, ticks=ticks, counts=counts,
+        core_counts=core_counts, source_spikes=out.source_spikes, link_packets=link_packets, links=links,
+        tick_ps=tick_ps, barrier_ps=barrier, tick_limit=out.tick_limit, soma_ps=out.soma_ps[:cores],
+        synapse_ps=out.synapse_ps, stall_ps=out.stall_ps[:cores], slowest=slowest, latency=out.latency,
+        cores=np.asarray(layout.cores), populations=_populations(layout, lowered, out, ticks), usage=layout.usage,
+        limits=layout.limits, approximations=layout.approximations, packets=out.packets,
+        **_named(layout, out, recording, schedule))
+
+
+def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tuple[dict, ...]:
+    rows = []
+    for p in layout.populations:
+        sources = layout.neurons_of(p.name)
+        spikes = out.source_spikes[sources]
+        sent = (lowered.per_spike[sources] * spikes[:, None]).sum(0)
+        rows.append(dict(name=p.name, shape=list(p.shape), is_input=p.is_input, size=len(sources), depth=p.depth,
+                         spikes=int(spikes.sum()), packets=int(sent[A["axon_in"]]),
+                         synops=int(sum(sent[A[s]] for s in SYNOPS)), updates=0 if p.is_input else ticks * len(sources),
+                         cores=sorted({int(layout.cores[g.core]) for g in layout.groups
+                                       if layout.populations[g.population] is p})))
+    return tuple(rows)
+
+
+def _named(layout: Layout, out: Outcome, recording: Recording, schedule: _Schedule) -> dict:
+    """Put populations' names on what was recorded; count the outputs of each sample."""
+    unit = np.full(layout.n_sources, -1, np.int64)
+    owner = np.full(layout.n_sources, -1, np.int64)
+    for i, p in enumerate(layout.populations):
+        sources = layout.neurons_of(p.name)
+        unit[sources], owner[sources] = np.arange(len(sources)), i
+    emits_values = _emits_values(layout)
+    spikes, values, tallies = {}, {}, {}
+    for i, p in enumerate(layout.populations):
+        sources = layout.neurons_of(p.name)
+        if not recording.sources[sources].any():
+            continue
+        mine = owner[out.event_source] == i
+        tick, index, payload = out.event_tick[mine], unit[out.event_source[mine]], out.event_payload[mine]
+        order = np.lexsort((index, tick))
+        tick, index, payload = tick[order], index[order], payload[order]
+        spikes[p.name] = (tick, index.astype(np.int32))
+        if (payload != 1).any() or emits_values[i]:
+            values[p.name] = np.zeros((schedule.ticks, len(sources)))
+            values[p.name][tick, index] = payload
+        if p.name in layout.outputs:
+            tallies[p.name] = np.zeros((schedule.count, len(sources)))
+            np.add.at(tallies[p.name], (tick // schedule.per_sample, index), payload)
+    samples = None
+    if schedule.sampled:
+        samples = dict(ticks=schedule.per_sample, count=schedule.count, depth=schedule.depth)
+        if schedule.labels is not None:
+            samples["labels"] = np.asarray(schedule.labels)
+        if tallies:
+            counts = tallies[layout.outputs[0]]
+            samples |= dict(output_counts=counts, predicted=counts.argmax(1))
+    return dict(spikes=spikes, values=values, samples=samples, states=dict(zip(recording.names, out.probes, strict=True)))
+
+
+def _emits_values(layout: Layout) -> list[bool]:
+    """Per population: its neurons emit their value every tick instead of spikes."""
+    if "reset" not in layout.params:
+        return [False] * len(layout.populations)
+    return [not p.is_input and bool((layout.params["reset"][layout.neurons_of(p.name)] == 0).all())
+            for p in layout.populations]

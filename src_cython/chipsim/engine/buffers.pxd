@@ -1,0 +1,59 @@
+"""Buffers that grow by doubling, for what a tick produces; no Python object inside."""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport realloc
+
+
+cdef struct PacketSeed:
+    int64_t gap             # ps of soma time since the packet before it entered the fabric
+    uint32_t source
+    uint32_t axon
+
+
+cdef struct Seeds:
+    PacketSeed* at
+    int64_t n
+    int64_t capacity
+
+
+cdef struct Event:
+    double payload
+    int64_t tick
+    uint32_t source
+
+
+cdef struct Events:
+    Event* at
+    int64_t n
+    int64_t capacity
+
+
+cdef inline int add_seed(Seeds* b, int64_t gap, uint32_t source, uint32_t axon) noexcept nogil:
+    """Append; -1 when memory is exhausted."""
+    cdef void* grown
+    if b.n == b.capacity:
+        grown = realloc(b.at, <size_t>(2 * b.capacity + 1024) * sizeof(PacketSeed))
+        if grown == NULL:
+            return -1
+        b.at = <PacketSeed*>grown
+        b.capacity = 2 * b.capacity + 1024
+    b.at[b.n].gap = gap
+    b.at[b.n].source = source
+    b.at[b.n].axon = axon
+    b.n += 1
+    return 0
+
+
+cdef inline int add_event(Events* b, int64_t tick, uint32_t source, double payload) noexcept nogil:
+    """Append; -1 when memory is exhausted."""
+    cdef void* grown
+    if b.n == b.capacity:
+        grown = realloc(b.at, <size_t>(2 * b.capacity + 1024) * sizeof(Event))
+        if grown == NULL:
+            return -1
+        b.at = <Event*>grown
+        b.capacity = 2 * b.capacity + 1024
+    b.at[b.n].tick = tick
+    b.at[b.n].source = source
+    b.at[b.n].payload = payload
+    b.n += 1
+    return 0

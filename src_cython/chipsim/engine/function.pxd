@@ -1,0 +1,54 @@
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+
+from chipsim.engine.buffers cimport Events, Seeds
+from chipsim.engine.neurons cimport AffineParams, LoihiParams
+
+
+cdef class Function:
+    cdef readonly int64_t tick
+    cdef object keep                                # arrays the raw pointers below point into
+    cdef bint integer, want_seeds
+    cdef LoihiParams loihi
+    cdef AffineParams affine
+    cdef int64_t n_neurons, n_sources, n_cores, n_groups, n_actions, ring, n_banks, first_rows
+    cdef const int64_t* core_start
+    cdef const int64_t* group_start
+    cdef const int64_t* group_stop
+    cdef const int32_t* group_core
+    cdef const int64_t* out_start
+    cdef const int32_t* out_axon
+    cdef const int32_t* axon_core
+    cdef const int64_t* axon_start
+    cdef const uint8_t* segment_delay
+    cdef const uint8_t* segment_bank
+    cdef const int64_t* segment_start
+    cdef const int32_t* bank_shift
+    cdef const double* first_input
+    cdef const int32_t* per_spike
+    cdef const uint8_t* record
+    cdef const uint16_t* target16
+    cdef const uint32_t* target32
+    cdef const int16_t* weight16
+    cdef const double* weight64
+    cdef int32_t* sums32                            # [ring, n_neurons]
+    cdef double* sums64
+    cdef int32_t* banks                             # [banks, ring, n_neurons]
+    cdef uint8_t* active
+    cdef uint8_t* fired
+    cdef double* payload
+    cdef int64_t* source_spikes
+    cdef int64_t* core_active
+    cdef int64_t idle_ps, active_ps, spike_ps, axon_out_ps, host_ps
+    cdef Seeds seeds                                # packets of the ticks advanced last
+    cdef Events events                              # recorded spikes since the start
+    cdef int64_t* seed_start                        # [ticks * (cores + 1) + 1]: host port, then cores, tick by tick
+    cdef int64_t* tail_ps                           # [ticks * (cores + 1)]
+
+    cdef void* hold(self, str name, array, dtype) except NULL
+    cdef int hold_neurons(self, layout) except -1
+    cdef void clear(self) noexcept nogil
+    cdef void deliver(self, uint32_t source, double payload) noexcept nogil
+    cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps,
+                  int64_t* counts) noexcept nogil
+    cdef int one_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
+                      int64_t* n_active, int64_t row) noexcept nogil

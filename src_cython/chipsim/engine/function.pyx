@@ -1,0 +1,301 @@
+"""Function: which neurons spike when, and what that makes the chip do. The compiled twin of reference.ReferenceEngine.
+
+One call advances a chunk of ticks without the interpreter. Cost follows activity: neurons are visited in slices,
+synapses only for the spikes there are. Counting is a handful of additions per spike, from rows worked out beforehand.
+"""
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+import numpy as np
+
+from chipsim.engine.buffers cimport add_event, add_seed
+from chipsim.engine.neurons cimport affine_slice, loihi_slice
+
+
+cdef class Function:
+    """Function(plan, record, want_seeds): state of all neurons and synapses of a Plan.
+
+    record      bool[S] sources whose spikes are logged
+    want_seeds  keep, per tick and core, the packets with the soma time before each, for the fabric
+    """
+
+    def __init__(self, plan, record, bint want_seeds):
+        layout = plan.layout
+        self.integer = layout.model == "loihi_lif"
+        self.want_seeds = want_seeds
+        self.n_neurons, self.n_sources, self.n_cores = layout.n_neurons, layout.n_sources, layout.n_cores
+        self.n_groups, self.n_actions = len(layout.groups), plan.per_spike.shape[1]
+        self.ring, self.n_banks = plan.max_delay + 1, len(layout.bank_shift)
+        self.idle_ps, self.active_ps, self.spike_ps = plan.idle_ps, plan.active_ps, plan.spike_ps
+        self.axon_out_ps, self.host_ps = plan.axon_out_ps, plan.host_ps
+        self.keep = {}
+        self.core_start = <const int64_t*>self.hold("core_start", layout.core_start, np.int64)
+        self.group_start = <const int64_t*>self.hold("group_start", [g.start for g in layout.groups], np.int64)
+        self.group_stop = <const int64_t*>self.hold("group_stop", [g.stop for g in layout.groups], np.int64)
+        self.group_core = <const int32_t*>self.hold("group_core", [g.core for g in layout.groups], np.int32)
+        self.out_start = <const int64_t*>self.hold("out_start", layout.out_start, np.int64)
+        self.out_axon = <const int32_t*>self.hold("out_axon", layout.out_axon, np.int32)
+        self.axon_core = <const int32_t*>self.hold("axon_core", layout.axon_core, np.int32)
+        self.axon_start = <const int64_t*>self.hold("axon_start", layout.axon_start, np.int64)
+        self.segment_delay = <const uint8_t*>self.hold("segment_delay", layout.segment_delay, np.uint8)
+        self.segment_bank = <const uint8_t*>self.hold("segment_bank", layout.segment_bank, np.uint8)
+        self.segment_start = <const int64_t*>self.hold("segment_start", layout.segment_start, np.int64)
+        self.bank_shift = <const int32_t*>self.hold("bank_shift", layout.bank_shift, np.int32)
+        self.per_spike = <const int32_t*>self.hold("per_spike", plan.per_spike, np.int32)
+        self.record = <const uint8_t*>self.hold("record", record, np.uint8)
+        self.first_rows = 0 if layout.first_input is None else len(layout.first_input)
+        if self.first_rows:
+            self.first_input = <const double*>self.hold("first_input", layout.first_input, np.float64)
+        if layout.target.dtype == np.uint16:
+            self.target16 = <const uint16_t*>self.hold("target", layout.target, np.uint16)
+        else:
+            self.target32 = <const uint32_t*>self.hold("target", layout.target, np.uint32)
+        if self.integer:
+            self.weight16 = <const int16_t*>self.hold("weight", layout.weight, np.int16)
+        else:
+            self.weight64 = <const double*>self.hold("weight", layout.weight, np.float64)
+        self.hold_neurons(layout)
+        self.active = <uint8_t*>self.hold("active", np.zeros(self.n_neurons), np.uint8)
+        self.fired = <uint8_t*>self.hold("fired", np.zeros(self.n_neurons), np.uint8)
+        self.source_spikes = <int64_t*>self.hold("source_spikes", np.zeros(self.n_sources), np.int64)
+        self.core_active = <int64_t*>self.hold("core_active", np.zeros(self.n_cores), np.int64)
+        self.clear()
+
+    cdef void* hold(self, str name, array, dtype) except NULL:
+        """Keep a contiguous array alive under a name and give its address."""
+        self.keep[name] = np.ascontiguousarray(array, dtype)
+        return <void*><size_t>self.keep[name].ctypes.data
+
+    cdef int hold_neurons(self, layout) except -1:
+        """Parameters, state and accumulators of the layout's neuron model."""
+        cdef int64_t n = self.n_neurons
+        p, o = layout.params, layout.options
+        if self.integer:
+            self.loihi.du = <const int32_t*>self.hold("du", p["du"], np.int32)
+            self.loihi.dv = <const int32_t*>self.hold("dv", p["dv"], np.int32)
+            self.loihi.vth = <const int32_t*>self.hold("vth", p["vth"], np.int32)
+            self.loihi.bias = <const int32_t*>self.hold("bias", p["bias"], np.int32)
+            self.loihi.refract = <const int32_t*>self.hold("refract", p["refract"], np.int32)
+            self.loihi.u = <int32_t*>self.hold("state.u", np.zeros(n), np.int32)
+            self.loihi.v = <int32_t*>self.hold("state.v", np.zeros(n), np.int32)
+            self.loihi.wait = <int32_t*>self.hold("state.wait", np.zeros(n), np.int32)
+            self.loihi.ds, self.loihi.dm = o["ds"], o["dm"]
+            self.loihi.q_wrap, self.loihi.u_wrap, self.loihi.sum_wrap = o["q_wrap"], o["u_wrap"], o["sum_wrap"]
+            self.loihi.vmin, self.loihi.vmax = o["vmin"], o["vmax"]
+            self.sums32 = <int32_t*>self.hold("sums", np.zeros((self.ring, n)), np.int32)
+            self.banks = <int32_t*>self.hold("banks", np.zeros((self.n_banks, self.ring, n)), np.int32)
+            return 0
+        self.affine.bias = <const double*>self.hold("bias", p["bias"], np.float64)
+        self.affine.ai = <const double*>self.hold("ai", p["ai"], np.float64)
+        self.affine.bi = <const double*>self.hold("bi", p["bi"], np.float64)
+        self.affine.av = <const double*>self.hold("av", p["av"], np.float64)
+        self.affine.bv = <const double*>self.hold("bv", p["bv"], np.float64)
+        self.affine.bx = <const double*>self.hold("bx", p["bx"], np.float64)
+        self.affine.cv = <const double*>self.hold("cv", p["cv"], np.float64)
+        self.affine.vth = <const double*>self.hold("vth", p["vth"], np.float64)
+        self.affine.v_reset = <const double*>self.hold("v_reset", p["v_reset"], np.float64)
+        self.affine.v_min = <const double*>self.hold("v_min", p["v_min"], np.float64)
+        self.affine.reset = <const uint8_t*>self.hold("reset", p["reset"], np.uint8)
+        self.affine.ge = <const uint8_t*>self.hold("ge", p["ge"], np.uint8)
+        self.affine.refractory = <const int32_t*>self.hold("refractory", p["refractory"], np.int32)
+        self.affine.i = <double*>self.hold("state.i", np.zeros(n), np.float64)
+        self.affine.v = <double*>self.hold("state.v", np.zeros(n), np.float64)
+        self.affine.wait = <int32_t*>self.hold("state.wait", np.zeros(n), np.int32)
+        self.payload = <double*>self.hold("payload", np.zeros(n), np.float64)
+        self.sums64 = <double*>self.hold("sums", np.zeros((self.ring, n)), np.float64)
+        return 0
+
+    def __dealloc__(self):
+        free(self.seeds.at)
+        free(self.events.at)
+
+    # ---- one chunk of ticks ----
+
+    def advance(self, int64_t n_ticks, const int64_t[::1] start, const uint32_t[::1] line, value,
+                int64_t reset_every, probes):
+        """Advance `n_ticks`; the events of tick t are line[start[t]:start[t+1]] with payload value[...] (None: 1).
+
+        Resets before every tick whose number since the start is a multiple of reset_every (0: never).
+        probes      list of (variable, neuron numbers, out[n_ticks, m]) filled tick by tick
+        Returns counts int64[n_ticks, ACTIONS] and active updates int64[n_ticks]; packets stay for `Fabric`.
+        """
+        cdef int64_t t, stride = self.n_cores + 1
+        cdef const double[::1] values = np.zeros(0) if value is None else np.ascontiguousarray(value, np.float64)
+        cdef const double* v = NULL if value is None else &values[0] if len(values) else NULL
+        cdef const uint32_t* lines = &line[0] if len(line) else NULL
+        counts = np.zeros((n_ticks, self.n_actions), np.int64)
+        active = np.zeros(n_ticks, np.int64)
+        cdef int64_t[:, ::1] c = counts
+        cdef int64_t[::1] a = active
+        cdef int rc = 0
+        self.seeds.n = 0
+        self.seed_start = <int64_t*>self.hold("seed_start", np.zeros(n_ticks * stride + 1), np.int64)
+        self.tail_ps = <int64_t*>self.hold("tail_ps", np.zeros(n_ticks * stride), np.int64)
+        if probes:
+            for t in range(n_ticks):
+                if reset_every and self.tick and self.tick % reset_every == 0:
+                    self.clear()
+                rc = self.one_tick(lines + start[t], NULL if v == NULL else v + start[t], start[t + 1] - start[t],
+                                   &c[t, 0], &a[t], t * stride)
+                if rc:
+                    raise MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
+                for variable, ids, out in probes:
+                    out[t] = self.keep["state." + variable][ids]
+            return counts, active
+        with nogil:
+            for t in range(n_ticks):
+                if reset_every and self.tick and self.tick % reset_every == 0:
+                    self.clear()
+                rc = self.one_tick(lines + start[t], NULL if v == NULL else v + start[t], start[t + 1] - start[t],
+                                   &c[t, 0], &a[t], t * stride)
+                if rc:
+                    break
+        if rc:
+            raise MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
+        return counts, active
+
+    cdef void clear(self) noexcept nogil:
+        """All state to zero, nothing in flight; then the input that stands at the start of a sample."""
+        cdef int64_t n = self.n_neurons, d, k
+        if self.integer:
+            memset(self.loihi.u, 0, n * sizeof(int32_t))
+            memset(self.loihi.v, 0, n * sizeof(int32_t))
+            memset(self.loihi.wait, 0, n * sizeof(int32_t))
+            memset(self.sums32, 0, self.ring * n * sizeof(int32_t))
+            memset(self.banks, 0, self.n_banks * self.ring * n * sizeof(int32_t))
+        else:
+            memset(self.affine.i, 0, n * sizeof(double))
+            memset(self.affine.v, 0, n * sizeof(double))
+            memset(self.affine.wait, 0, n * sizeof(int32_t))
+            memset(self.sums64, 0, self.ring * n * sizeof(double))
+            for d in range(self.first_rows):
+                for k in range(n):
+                    self.sums64[((self.tick + d) % self.ring) * n + k] += self.first_input[d * n + k]
+
+    cdef int one_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
+                      int64_t* n_active, int64_t row) noexcept nogil:
+        """Lines, then groups in order: advance, emit, deliver. Negative when memory is exhausted."""
+        cdef int64_t i, g, n, b, k, x, core = -1, n_on, elapsed = 0, slot = self.tick % self.ring
+        cdef int64_t nothing = 0
+        cdef double payload
+        self.seed_start[row] = self.seeds.n
+        for i in range(n_lines):
+            payload = 1.0 if values == NULL else values[i]
+            if payload != 0 and self.emit(<uint32_t>(self.n_neurons + lines[i]), payload, &nothing, self.host_ps, counts):
+                return -1
+        for g in range(self.n_groups):
+            while core < self.group_core[g]:                      # a core is done when the next one's groups begin
+                if core >= 0:
+                    self.tail_ps[row + core + 1] = elapsed
+                core += 1
+                elapsed = 0
+                self.seed_start[row + core + 1] = self.seeds.n
+            if self.integer:
+                loihi_slice(&self.loihi, self.group_start[g], self.group_stop[g], self.sums32 + slot * self.n_neurons,
+                            self.active, self.fired)
+            else:
+                affine_slice(&self.affine, self.group_start[g], self.group_stop[g],
+                             self.sums64 + slot * self.n_neurons, self.active, self.payload)
+            n_on = 0
+            for n in range(self.group_start[g], self.group_stop[g]):
+                n_on += self.active[n]
+                elapsed += self.active_ps if self.active[n] else self.idle_ps
+                payload = self.fired[n] if self.integer else self.payload[n]
+                if payload != 0:
+                    elapsed += self.spike_ps
+                    if self.emit(<uint32_t>n, payload, &elapsed, self.axon_out_ps, counts):
+                        return -1
+            n_active[0] += n_on
+            self.core_active[core] += n_on
+        while core < self.n_cores:                                # the last entry is the next tick's first
+            if core >= 0:
+                self.tail_ps[row + core + 1] = elapsed
+            core += 1
+            elapsed = 0
+            self.seed_start[row + core + 1] = self.seeds.n
+        for b in range(1, self.n_banks):
+            for k in range(self.ring * self.n_neurons):
+                x = self.banks[b * self.ring * self.n_neurons + k]
+                if x:
+                    self.sums32[k] += <int32_t>(x << self.bank_shift[b] if self.bank_shift[b] >= 0
+                                                else x >> -self.bank_shift[b])
+                    self.banks[b * self.ring * self.n_neurons + k] = 0
+        self.tick += 1
+        return 0
+
+    cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps,
+                  int64_t* counts) noexcept nogil:
+        """One spike: count it, log it, make its packets, deliver it. `elapsed`: soma time since the last packet."""
+        cdef int64_t k
+        self.source_spikes[source] += 1
+        for k in range(self.n_actions):
+            counts[k] += self.per_spike[source * self.n_actions + k]
+        if self.record[source] and add_event(&self.events, self.tick, source, payload):
+            return -1
+        if self.want_seeds:
+            for k in range(self.out_start[source], self.out_start[source + 1]):
+                if add_seed(&self.seeds, elapsed[0] + out_ps, source, self.out_axon[k]):
+                    return -1
+                elapsed[0] = 0
+        self.deliver(source, payload)
+        return 0
+
+    cdef void deliver(self, uint32_t source, double payload) noexcept nogil:
+        """Add the synapses of every in-axon of a source to the sums of the ticks they reach."""
+        cdef int64_t k, axon, g, w, row, base
+        cdef int32_t* sums
+        cdef double* sums64
+        for k in range(self.out_start[source], self.out_start[source + 1]):
+            axon = self.out_axon[k]
+            base = self.core_start[self.axon_core[axon]]
+            for g in range(self.axon_start[axon], self.axon_start[axon + 1]):
+                row = ((self.tick + self.segment_delay[g]) % self.ring) * self.n_neurons + base
+                if self.integer:
+                    sums = self.sums32 + row
+                    if self.segment_bank[g]:
+                        sums = self.banks + self.segment_bank[g] * self.ring * self.n_neurons + row
+                    for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                        sums[self.target16[w]] += self.weight16[w]
+                elif payload == 1.0:
+                    sums64 = self.sums64 + row
+                    for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                        sums64[self.target32[w]] += self.weight64[w]
+                else:
+                    sums64 = self.sums64 + row
+                    for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                        sums64[self.target32[w]] += self.weight64[w] * payload
+
+    # ---- what happened ----
+
+    def packets(self):
+        """Of the chunk advanced last: start int64[ticks+1] per tick, source uint32[p], axon uint32[p]."""
+        cdef int64_t k, n = self.seeds.n, stride = self.n_cores + 1
+        source, axon = np.empty(n, np.uint32), np.empty(n, np.uint32)
+        cdef uint32_t[::1] a = source
+        cdef uint32_t[::1] b = axon
+        for k in range(n):
+            a[k] = self.seeds.at[k].source
+            b[k] = self.seeds.at[k].axon
+        return self.keep["seed_start"][::stride].copy(), source, axon
+
+    def spikes_per_source(self):
+        """int64[S] since the start."""
+        return self.keep["source_spikes"].copy()
+
+    def active_per_core(self):
+        """int64[C] active neuron updates since the start."""
+        return self.keep["core_active"].copy()
+
+    def recorded(self):
+        """(tick int64[n], source int64[n], payload float64[n]) of the recorded spikes since the start."""
+        cdef int64_t k, n = self.events.n
+        tick, source, payload = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.float64)
+        cdef int64_t[::1] a = tick
+        cdef int64_t[::1] b = source
+        cdef double[::1] c = payload
+        for k in range(n):
+            a[k] = self.events.at[k].tick
+            b[k] = self.events.at[k].source
+            c[k] = self.events.at[k].payload
+        return tick, source, payload
