@@ -1,0 +1,6 @@
+"""`python -m chipsim` is the command line."""
+import sys
+
+from chipsim.cli import main
+
+sys.exit(main())

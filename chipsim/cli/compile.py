@@ -1,0 +1,117 @@
+"""`chipsim compile`: map a network onto a chip; how full the cores are, and what stands where."""
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Any
+
+from chipsim.cli.options import (
+    LAYOUT_SUFFIX,
+    add_chip_options,
+    add_network_options,
+    compiled,
+    existing,
+    stored_kind,
+    writable,
+)
+from chipsim.cli.output import Talk, show
+from chipsim.cli.parser import whole
+from chipsim.errors import Diagnostic, UsageError
+from chipsim.figures import count, percent
+
+if TYPE_CHECKING:
+    from chipsim.compiler.layout import Layout
+
+USAGE = "NETWORK --chip CHIP [-o FILE.layout.h5] [options]"
+EXAMPLES = """\
+  chipsim compile examples/digits.nir --chip loihi --nir-dialect snntorch
+  chipsim compile examples/digits.nir --chip loihi --nir-dialect snntorch -o digits.layout.h5
+  chipsim compile examples/digits.nir --chip loihi --nir-dialect snntorch --neurons-per-core 32 --explain
+"""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("network", metavar="NETWORK", help=".nir or .yaml")
+    add_chip_options(parser)
+    add_network_options(parser)
+    group = parser.add_argument_group("output")
+    group.add_argument("-o", "--output", metavar="FILE", help=f"store the layout here, as NAME{LAYOUT_SUFFIX}")
+    group.add_argument("--explain", action="store_true", help="also where every population was placed, and each pass")
+    group.add_argument("--format", metavar="F", choices=("text", "json"), default="text", help="text or json")
+    group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
+    parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
+
+
+def run(args: Namespace) -> int:
+    file = existing(args.network, "network")
+    if stored_kind(file) == "layout":
+        raise UsageError(Diagnostic("U424", f"`{file}` is a layout already", help=f"`chipsim run {file}` simulates it"))
+    target = writable(args.output) if args.output else None
+    if target is not None and not target.name.endswith(LAYOUT_SUFFIX):
+        raise UsageError(Diagnostic("U424", f"a layout's file name ends in {LAYOUT_SUFFIX}, `{target}` does not",
+                                    help=f"-o {target.with_suffix('')}{LAYOUT_SUFFIX}"))
+    talk = Talk(args.quiet)
+    layout = compiled(args, talk)
+    if target is not None:
+        from chipsim.compiler.layout_file import save_layout
+
+        save_layout(layout, target)
+        talk.line("saved", f"{target}")
+    account = account_of(layout)
+    show(json.dumps(account, indent=2, ensure_ascii=False) if args.format == "json" else _text(account, args.explain))
+    return 0
+
+
+def account_of(layout: Layout) -> dict[str, Any]:
+    """What the compiler did, as JSON's types: utilisation per core, placement, approximations, passes."""
+    from chipsim.report.report import plain
+
+    chip = layout.chip
+    return plain({
+        "schema_version": 1, "network": layout.network, "chip": chip.name,
+        "cores": layout.n_cores, "cores_available": chip.n_cores, "neurons": layout.n_neurons,
+        "utilisation": {
+            name: {"max": used.max(initial=0), "mean": used.mean(), "limit": layout.limits.get(name)}
+            for name, used in layout.usage.items()
+        },
+        "placement": [
+            {"population": layout.populations[g.population].name, "first": g.first, "neurons": g.stop - g.start,
+             "core": layout.cores[g.core], "router": _router(int(layout.cores[g.core]), chip.fabric),
+             "slot": g.start - layout.core_start[g.core]}
+            for g in layout.groups
+        ],
+        "approximations": layout.approximations, "passes": layout.log, "notes": layout.notes,
+    })
+
+
+def _router(core: int, fabric: Any) -> list[int]:
+    router = core // fabric.cores_per_router
+    return [router % fabric.width, router // fabric.width]
+
+
+def _text(account: dict[str, Any], explain: bool) -> str:
+    from chipsim.report.text import approximation, table
+
+    rows = [
+        (name.replace("_", " "), count(u["max"]), f"{u['mean']:.1f}",
+         "no limit" if u["limit"] is None else count(u["limit"]),
+         percent(u["max"] / u["limit"]) if u["limit"] else "-")
+        for name, u in account["utilisation"].items()
+    ]
+    parts = [f"{account['network']} → {account['chip']}   {count(account['neurons'], 'neurons')} on "
+             f"{account['cores']} of {account['cores_available']} cores",
+             table(("per core", "max", "mean", "limit", "fullest"), rows, "<>>>>")]
+    if account["approximations"]:
+        parts.append("changed\n" + "\n".join(f"  {approximation(a)}" for a in account["approximations"]))
+    if explain:
+        placed = [(p["population"], f"{p['first']}..{p['first'] + p['neurons'] - 1}", str(p["core"]),
+                   f"({p['router'][0]},{p['router'][1]})", str(p["slot"])) for p in account["placement"]]
+        parts.append(table(("population", "neurons", "core", "router", "from slot"), placed, "<>>>>"))
+        parts.append("passes\n" + "\n".join(f"  {_pass(p)}" for p in account["passes"]))
+        parts += ["notes\n" + "\n".join(f"  {n}" for n in account["notes"])] if account["notes"] else []
+    return "\n\n".join(parts)
+
+
+def _pass(entry: dict[str, Any]) -> str:
+    figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items() if k != "pass")
+    return f"{entry.get('pass', '')!s:12}{figures}"

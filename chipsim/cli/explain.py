@@ -1,0 +1,66 @@
+"""`chipsim explain`: what a code in square brackets means, and what to do."""
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from importlib import import_module
+
+from chipsim.cli.output import show
+from chipsim.cli.parser import closest
+from chipsim.errors import Diagnostic, UsageError
+
+USAGE = "[CODE]"
+EXAMPLES = """\
+  chipsim explain
+  chipsim explain E103
+  chipsim explain U423
+"""
+
+CODES = {
+    "U401": "A layout or run file that does not exist.",
+    "U402": "The file holds something else than is needed: `run` takes networks and layouts, `report` takes runs.",
+    "U403": "The file was written by a newer chipsim, in a form this one does not know. Update, or make it again.",
+    "U404": "The file cannot be read: it is cut off, damaged, or of another format. Make it again.",
+    "U410": "Timing levels are none (function and counts), analytic (exact loads, no queues), exact (every packet).",
+    "U411": "There are two engines: compiled, and reference, the slow one that defines the meaning.",
+    "U412": "Samples can be chosen only from an input.",
+    "U413": "A run needs an input, or a number of ticks for a network that spikes by itself.",
+    "U414": "A run needs at least one tick.",
+    "U415": "Only populations, and state variables of populations (`conv1.v`), can be recorded.",
+    "U421": "There is no such command. `chipsim --help` lists the commands; each has a `--help` of its own.",
+    "U422": "The command has no such option, the option's value is of the wrong kind, or an argument is missing. Names "
+            "of options are never guessed from their beginning, so that a script means the same with every version.",
+    "U423": "The options given do not go together, or one that the work needs is missing. A stored layout, say, holds "
+            "its chip and its weights already, so `--chip` cannot change it: compile the network again instead.",
+    "U424": "A file named on the command line does not exist, cannot be written, or is of another kind than the "
+            "command takes: `run` takes networks (.nir, .yaml) and layouts, `report` takes runs.",
+    "U425": "There is no such error code. `chipsim explain` without a code lists all of them.",
+}
+
+
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("code", metavar="CODE", nargs="?", help="as printed: E103; without one, all codes are listed")
+
+
+def run(args: Namespace) -> int:
+    codes = all_codes()
+    if not args.code:
+        show("\n".join(f"{code}  {_first_sentence(text)}" for code, text in sorted(codes.items())))
+        return 0
+    code = args.code.upper().strip("[]")
+    if code not in codes:
+        raise UsageError(Diagnostic("U425", f"there is no error code `{args.code}`",
+                                    help=closest(code, codes, "") or "`chipsim explain` lists all codes"))
+    from chipsim.report.text import wrapped
+
+    show("\n".join([code, *wrapped([" ".join(codes[code].split())], 0)]))
+    return 0
+
+
+def all_codes() -> dict[str, str]:
+    """Codes of the command line, and of every room that has a table `CODES`."""
+    rooms = ("chipsim.chip", "chipsim.network", "chipsim.compiler", "chipsim.engine")
+    return CODES | {c: t for room in rooms for c, t in getattr(import_module(room), "CODES", {}).items()}
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split()).partition(". ")[0].rstrip(".")

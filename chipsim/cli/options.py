@@ -1,0 +1,144 @@
+"""Options that several commands share, and the nouns they load."""
+from __future__ import annotations
+
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chipsim.cli.output import Talk
+from chipsim.cli.parser import names, real, whole
+from chipsim.errors import Diagnostic, UsageError
+
+if TYPE_CHECKING:
+    from chipsim.chip.spec import ChipSpec
+    from chipsim.compiler.layout import Layout
+    from chipsim.network.graph import Network
+    from chipsim.report.report import Report
+
+NETWORK_OPTIONS = ("dialect", "dt", "time_unit", "reset", "multispike", "v_min", "integrator")
+LAYOUT_SUFFIX, RUN_SUFFIX = ".layout.h5", ".run.h5"
+
+
+def add_chip_options(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("chip")
+    group.add_argument("--chip", metavar="CHIP", help="a name from `chipsim chips`, or a chip file")
+    group.add_argument("--set", metavar="KEY=VALUE", action="append", default=[],
+                       help="override one number of the chip, as core.neurons=2048; may be repeated")
+    group.add_argument("--approximate", metavar="WHAT,...", type=names, default=(),
+                       help="what the compiler may replace where the chip cannot express it, as `reset`")
+    group.add_argument("--neurons-per-core", metavar="N", type=whole(1), help="put at most N neurons on a core")
+
+
+def add_network_options(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("what a NIR file leaves open")
+    group.add_argument("--nir-dialect", metavar="NAME", dest="dialect",
+                       choices=("exact", "snntorch", "norse", "sinabs", "rockpool"),
+                       help="framework whose steps it means: exact, snntorch, norse, sinabs, rockpool")
+    group.add_argument("--dt", metavar="X", type=real, help="time step, in the unit of the file's time constants")
+    group.add_argument("--time-unit", metavar="U", choices=("s", "ms"), help="unit of those: s or ms")
+    group.add_argument("--reset", metavar="RULE", choices=("zero", "value", "subtract", "node"),
+                       help="after a spike: zero, value, subtract, or node (what the node says)")
+    group.add_argument("--integrator", metavar="NAME", choices=("euler", "exponential", "rockpool"),
+                       help="euler, exponential or rockpool")
+    group.add_argument("--multispike", action=BooleanOptionalAction, default=None,
+                       help="a neuron may emit several spikes in a step")
+    group.add_argument("--v-min", metavar="X", type=real, help="potentials are kept above X")
+
+
+def existing(path: str, what: str) -> Path:
+    """A file to read. Raises UsageError when there is none, naming its neighbours of similar name."""
+    file = Path(path)
+    if file.is_dir():
+        raise UsageError(Diagnostic("U424", f"{what} `{path}` is a folder", help="name a file in it"))
+    if not file.exists():
+        folder = file.parent
+        near = get_close_matches(file.name, [f.name for f in folder.iterdir()], 1) if folder.is_dir() else []
+        hint = f"did you mean `{folder / near[0]}`?" if near else ("" if folder.is_dir() else f"no folder `{folder}`")
+        raise UsageError(Diagnostic("U424", f"{what} `{path}` does not exist", help=hint))
+    return file
+
+
+def writable(path: str | Path) -> Path:
+    """A file to write. Raises UsageError before the work that would be lost, not after it."""
+    file = Path(path)
+    if file.is_dir() or not file.parent.is_dir():
+        why = "is a folder" if file.is_dir() else f"cannot be written: there is no folder `{file.parent}`"
+        raise UsageError(Diagnostic("U424", f"output `{path}` {why}"))
+    return file
+
+
+def stem(path: Path) -> str:
+    """ "examples/digits.layout.h5" -> "digits" """
+    return path.name.removesuffix(LAYOUT_SUFFIX) if path.name.endswith(LAYOUT_SUFFIX) else path.stem
+
+
+def chip_from(args: Namespace) -> ChipSpec:
+    from chipsim.chip import catalogue, load_chip
+
+    if not args.chip:
+        shipped = ", ".join(entry.name for entry in catalogue())
+        raise UsageError(Diagnostic("U423", "which chip? `--chip` is missing", help=f"chips that ship: {shipped}"))
+    return load_chip(args.chip, set=tuple(args.set))
+
+
+def network_from(args: Namespace, file: Path) -> Network:
+    from chipsim.network import load_network
+
+    return load_network(file, **{k: getattr(args, k) for k in NETWORK_OPTIONS if getattr(args, k) is not None})
+
+
+def compiled(args: Namespace, talk: Talk) -> Layout:
+    """The layout in `args.network`, or of the network in it."""
+    from time import perf_counter
+
+    file = existing(args.network, "network")
+    kind = stored_kind(file)
+    if kind == "run":
+        raise UsageError(Diagnostic("U424", f"`{file}` is a stored run", help=f"`chipsim report {file}` shows it"))
+    if kind == "layout":
+        return _stored(args, file)
+    chip, network = chip_from(args), network_from(args, file)
+    if args.verbose:
+        for note in network.notes:
+            talk.line("note", note)
+    from chipsim.compiler import compile
+
+    began = perf_counter()
+    with talk.progress("compiling", "steps") as progress:
+        layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,
+                         seed=args.seed, progress=progress)
+    talk.line("compiled", f"{network.name} → {chip.name}   {layout.n_cores} of {chip.n_cores} cores   "
+                          f"{perf_counter() - began:.2f} s")
+    if args.verbose:
+        for note in layout.notes:
+            talk.line("note", note)
+    return layout
+
+
+def stored_kind(file: Path) -> str | None:
+    """"layout" or "run" for files of chipsim's own, whatever their name; None for networks."""
+    if file.suffix != ".h5":
+        return None
+    from chipsim.store import kind_of
+
+    return kind_of(file)
+
+
+def render(report: Report, form: str) -> str:
+    from chipsim.report.formats import RENDERERS
+
+    return RENDERERS[form](report)
+
+
+def _stored(args: Namespace, file: Path) -> Layout:
+    given = [f"--{o.replace('_', '-')}" for o in ("chip", "set", "approximate", "neurons_per_core") if getattr(args, o)]
+    given += [f"--{'nir-dialect' if o == 'dialect' else o.replace('_', '-')}" for o in NETWORK_OPTIONS
+              if getattr(args, o) is not None]
+    if given:
+        raise UsageError(Diagnostic(
+            "U423", f"`{file}` is a layout, which is compiled already: {', '.join(given)} cannot change it",
+            help="leave the option out, or give the network file"))
+    from chipsim.compiler.layout_file import load_layout
+
+    return load_layout(file)

@@ -1,0 +1,95 @@
+"""`chipsim run`: compile, simulate, report; the run is stored so that it can be reported on again."""
+from __future__ import annotations
+
+import shlex
+from argparse import ArgumentParser, Namespace
+from time import perf_counter
+
+import chipsim
+from chipsim.cli.options import (
+    RUN_SUFFIX,
+    add_chip_options,
+    add_network_options,
+    compiled,
+    existing,
+    render,
+    stem,
+    writable,
+)
+from chipsim.cli.output import Talk, show
+from chipsim.cli.parser import span, whole
+from chipsim.errors import Diagnostic, UsageError
+from chipsim.figures import count, si
+
+USAGE = "NETWORK|LAYOUT --chip CHIP --input FILE [options]"
+EXAMPLES = """\
+  chipsim run examples/digits.nir --chip loihi --nir-dialect snntorch --input examples/digits_test.h5
+  chipsim run digits.layout.h5 --input examples/digits_test.h5 --samples 0:10 --format json
+  chipsim run examples/digits.nir --chip ideal --nir-dialect snntorch --input examples/digits_test.h5 --no-save
+"""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("network", metavar="NETWORK|LAYOUT", help=".nir, .yaml, or a compiled .layout.h5")
+    group = parser.add_argument_group("input")
+    group.add_argument("--input", metavar="FILE", help="spikes: .h5, .npz, .npy or .csv")
+    group.add_argument("--ticks-per-sample", metavar="N", type=whole(1), help="cut the input into samples of N ticks")
+    group.add_argument("--samples", metavar="A:B", type=span, help="run samples A to B-1 only")
+    group.add_argument("--ticks", metavar="N", type=whole(1), help="ticks to run, per sample if there are several")
+    add_chip_options(parser)
+    add_network_options(parser)
+    group = parser.add_argument_group("simulation")
+    group.add_argument("--timing", metavar="LEVEL", choices=("none", "analytic", "exact"), default="exact",
+                       help="none, analytic, or exact (the default: every packet, every hop)")
+    group.add_argument("--engine", metavar="NAME", choices=("compiled", "reference"), default="compiled",
+                       help="compiled (the default), or reference (slow, the definition)")
+    group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
+    group.add_argument("--threads", metavar="N", type=whole(1), default=1,
+                       help="same results with any number (default 1)")
+    group = parser.add_argument_group("output")
+    group.add_argument("-o", "--output", metavar="FILE", help=f"store the run here (default NETWORK{RUN_SUFFIX})")
+    group.add_argument("--no-save", action="store_true", help="do not store the run")
+    group.add_argument("--format", metavar="F", choices=("text", "json", "csv"), default="text",
+                       help="of the report: text, json or csv")
+    group.add_argument("--costs", metavar="CHIP", help="price the run at another chip's costs")
+    parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
+
+
+def run(args: Namespace) -> int:
+    if args.output and args.no_save:
+        raise UsageError(Diagnostic("U423", "`--output` and `--no-save` exclude each other"))
+    if not args.input and not args.ticks:
+        raise UsageError(Diagnostic("U423", "which input? `--input FILE` is missing",
+                                    help="a network that spikes by itself runs with `--ticks N` alone"))
+    network = existing(args.network, "network")
+    spikes = existing(args.input, "input") if args.input else None
+    target = None if args.no_save else writable(args.output or f"{stem(network)}{RUN_SUFFIX}")
+
+    from chipsim.chip import load_chip
+    from chipsim.network import Stimulus
+
+    costs = load_chip(args.costs) if args.costs else None
+    stimulus = Stimulus.load(spikes, ticks_per_sample=args.ticks_per_sample) if spikes else None
+    talk = Talk(args.quiet)
+    layout = compiled(args, talk)
+
+    from chipsim.engine import simulate
+    from chipsim.engine.run import SYNOPS, A
+    from chipsim.report import report
+
+    began = perf_counter()
+    with talk.progress("simulating", "ticks") as progress:
+        result = simulate(layout, stimulus, ticks=args.ticks, timing=args.timing, engine=args.engine, seed=args.seed,
+                          samples=args.samples, threads=args.threads, progress=progress)
+    wall = perf_counter() - began
+    sops = int(result.counts[:, [A[s] for s in SYNOPS]].sum())
+    talk.line("simulated", f"{count(result.ticks, 'ticks')}   {wall:.2f} s   "
+                           f"({count(result.ticks / wall)} ticks/s, {si(sops / wall, 'SOP/s')})")
+    if target is not None:
+        from chipsim.engine.run_file import save_run
+
+        result.meta.update(command=shlex.join(["chipsim", "run", *args.argv]), chipsim=chipsim.__version__)
+        save_run(result, target)
+        talk.line("saved", f"{target}")
+    show(render(report(result, costs), args.format))
+    return 0

@@ -1,0 +1,112 @@
+"""Energy = counts × costs.
+
+The engine counts actions; a chip's cost table has a joule for each; this is the product, by component and action. Any
+cost table prices any run, because a count says nothing of any chip.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chipsim.chip.spec import ChipSpec
+from chipsim.engine.run import ACTIONS, SYNOPS, A
+
+SOP_DEFINITION = (
+    "one stored synapse processed by a synapse server for one arriving spike (zero weights of dense rows included)"
+)
+
+# What the parts of a chip do. `static` (power × time) is the one component without actions.
+COMPONENTS = {
+    "synapse": ("synop_dense", "synop_sparse", "synop_conv", "axon_in"),
+    "neuron": ("neuron_idle", "neuron_active", "spike"),
+    "network": ("axon_out", "hop_inject", "hop_eject", "hop_east_west", "hop_north_south"),
+    "host": ("host_spike",),
+    "reset": ("reset",),
+    "barrier": ("barrier",),
+}
+
+
+@dataclass(frozen=True)
+class Action:
+    """How often something was done, and what it took."""
+
+    count: int
+    each_J: float
+    energy_J: float
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of the chip: joules, share of the total, joules per synaptic operation (None without any)."""
+
+    energy_J: float
+    share: float | None
+    per_sop_J: float | None
+    actions: dict[str, Action]
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Where the joules went. `static_J` is None when the run has no times; `total_J` is then dynamic energy alone."""
+
+    total_J: float
+    dynamic_J: float
+    static_J: float | None
+    n_sops: int
+    per_sop_J: float | None
+    dynamic_per_sop_J: float | None
+    per_inference_J: float | None
+    mean_power_W: float | None
+    by_component: dict[str, Component]
+
+
+def cost_path(action: str) -> str:
+    """Where a chip file says what an action takes, as a path in `ChipSpec.provenance` without its last step."""
+    if action.startswith("hop_"):
+        return f"fabric.channels.{action.removeprefix('hop_')}"
+    return f"costs.{action}"
+
+
+def joules(action: str, chip: ChipSpec) -> float:
+    """Energy of one action on that chip."""
+    part = getattr(chip.fabric.channels, action.removeprefix("hop_")) if action.startswith("hop_") \
+        else getattr(chip.costs, action)
+    return 0.0 if part is None else part.energy
+
+
+def price(counts: np.ndarray, chip: ChipSpec, time_s: float | None, n_inferences: int = 0) -> Energy:
+    """Price action counts (int64[..., ACTIONS], summed over leading axes) with a chip's costs.
+
+    time_s  length of the run, for static power; None where the run has no times
+    """
+    totals = np.asarray(counts).reshape(-1, len(ACTIONS)).sum(axis=0)
+    by_action = {
+        name: {a: _act(int(totals[A[a]]), joules(a, chip)) for a in actions if totals[A[a]]}
+        for name, actions in COMPONENTS.items()
+    }
+    spent = {name: sum(a.energy_J for a in actions.values()) for name, actions in by_action.items()}
+    dynamic = sum(spent.values())
+    static = None if time_s is None else chip.costs.static.power * time_s
+    total = dynamic + (static or 0.0)
+    if static is not None:
+        spent["static"], by_action["static"] = static, {}
+    n_sops = int(sum(totals[A[s]] for s in SYNOPS))
+    return Energy(
+        total_J=total, dynamic_J=dynamic, static_J=static, n_sops=n_sops,
+        per_sop_J=ratio(total, n_sops), dynamic_per_sop_J=ratio(dynamic, n_sops),
+        per_inference_J=ratio(total, n_inferences), mean_power_W=ratio(total, time_s) if static is not None else None,
+        by_component={
+            name: Component(joule, ratio(joule, total), ratio(joule, n_sops), by_action[name])
+            for name, joule in spent.items()
+        },
+    )
+
+
+def ratio(part: float, whole: float | None) -> float | None:
+    """part / whole, or None where there is nothing to divide by."""
+    return part / whole if whole else None
+
+
+def _act(n: int, each: float) -> Action:
+    return Action(n, each, n * each)

@@ -1,0 +1,35 @@
+"""The report for programs: JSON (schema in docs/reference/report-json.md) and CSV."""
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from chipsim.report.report import Report
+
+CSV_COLUMNS = ("component", "action", "count", "each_J", "energy_J", "share", "per_sop_J")
+
+
+def to_json(report: Report) -> str:
+    """The whole report; numbers a run cannot tell are null, and NaN never stands in it."""
+    return json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def to_csv(report: Report) -> str:
+    """One row per component and action; sums over `energy_J` and `share` are the totals of the report."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    e = report.energy
+    for name, c in e.by_component.items():
+        rows = [(a, done.count, done.each_J, done.energy_J) for a, done in c.actions.items()]
+        for action, n, each, joule in rows or [(name, "", "", c.energy_J)] * bool(c.energy_J):
+            writer.writerow((name, action, n, each, joule, *_per(joule, e.total_J), *_per(joule, e.n_sops)))
+    return out.getvalue()
+
+
+def _per(joule: float, whole: float) -> tuple[float | str]:
+    return (joule / whole if whole else "",)
+
+
+RENDERERS = {"text": str, "json": to_json, "csv": to_csv}

@@ -1,0 +1,197 @@
+"""The report as text: one block per question, headline left, detail right; every number with its unit."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from textwrap import wrap
+
+from chipsim.figures import count, percent, si, significant
+from chipsim.report.report import Report
+from chipsim.report.timing import Distribution
+
+WIDTH = 100
+LABEL, HEADLINE = 11, 20
+BAR = 10
+MOST_ROWS = 8                       # of populations; the JSON report has all
+EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def render(r: Report) -> str:
+    """The whole report, at most 100 columns wide, without a final newline."""
+    blocks = [
+        _block("accuracy", *_accuracy(r)),
+        _block("energy", *_energy(r)),
+        _block("latency", *_latency(r)),
+        _block("traffic", *_traffic(r)),
+        _block("activity", *_activity(r)),
+        _block("cores", [f"{r.cores} of {r.cores_available}"], _utilisation(r)),
+        _block("sources", [], wrapped([", ".join(_sources(r))], LABEL)) if r.sources.numbers else [],
+        _block("changed", [], wrapped(map(approximation, r.approximations), LABEL)),
+        _block("note", [], wrapped(r.notes, LABEL)),
+        _block("SOP", [], wrapped([r.sop_definition], LABEL)),
+    ]
+    return "\n".join([title(r), "", *(line.rstrip() for block in blocks for line in block)])
+
+
+def summary(r: Report) -> str:
+    """A few lines for a prompt."""
+    e, energy = r.energy, [si(r.energy.total_J, "J") + ("" if r.energy.static_J is not None else " dynamic")]
+    energy += [f"{si(e.per_inference_J, 'J')}/inference"] if e.per_inference_J is not None else []
+    energy += [f"{si(e.per_sop_J, 'J')}/SOP"] if e.per_sop_J is not None else []
+    lines = [f"Report: {title(r)}", "  energy   " + ", ".join(energy)]
+    if r.inference and r.inference.accuracy is not None:
+        lines.insert(1, f"  accuracy {percent(r.inference.accuracy)}")
+    if r.latency:
+        each = [f"{si(r.latency.inference.mean_s, 's')}/inference"] if r.latency.inference else []
+        lines.append("  latency  " + ", ".join([*each, f"{si(r.latency.tick.mean_s, 's')}/tick"]))
+    return "\n".join([*lines, "  print(report) shows all of it"])
+
+
+def title(r: Report) -> str:
+    """Which network on which chip, and how it was run."""
+    chip = r.chip if r.costs == r.chip else f"{r.chip} (priced by {r.costs})"
+    parts = [count(r.ticks, "ticks")]
+    if r.inference:
+        parts = [f"{count(r.inference.samples, 'samples')} × {count(r.inference.ticks_per_sample, 'ticks')}"]
+    parts.append(f"timing {r.timing}")
+    if r.seed is not None:
+        parts.append(f"seed {r.seed}")
+    return f"{r.network} → {chip}   {', '.join(parts)}"
+
+
+def sources_table(r: Report) -> str:
+    """Every number of the chip files that the report rests on, dearest first."""
+    head = ("number", "value", "share", "known", "source")
+    rows = [(n.path, n.value, percent(n.share), n.kind, n.source or n.note) for n in r.sources.numbers]
+    return table(head, rows, align="<>><<")
+
+
+def approximation(a: dict) -> str:
+    """One replacement or rounding of the compiler in one line: `what`, then whatever figures stand beside it."""
+    figures = [f"{k} {_figure(v)}" for k, v in a.items() if k not in ("what", "where") and v is not None]
+    where = f"{a['where']}: " if a.get("where") else ""
+    return f"{where}{a['what']}" + (f" ({', '.join(figures)})" if figures else "")
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]], align: str) -> str:
+    """Columns two spaces apart; `align` has `<` or `>` per column."""
+    lines = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(line, align, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def bar(share: float) -> str:
+    """A share of one as a bar of up to ten characters, in eighths."""
+    eighths = max(round(share * BAR * 8), 1 if share > 0 else 0)
+    return ("█" * (eighths // 8) + EIGHTHS[eighths % 8]).rstrip()
+
+
+def wrapped(sentences: Iterable[str], indent: int = LABEL + HEADLINE) -> list[str]:
+    return [line for s in sentences for line in wrap(s, WIDTH - indent, break_long_words=False)]
+
+
+def _block(label: str, headlines: list[str], details: list[str]) -> Iterator[str]:
+    indent = HEADLINE if headlines else 0
+    for i, (headline, detail) in enumerate(zip_longest(headlines, details, fillvalue="")):
+        yield f"{label if i == 0 else '':{LABEL}}{headline:{indent}}{detail}"
+
+
+def _accuracy(r: Report) -> tuple[list[str], list[str]]:
+    i = r.inference
+    if i is None or i.accuracy is None:
+        return [], []
+    return [percent(i.accuracy)], [f"{i.correct} of {count(i.samples, 'samples')} classified right"]
+
+
+def _energy(r: Report) -> tuple[list[str], list[str]]:
+    e = r.energy
+    if not e.total_J:
+        return ["none"], [f"`{r.costs}` has no price for anything this run did"]
+    headlines = [si(e.total_J, "J") + ("" if e.static_J is not None else " dynamic")]
+    headlines += [f"{si(e.per_inference_J, 'J')}/inference"] if e.per_inference_J is not None else []
+    headlines += [f"{si(e.per_sop_J, 'J')}/SOP"] if e.per_sop_J is not None else []
+    headlines += [f"{si(e.mean_power_W, 'W')} mean power"] if e.mean_power_W is not None else []
+    headlines += [count(e.n_sops, "SOPs")]
+    details = [
+        f"{name:10}{si(c.energy_J, 'J'):>9}  {bar(c.share or 0):{BAR}}{percent(c.share):>8}"
+        + (f"{si(c.per_sop_J, 'J'):>10}/SOP" if c.per_sop_J is not None else "")
+        for name, c in e.by_component.items() if c.energy_J
+    ]
+    return headlines, details
+
+
+def _latency(r: Report) -> tuple[list[str], list[str]]:
+    t = r.latency
+    if t is None:
+        return [], []
+    headlines, details = [], []
+    if t.inference is not None:
+        headlines.append(f"{si(t.inference.mean_s, 's')}/inference")
+        details.append(f"{_spread(t.inference)}; {count(t.inferences_per_s)} inferences/s")
+    headlines.append(f"{si(t.tick.mean_s, 's')}/tick")
+    details.append(f"{_spread(t.tick)}; barrier {percent(t.barrier_share)} of all time")
+    headlines.append(f"{si(t.total_s, 's')} in all")
+    if t.slowest_tick:
+        s = t.slowest_tick
+        parts = ", ".join(f"{name} {percent(part / s.length_s)}" for name, part in s.parts_s.items())
+        details += wrapped([f"slowest tick {s.tick} set by {s.set_by}" + (f": {parts}" if parts else "")])
+    pace = [f"{name} {percent(n / r.ticks)}" for name, n in list(t.set_by.items())[:3]]
+    details += wrapped([f"ticks set by {', '.join(pace)}" + (" ..." if len(t.set_by) > 3 else "")])
+    return headlines, details
+
+
+def _activity(r: Report) -> tuple[list[str], list[str]]:
+    rows = [
+        f"{name:10}{count(p.spikes):>9} spikes {count(p.packets):>9} packets {count(p.sops):>9} SOPs"
+        + (f" {si(p.energy_J, 'J'):>9}" if p.energy_J is not None else "")
+        for name, p in r.populations.items()
+    ]
+    more = [f"... and {len(rows) - MOST_ROWS} populations more"] if len(rows) > MOST_ROWS else []
+    return [count(r.activity.spikes, "spikes")], rows[:MOST_ROWS] + more
+
+
+def _traffic(r: Report) -> tuple[list[str], list[str]]:
+    t = r.traffic
+    if not t.packets:
+        return ["none"], ["no packet crossed the mesh"]
+    first = [f"mean {significant(t.mean_hops or 0)} hops", f"{percent(t.packets_from_host / t.packets)} from the host"]
+    if t.latency:
+        first.append(f"p50 {si(t.latency.p50_s, 's')}, p95 {si(t.latency.p95_s, 's')}, p99 {si(t.latency.p99_s, 's')}")
+    details = wrapped(["; ".join(first)])
+    if t.busiest_link:
+        use = t.busiest_link.utilisation
+        details.append(f"busiest link {t.busiest_link.name}: {count(t.busiest_link.packets, 'packets')}"
+                       + (f", occupied {percent(use)} of the time" if use is not None else ""))
+    return [count(t.packets, "packets")], details
+
+
+def _utilisation(r: Report) -> list[str]:
+    """Scarcest resource first: it is what decides how many cores the network needs."""
+    limited = [(u.max_share, name) for name, u in r.utilisation.items() if u.max_share is not None]
+    used = (f"{name.replace('_', ' ')} {percent(share)}" for share, name in sorted(limited, reverse=True))
+    return wrapped([f"fullest core: {', '.join(used)}"] if limited else [])
+
+
+def _sources(r: Report) -> Iterator[str]:
+    for i, (source, n) in enumerate(r.sources.by_source.items()):
+        detail = " number" + "s" * (n != 1) if i == 0 else ""
+        if source in ("estimated", "unstated"):
+            dear = [x for x in r.sources.numbers if x.kind == source and x.share]
+            shares = ", ".join(f"{_short(x.path)} {percent(x.share)}" for x in dear[:3])
+            detail += f": {shares} of the energy" if dear else ""
+        yield f"{source} ({n}{detail})"
+
+
+def _short(path: str) -> str:
+    return path.removeprefix("costs.").removesuffix(".energy").removesuffix(".power")
+
+
+def _spread(d: Distribution) -> str:
+    return f"p50 {si(d.p50_s, 's')}, p99 {si(d.p99_s, 's')}, max {si(d.max_s, 's')}"
+
+
+def _figure(value: object) -> str:
+    return significant(value) if isinstance(value, float) else str(value)

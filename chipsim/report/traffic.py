@@ -1,0 +1,67 @@
+"""What went over the mesh: packets, hops, how long packets took, which channel was busiest."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chipsim.engine.run import A, Run
+from chipsim.engine.stats import percentile_ps
+from chipsim.report.cost import ratio
+from chipsim.report.names import link_name
+from chipsim.report.timing import PS, total_time
+
+
+@dataclass(frozen=True)
+class PacketLatency:
+    """From made to accepted by the synapse server's FIFO; percentiles are at most 3 % high (engine/stats.py)."""
+
+    p50_s: float
+    p95_s: float
+    p99_s: float
+
+
+@dataclass(frozen=True)
+class BusiestLink:
+    """The channel occupied longest. `utilisation` = flits × least time between flits / time of the run."""
+
+    name: str
+    packets: int
+    utilisation: float | None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """packets: made by cores and by the host port; hops: links between routers crossed per packet."""
+
+    packets: int
+    packets_from_host: int
+    mean_hops: float | None
+    latency: PacketLatency | None
+    busiest_link: BusiestLink | None
+
+
+def traffic_of(run: Run) -> Traffic:
+    """Counted by the engine; link occupancy follows from the channel cycles of the chip that was simulated."""
+    totals = run.counts.sum(axis=0)
+    from_host = int(totals[A["host_spike"]])
+    packets = int(totals[A["axon_out"]]) + from_host
+    hops = int(totals[A["hop_east_west"]] + totals[A["hop_north_south"]])
+    return Traffic(packets, from_host, ratio(hops, packets), packet_latency(run), _busiest(run))
+
+
+def packet_latency(run: Run) -> PacketLatency | None:
+    """None where no packet was timed."""
+    if not run.latency.sum():
+        return None
+    return PacketLatency(*(percentile_ps(run.latency, q) * PS for q in (50, 95, 99)))
+
+
+def _busiest(run: Run) -> BusiestLink | None:
+    if not len(run.link_packets) or not run.link_packets.max():
+        return None
+    occupied = run.link_packets * run.links["cycle_ps"] * PS
+    busiest = int(np.argmax(occupied if occupied.max() > 0 else run.link_packets))
+    return BusiestLink(
+        link_name(run, busiest), int(run.link_packets[busiest]), ratio(float(occupied[busiest]), total_time(run))
+    )
