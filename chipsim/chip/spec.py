@@ -1,89 +1,127 @@
-"""What a chip is. The field is the documentation; SI units inside; YAML carries units, sources and provenance.
+"""What a chip is. The field is the documentation; SI units inside; the YAML file carries units, sources and provenance.
 
-(Skeleton: names are the contract between rooms. chip/ completes it: ranges, docs, unions, loader, provenance.)
+A ChipSpec is frozen and complete: `load.py` makes one from a chip file, `ChipSpec.from_dict` from a stored run, and
+either way it has passed the ranges declared here and the rules of `rules.py`.
 """
 from __future__ import annotations
 
-from typing import Literal
+from collections import Counter
+from html import escape
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from chipsim.chip.fields import count, numbers_of, quantity
+from chipsim.chip.rules import broken
+
+Kind = Literal["published", "measured", "derived", "estimated", "unstated"]
 
 
 class Part(BaseModel):
-    """A mapping of the chip file. `source`, `provenance` and `note` on a part hold for every number below it."""
+    """A mapping of the chip file. There, `source`, `provenance` and `note` hold for every number below it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
-    source: str | None = None
-    provenance: Literal["published", "measured", "derived", "estimated"] | None = None
-    note: str | None = None
+
+
+class Provenance(BaseModel):
+    """Who says so: the number as written, its SI unit or what it counts, and where it comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    value_text: str
+    unit: str
+    source: str = ""            # starts with a key of the chip's `sources`
+    kind: Kind = "unstated"
+    note: str = ""
 
 
 class Channel(Part):
     """One direction of a link between two routers, or between a core and its router."""
-    latency: float          # s, grant at this output -> flit may request the next output (zero-load time of the hop)
-    cycle: float            # s, least time between two flits on the channel
-    credit: float           # s, flit leaves the FIFO at the far end -> its slot is usable again
-    slots: int              # FIFO slots at the far end
-    energy: float           # J per flit
+
+    latency: float = quantity("s", ge=0, doc="grant of an output to the flit's next request: the hop without any wait")
+    cycle: float = quantity("s", ge=0, doc="least time between two flits on the channel")
+    credit: float = quantity("s", ge=0, doc="a flit leaves the FIFO at the far end to its slot being usable again")
+    slots: int = count("flits", ge=1, doc="FIFO slots at the far end")
+    energy: float = quantity("J", ge=0, doc="one flit over the channel")
 
 
 class Channels(Part):
-    inject: Channel         # core -> router
-    eject: Channel          # router -> core; slots = the core's input FIFO
-    east_west: Channel
-    north_south: Channel
+    """Channels of the mesh by class."""
+
+    inject: Channel = Field(description="core to router")
+    eject: Channel = Field(description="router to core; `slots` is the core's input FIFO")
+    east_west: Channel = Field(description="between routers of a row")
+    north_south: Channel = Field(description="between routers of a column")
 
 
 class Io(Part):
     """Where the host's spikes enter: a port of its own on one router."""
-    router: tuple[int, int]
+
+    router: tuple[Annotated[int, count("routers", ge=0, doc="column or row")], int] = Field(
+        description="column and row of the router with the host's port, from [0, 0]")
 
 
 class Fabric(Part):
-    topology: Literal["mesh"]
-    width: int
-    height: int
-    cores_per_router: int
-    routing: Literal["xy", "yx"] = "xy"
-    cast: Literal["unicast"] = "unicast"           # one packet per target core
-    arbitration: Literal["fcfs"] = "fcfs"          # first come, first served; ties in port order after the last winner
-    packet_bits: int = 32
+    """Routers, the channels between them, and the cores on them."""
+
+    topology: Literal["mesh"] = Field(description="how routers are joined")
+    width: int = count("routers", ge=1, doc="routers in a row")
+    height: int = count("routers", ge=1, doc="routers in a column")
+    cores_per_router: int = count("cores", ge=1, doc="cores on each router")
+    n_cores: int | None = count("cores", ge=1, default=None,
+                                doc="cores in all, where the last routers have fewer; null: every place is taken")
+    routing: Literal["xy", "yx"] = Field("xy", description="dimension order: along the row or the column first")
+    cast: Literal["unicast"] = Field("unicast", description="unicast: one packet per target core")
+    arbitration: Literal["fcfs"] = Field(
+        "fcfs", description="fcfs: first come, first served; ties in port order after the last winner")
+    packet_bits: int = count("bit", ge=1, default=32, doc="length of a spike packet, one flit")
     channels: Channels
     io: Io
 
 
 class SynapseMemory(Part):
-    bits: int | None                                # per core; None: unlimited
-    packing: Literal["loihi", "none"]               # rule by which synapses take up bits (compiler/packing.py)
+    """Memory for the synapses of a core, and how they are packed into it."""
+
+    bits: int | None = count("bit", ge=1, doc="synapse memory of a core; null: no limit")
+    packing: Literal["loihi", "none"] = Field(description="rule by which synapses take up bits")
 
 
 class Weights(Part):
-    bits: int | None = None                         # magnitude bits of a stored weight
-    exponent_min: int = 0
-    exponent_max: int = 0
+    """Range of a stored weight: a magnitude and an exponent shared by a projection."""
+
+    bits: int | None = count("bit", ge=1, le=32, default=None, doc="magnitude of a stored weight; null: floating point")
+    exponent_min: int = count("powers of two", default=0, doc="smallest exponent a projection's weights can share")
+    exponent_max: int = count("powers of two", default=0, doc="largest exponent a projection's weights can share")
 
 
 class Delay(Part):
-    min: int                                        # ticks from a spike to its effect; 0 only on chips without time
-    max: int
+    """Ticks from a spike to its effect."""
+
+    min: int = count("ticks", ge=0, doc="least ticks from a spike to its effect; 0 only on chips without time")
+    max: int = count("ticks", ge=0, doc="most ticks from a spike to its effect")
 
 
 class Neuron(Part):
-    """The arithmetic of the soma and the range of its registers (None: no limit)."""
-    model: Literal["affine", "loihi_lif"]
-    profile: Literal["loihi", "lava", "nengo", "brian2loihi"] | None = None
-    resets: tuple[Literal["zero", "value", "subtract", "multispike"], ...] = ("zero",)
-    decay_bits: int | None = None
-    threshold_mantissa_bits: int | None = None
-    threshold_shift: int = 0
-    bias_mantissa_bits: int | None = None
-    bias_exponent_bits: int | None = None
-    refractory_max: int | None = None
+    """Arithmetic of the soma and range of its registers (null: no limit)."""
+
+    model: Literal["affine", "loihi_lif"] = Field(description="neuron model the cores compute")
+    profile: Literal["loihi", "lava", "nengo", "brian2loihi"] | None = Field(
+        None, description="whose rounding and overflow `loihi_lif` follows: the silicon's or an emulator's")
+    resets: tuple[Literal["zero", "value", "subtract", "multispike"], ...] = Field(
+        ("zero",), min_length=1, description="what may happen to the voltage at a spike")
+    decay_bits: int | None = count("bit", ge=1, le=31, default=None, doc="decay register")
+    threshold_mantissa_bits: int | None = count("bit", ge=1, le=31, default=None, doc="threshold register")
+    threshold_shift: int = count("bit", ge=0, le=31, default=0, doc="left shift of the threshold register's value")
+    bias_mantissa_bits: int | None = count("bit", ge=1, le=31, default=None, doc="mantissa of the bias, sign included")
+    bias_exponent_bits: int | None = count("bit", ge=0, le=5, default=None, doc="exponent of the bias")
+    refractory_max: int | None = count("ticks", ge=0, default=None, doc="longest refractory period")
 
 
 class Core(Part):
-    neurons: int | None
-    axons_in: int | None
-    axons_out: int | None
+    """What one core holds and computes; null means no limit."""
+
+    neurons: int | None = count("neurons", ge=1, doc="neurons of a core; null: no limit")
+    axons_in: int | None = count("axons", ge=1, doc="input axons of a core; null: no limit")
+    axons_out: int | None = count("axons", ge=1, doc="output axons of a core; null: no limit")
     synapse_memory: SynapseMemory
     weights: Weights
     delay: Delay
@@ -91,50 +129,122 @@ class Core(Part):
 
 
 class Cost(Part):
-    """What one action takes. None for `time`: the action is not on any critical path."""
-    energy: float = 0.0     # J
-    time: float = 0.0       # s
+    """What one action takes; both sides are always written down."""
+
+    energy: float = quantity("J", ge=0, doc="energy of one action")
+    time: float = quantity("s", ge=0, doc="time one action keeps its server busy")
 
 
 class Barrier(Part):
-    """Length of the barrier by number of tiles (routers) in use, linear between the points, level beyond them."""
-    energy: float = 0.0
-    tiles: dict[int, float]  # tiles -> s
+    """Barrier at the end of a tick, by number of tiles (routers) in use: linear between the points, level beyond."""
+
+    energy: float = quantity("J", ge=0, doc="energy of one barrier")
+    tiles: dict[Annotated[int, count("tiles", ge=1, doc="tiles in use")],
+                Annotated[float, quantity("s", ge=0, doc="length of the barrier with so many tiles in use")]] = Field(
+        min_length=1, description="number of tiles in use: length of the barrier")
+
+    @field_validator("tiles")
+    @classmethod
+    def _in_order(cls, tiles: dict[int, float]) -> dict[int, float]:
+        return dict(sorted(tiles.items()))
 
 
 class Static(Part):
-    power: float            # W, whole chip
+    """Power drawn as long as the chip is on."""
+
+    power: float = quantity("W", ge=0, doc="power of the whole chip when it does nothing")
 
 
 class Costs(Part):
-    neuron_idle: Cost
-    neuron_active: Cost
-    spike: Cost
-    axon_out: Cost
-    axon_in: Cost
-    host_spike: Cost
-    synop_dense: Cost
-    synop_sparse: Cost
-    synop_conv: Cost
-    reset: Cost             # per core in use, between samples
-    barrier: Barrier | None
+    """Energy and time of each action the engine counts."""
+
+    neuron_idle: Cost = Field(description="visit of a neuron that has no state, input or bias")
+    neuron_active: Cost = Field(description="update of a neuron that has")
+    spike: Cost = Field(description="spike-out of the soma")
+    axon_out: Cost = Field(description="packet made by a core")
+    axon_in: Cost = Field(description="packet taken by a synapse server")
+    host_spike: Cost = Field(description="packet made by the host's port")
+    synop_dense: Cost = Field(description="synaptic operation, synapses stored dense")
+    synop_sparse: Cost = Field(description="synaptic operation, synapses stored with an index each")
+    synop_conv: Cost = Field(description="synaptic operation, weights shared by a convolution")
+    reset: Cost = Field(description="reset of a core in use, between samples")
+    barrier: Barrier | None = Field(description="end of a tick on chips with time base `barrier`; null: none")
     static: Static
 
 
 class Source(BaseModel):
+    """A publication, data set or program that numbers come from."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
-    cite: str
-    url: str | None = None
+    cite: str = Field(description="authors, title, where, year")
+    url: str | None = Field(None, description="where to read it")
 
 
 class ChipSpec(Part):
-    name: str
-    title: str
-    year: int | None = None
-    status: Literal["silicon", "model", "hypothetical"]
-    description: str = ""
-    sources: dict[str, Source] = {}
-    time_base: Literal["barrier", "untimed"]        # untimed: no limits, no costs, no time (chip `ideal`)
+    """A chip: fabric, cores, memories, the model it computes, its time base, what each action costs and who says so.
+
+    All numbers are in SI units (s, J, W) or plain counts. `provenance` has an entry for every number, under its dotted
+    path: `chip.provenance["costs.synop_dense.energy"].source`. Raises pydantic.ValidationError on wrong values.
+    """
+
+    name: str = Field(description="name of the chip on the command line and in reports", min_length=1)
+    title: str = Field(description="name of the chip in words")
+    year: int | None = Field(None, description="year of publication")
+    status: Literal["silicon", "model", "hypothetical"] = Field(
+        description="silicon: it was made; model: somebody else's design study; hypothetical: nobody's chip yet")
+    description: str = Field("", description="what the file describes, and what it leaves out")
+    sources: dict[str, Source] = Field(
+        default_factory=dict, description="key: publication; every `source` starts with one of these keys")
+    time_base: Literal["barrier", "untimed"] = Field(
+        description="barrier: a tick ends when all cores are done and have met; untimed: no time at all")
     fabric: Fabric
     core: Core
     costs: Costs
+    provenance: dict[str, Provenance] = Field(default_factory=dict, json_schema_extra={"computed": True})
+
+    @model_validator(mode="after")
+    def _whole(self) -> ChipSpec:
+        if misfits := broken(self):
+            raise ValueError("; ".join(m.message for m in misfits))
+        stated = self.provenance
+        complete = {path: stated.get(path) or Provenance(value_text=text, unit=unit)
+                    for path, text, unit in numbers_of(self)}
+        stated.clear()
+        stated.update(complete)
+        return self
+
+    @property
+    def n_routers(self) -> int:
+        return self.fabric.width * self.fabric.height
+
+    @property
+    def n_cores(self) -> int:
+        return self.fabric.n_cores or self.n_routers * self.fabric.cores_per_router
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able: plain SI numbers, provenance beside them. `ChipSpec.from_dict` gives back an equal chip."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ChipSpec:
+        """The chip that `to_dict` wrote, also after a detour through JSON text."""
+        return cls.model_validate(values)
+
+    def kinds(self) -> dict[str, int]:
+        """How many numbers are published, measured, derived, estimated, unstated."""
+        return dict(Counter(p.kind for p in self.provenance.values()).most_common())
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in self.kinds().items())
+        return (f"<ChipSpec {self.name}: {self.n_cores} cores on a {self.fabric.width}x{self.fabric.height} "
+                f"{self.fabric.topology}, {self.core.neuron.model}, {self.time_base}; numbers: {kinds}>")
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td><code>{escape(path)}</code></td><td>{escape(p.value_text)}</td><td>{escape(p.kind)}</td>"
+            f"<td>{escape(p.source)}</td><td>{escape(p.note)}</td></tr>" for path, p in self.provenance.items())
+        return (f"<b>{escape(self.title)}</b><br>{escape(repr(self)[1:-1])}"
+                f"<details><summary>{len(self.provenance)} numbers and their sources</summary><table>"
+                f"<tr><th>number</th><th>value</th><th>provenance</th><th>source</th><th>note</th></tr>{rows}</table></details>")

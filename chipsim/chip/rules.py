@@ -1,0 +1,118 @@
+"""What must hold between the numbers of a chip. Each rule stands alone, so that all broken ones are found at once."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from chipsim.chip.units import format_quantity
+
+if TYPE_CHECKING:
+    from chipsim.chip.spec import ChipSpec
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A broken rule: dotted path of the number to look at, what is wrong with it, what would help."""
+
+    path: str
+    message: str
+    help: str
+
+
+def broken(chip: ChipSpec, *, partial: bool = False) -> list[Misfit]:
+    """Rules that `chip` breaks. A `partial` chip may lack fields; rules that need those are passed over."""
+    found = []
+    for rule in RULES:
+        with suppress(AttributeError) if partial else nullcontext():
+            found += rule(chip)
+    return found
+
+
+def cores_have_places(chip: ChipSpec) -> Iterator[Misfit]:
+    f = chip.fabric
+    places = f.width * f.height * f.cores_per_router
+    if f.n_cores and f.n_cores > places:
+        yield Misfit("fabric.n_cores",
+                     f"mesh too small for its cores: {f.n_cores} cores, but {f.width}x{f.height} routers with "
+                     f"{f.cores_per_router} each have places for {places}",
+                     "enlarge `width`, `height` or `cores_per_router`, or leave `n_cores` out")
+
+
+def host_is_on_the_mesh(chip: ChipSpec) -> Iterator[Misfit]:
+    f = chip.fabric
+    x, y = f.io.router
+    if not (0 <= x < f.width and 0 <= y < f.height):
+        yield Misfit("fabric.io.router",
+                     f"the host's port is at router [{x}, {y}], outside the {f.width}x{f.height} mesh",
+                     f"columns go from 0 to {f.width - 1}, rows from 0 to {f.height - 1}")
+
+
+def least_is_not_above_most(chip: ChipSpec) -> Iterator[Misfit]:
+    d = chip.core.delay
+    if d.min > d.max:
+        yield Misfit("core.delay.max", f"`core.delay.max` is {d.max}, less than `core.delay.min`, which is {d.min}",
+                     "a spike's delay lies between the two, both included")
+
+
+def exponents_are_in_order(chip: ChipSpec) -> Iterator[Misfit]:
+    w = chip.core.weights
+    if w.exponent_min > w.exponent_max:
+        yield Misfit("core.weights.exponent_max", f"`core.weights.exponent_max` is {w.exponent_max}, less than "
+                     f"`core.weights.exponent_min`, which is {w.exponent_min}", "swap the two")
+
+
+def time_passes_between_spike_and_effect(chip: ChipSpec) -> Iterator[Misfit]:
+    if chip.time_base != "untimed" and chip.core.delay.min < 1:
+        yield Misfit("core.delay.min", f"a spike cannot act in the tick it is sent on a chip with time base "
+                     f"`{chip.time_base}`", "use 1 or more; 0 is for `time_base: untimed`")
+
+
+def channels_take_time(chip: ChipSpec) -> Iterator[Misfit]:
+    """The engine counts integer picoseconds; a channel without delay would let an event cause itself."""
+    if chip.time_base == "untimed":
+        return
+    for name in type(chip.fabric.channels).model_fields:
+        channel = getattr(chip.fabric.channels, name, None)
+        for side in ("latency", "cycle", "credit"):
+            value = getattr(channel, side, 1.0)
+            if value < 1e-12:
+                path = f"fabric.channels.{name}.{side}"
+                yield Misfit(path, f"`{path}` is {format_quantity(value, 's')}; the finest time step is 1 ps",
+                             "use 1 ps or more; zero is for `time_base: untimed`")
+
+
+def barrier_chips_have_a_barrier(chip: ChipSpec) -> Iterator[Misfit]:
+    if chip.time_base == "barrier" and chip.costs.barrier is None:
+        yield Misfit("costs.barrier", "`time_base: barrier` needs `costs.barrier`, which is null",
+                     "write `barrier: {energy: 0 pJ, tiles: {1: 113 ns, 32: 465 ns}}` with the chip's own numbers")
+
+
+def more_tiles_do_not_meet_sooner(chip: ChipSpec) -> Iterator[Misfit]:
+    points = chip.costs.barrier.tiles.items() if chip.costs.barrier else ()
+    for (few, short), (many, long) in pairwise(sorted(points)):
+        if long < short:
+            yield Misfit(f"costs.barrier.tiles.{many}",
+                         f"a barrier of {many} tiles takes {format_quantity(long, 's')}, less than one of {few} tiles, "
+                         f"which takes {format_quantity(short, 's')}", "barrier times ascend with the number of tiles")
+
+
+def loihi_neurons_have_a_profile(chip: ChipSpec) -> Iterator[Misfit]:
+    n = chip.core.neuron
+    if n.model == "loihi_lif" and n.profile is None:
+        yield Misfit("core.neuron", "`core.neuron.model: loihi_lif` needs `core.neuron.profile`",
+                     "`profile: loihi` computes as the silicon does")
+
+
+def packed_weights_have_bits(chip: ChipSpec) -> Iterator[Misfit]:
+    if chip.core.synapse_memory.packing != "none" and chip.core.weights.bits is None:
+        yield Misfit("core.weights", f"`core.synapse_memory.packing: {chip.core.synapse_memory.packing}` needs "
+                     "`core.weights.bits` to count a synapse's bits",
+                     "say how wide a stored weight is, or use `packing: none`")
+
+
+RULES = (cores_have_places, host_is_on_the_mesh, least_is_not_above_most, exponents_are_in_order,
+         time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
+         more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, packed_weights_have_bits)
