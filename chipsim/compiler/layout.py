@@ -62,7 +62,7 @@ class Layout:
     axon_core: np.ndarray              # int32[A]   index into cores
     axon_format: np.ndarray            # uint8[A]   index into SYNAPSE_FORMATS
     axon_start: np.ndarray             # int64[A+1] into segments
-    segment_delay: np.ndarray          # uint8[G]   ticks from the tick of the spike to the tick it acts in
+    segment_delay: np.ndarray          # int32[G]   ticks from the tick of the spike to the tick it acts in
     segment_bank: np.ndarray           # uint8[G]   0: accumulator itself; b > 0: bank b, shifted by bank_shift[b] at the tick's end
     segment_start: np.ndarray          # int64[G+1] into synapses
     target: np.ndarray                 # uint16|uint32[W] slot on the target core

@@ -98,7 +98,7 @@ class CompiledEngine:
             probes=[np.concatenate([c[4][i] for c in self.chunks]) for i in range(len(self.recording.probes))],
             tick_ps=joined(2), tick_limit=joined(3), soma_ps=self.soma_ps, synapse_ps=self.synapse_ps,
             stall_ps=self.stall_ps, latency=self.latency, slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
-            packets=columns(self.packets) if self.recording.packets else None)
+            packets=columns(self.packets) if self.packets else None)
 
 
 def records(t: int, first_tick: int, start, source, axon, times) -> dict[str, np.ndarray]:

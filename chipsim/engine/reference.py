@@ -147,7 +147,7 @@ class ReferenceEngine:
             tick_limit=np.array([r["limit"] for r in self.ticks], np.int32),
             soma_ps=self.soma_ps, synapse_ps=self.synapse_ps, stall_ps=self.stall_ps, latency=self.latency,
             slowest_tick=self.slowest[1], slowest_packets=as_columns(self.slowest[2]),
-            packets=as_columns(self.packets) if self.recording.packets else None)
+            packets=as_columns(self.packets) if self.recording.packets and self.timing == "exact" else None)
 
 
 def as_columns(records: list[tuple]) -> dict[str, np.ndarray]:

@@ -104,7 +104,7 @@ cdef class Fabric:
         times              [5, packets of the chunk] made, entered, arrived, started, done; ps from the tick's start
         soma_ps, stall_ps [C+1], synapse_ps [C], latency [N_BINS]   added to
         """
-        cdef int64_t t, e, k, stride = self.n_cores + 1
+        cdef int64_t t, e, k, row, stride = self.n_cores + 1
         cdef int rc = 0
         self.seeds = function.seeds.at
         self.made, self.entered, self.arrived = &times[0, 0], &times[1, 0], &times[2, 0]
@@ -114,13 +114,14 @@ cdef class Fabric:
                 rc = self.tick(function.seed_start + t * stride, function.tail_ps + t * stride, &tick_ps[t], &limit[t])
                 if rc:
                     break
-                for e in range(stride):
-                    for k in range(function.seed_start[t * stride + e], function.seed_start[t * stride + e + 1]):
+                for row in range(stride):
+                    e = self.n_cores if row == 0 else row - 1
+                    for k in range(function.seed_start[t * stride + row], function.seed_start[t * stride + row + 1]):
                         soma_ps[e] += self.seeds[k].gap
                         stall_ps[e] += self.entered[k] - self.made[k]
                         synapse_ps[self.axon_core[self.seeds[k].axon]] += self.done[k] - self.started[k]
                         latency[latency_bin(self.arrived[k] - self.made[k])] += 1
-                    soma_ps[e] += function.tail_ps[t * stride + e]
+                    soma_ps[e] += function.tail_ps[t * stride + row]
         if rc == -2:
             raise RuntimeError(f"packets stand still in the mesh in tick {t} of the chunk: a deadlock")
         if rc:
@@ -130,8 +131,7 @@ cdef class Fabric:
 
     cdef int tick(self, const int64_t* seed_start, const int64_t* tail_ps, int64_t* length, int32_t* limit) noexcept nogil:
         """From a quiet start until all is still. seed_start and tail_ps: host port first, then the cores."""
-        cdef int64_t e, j, now, left = seed_start[self.n_cores + 1] - seed_start[0]
-        cdef int64_t i, k
+        cdef int64_t e, i, j, now
         cdef uint32_t c, p
         cdef int rc
         self.quiet()

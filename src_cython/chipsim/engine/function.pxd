@@ -19,7 +19,7 @@ cdef class Function:
     cdef const int32_t* out_axon
     cdef const int32_t* axon_core
     cdef const int64_t* axon_start
-    cdef const uint8_t* segment_delay
+    cdef const int32_t* segment_delay
     cdef const uint8_t* segment_bank
     cdef const int64_t* segment_start
     cdef const int32_t* bank_shift

@@ -38,7 +38,7 @@ cdef class Function:
         self.out_axon = <const int32_t*>self.hold("out_axon", layout.out_axon, np.int32)
         self.axon_core = <const int32_t*>self.hold("axon_core", layout.axon_core, np.int32)
         self.axon_start = <const int64_t*>self.hold("axon_start", layout.axon_start, np.int64)
-        self.segment_delay = <const uint8_t*>self.hold("segment_delay", layout.segment_delay, np.uint8)
+        self.segment_delay = <const int32_t*>self.hold("segment_delay", layout.segment_delay, np.int32)
         self.segment_bank = <const uint8_t*>self.hold("segment_bank", layout.segment_bank, np.uint8)
         self.segment_start = <const int64_t*>self.hold("segment_start", layout.segment_start, np.int64)
         self.bank_shift = <const int32_t*>self.hold("bank_shift", layout.bank_shift, np.int32)

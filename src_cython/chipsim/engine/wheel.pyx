@@ -148,14 +148,14 @@ cdef void sort(Wheel* w) noexcept nogil:
 
 cdef int wheel_fill(Wheel* w) noexcept nogil:
     """Go to the next bucket that holds events and sort it. 1: there is one; 0: nothing is queued; -1: no memory."""
-    cdef int64_t slot, first
+    cdef int64_t slot
     cdef uint32_t i, following
     cdef void* grown
     w.taken = w.filled = 0
     if w.count == 0:
         return 0
     while True:
-        slot = next_slot(w.near_map, (w.near_now + 1) & (N_BUCKETS - 1) if (w.near_now + 1) >> WHEEL_BITS == w.near_now >> WHEEL_BITS else N_BUCKETS)
+        slot = next_slot(w.near_map, (w.near_now & (N_BUCKETS - 1)) + 1)
         if slot >= 0:
             w.near_now = (w.near_now >> WHEEL_BITS << WHEEL_BITS) + slot
             break

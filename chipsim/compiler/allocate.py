@@ -1,0 +1,157 @@
+"""From pieces on cores to the Layout: slots, in-axons, segments, synapse memory, out-axons, and what is used of what."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chipsim.compiler.draft import Connection, Draft
+from chipsim.compiler.partition import Demand, limits
+from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutPopulation
+from chipsim.models.kernels import KERNELS
+
+
+def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
+    """The Layout of a partitioned and placed Draft."""
+    order = np.argsort(draft.places, kind="stable")          # cores in the layout go by their number on the chip
+    cores = [draft.cores[i] for i in order]
+    groups, start = [], [0]
+    for c, pieces in enumerate(cores):
+        at = start[-1]
+        for p in pieces:
+            groups.append(Group(c, at, at + p.stop - p.first, p.node, p.first))
+            at += p.stop - p.first
+        start.append(at)
+    n = start[-1]
+    number = _numbers(draft, groups, n)
+    model = KERNELS[draft.model]
+    params = {name: np.zeros(n, dtype) for name, dtype in model.params.items()}
+    index = np.zeros(n, np.int32)
+    for g in groups:
+        rows = slice(g.first, g.first + g.stop - g.start)
+        index[g.start : g.stop] = np.arange(rows.start, rows.stop)
+        for name in params:
+            params[name][g.start : g.stop] = draft.nodes[g.population].params[name][rows]
+    tables = _axons(draft, number, np.array(start, np.int64), model.accumulator == "i4")
+    core_of = np.repeat(np.arange(len(cores)), np.diff(start))
+    reach = np.diff(tables["out_start"])[:n]
+    demand = Demand(draft)
+    usage = {"neurons": np.diff(start), "axons_in": np.bincount(tables["axon_core"], minlength=len(cores)),
+             "axons_out": np.bincount(core_of, weights=reach, minlength=len(cores)).astype(np.int64),
+             "synapse_bits": np.array([demand.of(pieces, "synapse_bits") for pieces in cores]),
+             "neuron_configs": np.array([demand.of(pieces, "neuron_configs") for pieces in cores])}
+    return Layout(
+        chip=draft.chip, network=draft.network.name, populations=_populations(draft, number),
+        outputs=draft.network.outputs, dt=draft.network.dt, cores=np.sort(draft.places).astype(np.int32),
+        core_start=np.array(start, np.int64), groups=tuple(groups), model=draft.model, options=draft.model_options,
+        params=params, population_index=index, **tables, first_input=_first_input(draft, number, n),
+        usage={k: np.asarray(v, np.int64) for k, v in usage.items()}, limits=limits(draft.chip),
+        approximations=draft.approximations, log=log, notes=draft.network.notes + draft.notes)
+
+
+def _numbers(draft: Draft, groups: list[Group], n: int) -> list[np.ndarray]:
+    """Per node, int64[size]: the source number of each unit; lines come after the neurons, in the order of the inputs."""
+    number, lines = [], n
+    for i, node in enumerate(draft.nodes):
+        numbers = np.zeros(node.size, np.int64)
+        if node.is_input:
+            numbers[:] = np.arange(lines, lines + node.size)
+            lines += node.size
+        for g in groups:
+            if g.population == i:
+                numbers[g.first : g.first + g.stop - g.start] = np.arange(g.start, g.stop)
+        number.append(numbers)
+    return number
+
+
+def _populations(draft: Draft, number: list[np.ndarray]) -> tuple[LayoutPopulation, ...]:
+    return tuple(LayoutPopulation(node.name, node.population.shape, node.is_input, int(number[i][0]), node.depth)
+                 for i, node in enumerate(draft.nodes))
+
+
+def _first_input(draft: Draft, number: list[np.ndarray], n: int) -> np.ndarray | None:
+    """What takes back the biases that the network does not have yet in its first ticks."""
+    late = {key: v for key, v in draft.late_bias.items() if key[1] > 0}
+    if not late:
+        return None
+    rows = np.zeros((max(d for _, d in late), n))
+    for (node, d), bias in late.items():
+        rows[:d, number[node]] -= bias
+    return rows
+
+
+@dataclass
+class _Entries:
+    """Synapses as columns, one array part per connection."""
+
+    core: list
+    source: list
+    delay: list
+    bank: list
+    format: list
+    target: list
+    weight: list
+
+
+def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integer: bool) -> dict[str, np.ndarray]:
+    """Sort all synapses by (core, source, delay, bank, target) and read the tables off the boundaries."""
+    banks = [0]
+    columns = _Entries([], [], [], [], [], [], [])
+    for c in draft.connections:
+        bank = 0
+        if c.bank_shift:
+            banks.append(c.bank_shift)
+            bank = len(banks) - 1
+        _append(columns, c, number, core_start, bank)
+    core, source, delay, bank, kind, target, weight = (
+        np.concatenate(part) if part else np.zeros(0, np.int64)
+        for part in (columns.core, columns.source, columns.delay, columns.bank, columns.format, columns.target,
+                     columns.weight))
+    order = np.lexsort((target, bank, delay, source, core))
+    core, source, delay, bank, kind, target, weight = (a[order] for a in (core, source, delay, bank, kind, target, weight))
+    new_axon = _changes(core, source)
+    new_segment = new_axon | _changes(delay, bank)
+    axon_first, segment_first = np.flatnonzero(new_axon), np.flatnonzero(new_segment)
+    axon_core, axon_source = core[axon_first], source[axon_first]
+    n_sources = int(core_start[-1]) + sum(node.size for node in draft.nodes if node.is_input)
+    by_source = np.argsort(axon_source, kind="stable")
+    wide = int(np.diff(core_start).max(initial=0)) > 1 << 16 or not integer
+    return dict(
+        out_start=np.concatenate([[0], np.cumsum(np.bincount(axon_source, minlength=n_sources))]).astype(np.int64),
+        out_axon=by_source.astype(np.int32), axon_core=axon_core.astype(np.int32),
+        axon_format=kind[axon_first].astype(np.uint8),
+        axon_start=np.append(np.searchsorted(segment_first, axon_first), len(segment_first)).astype(np.int64),
+        segment_delay=delay[segment_first].astype(np.int32), segment_bank=bank[segment_first].astype(np.uint8),
+        segment_start=np.append(segment_first, len(core)).astype(np.int64),
+        target=target.astype(np.uint32 if wide else np.uint16),
+        weight=weight.astype(np.int16 if integer else np.float64), bank_shift=np.array(banks, np.int32))
+
+
+def _changes(*columns: np.ndarray) -> np.ndarray:
+    """bool[n]: entry differs from the one before it in any column (the first one does)."""
+    new = np.zeros(len(columns[0]), bool)
+    if len(new):
+        new[0] = True
+    for column in columns:
+        new[1:] |= column[1:] != column[:-1]
+    return new
+
+
+def _append(columns: _Entries, c: Connection, number: list[np.ndarray], core_start: np.ndarray, bank: int) -> None:
+    if c.is_dense:
+        post, pre = np.divmod(np.arange(c.weight.size), c.weight.shape[1])
+        values = c.weight.ravel()
+    else:
+        post = np.repeat(np.arange(c.weight.shape[0]), np.diff(c.weight.indptr))
+        pre, values = c.weight.indices, c.weight.data
+    neuron = number[c.post][post]
+    core = np.searchsorted(core_start, neuron, side="right") - 1
+    columns.core.append(core)
+    columns.source.append(number[c.pre][pre])
+    columns.delay.append(np.full(len(post), c.delay))
+    columns.bank.append(np.full(len(post), bank))
+    columns.format.append(np.full(len(post), SYNAPSE_FORMATS.index(c.format)))
+    columns.target.append(neuron - core_start[core])
+    columns.weight.append(values)
+
+

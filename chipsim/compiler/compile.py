@@ -1,0 +1,69 @@
+"""compile: a Network and a ChipSpec become a Layout, by passes that are plain functions in one list.
+
+A pass takes a Draft and returns one; put your own into `passes` to change, leave out or add any of them.
+"""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from chipsim.chip.spec import ChipSpec
+from chipsim.compiler.allocate import allocate
+from chipsim.compiler.draft import Draft, Options
+from chipsim.compiler.layout import Layout
+from chipsim.compiler.lower import lower, prune, retime
+from chipsim.compiler.partition import partition
+from chipsim.compiler.place import place
+from chipsim.compiler.quantise import quantise
+from chipsim.errors import Diagnostic, UsageError
+from chipsim.network.graph import Network
+
+Pass = Callable[[Draft], Draft]
+PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, place)
+REPLACEABLE = {
+    "reset": "reset by subtraction becomes reset to zero",
+    "multispike": "several spikes in a tick become one",
+    "v_min": "a lower bound of the voltage is dropped",
+    "current": "input to voltage and current becomes input to the current",
+    "bias": "a bias through the synaptic current becomes a constant on the voltage",
+    "delays": "feedback faster than the chip gets the chip's shortest delay",
+}
+
+
+def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approximate: Iterable[str] = (),
+            neurons_per_core: int | None = None, seed: int = 0, passes: Sequence[Pass] = PASSES,
+            progress: Callable[[str], None] | None = None) -> Layout:
+    """Lay a network out on a chip.
+
+    network           a Network, or a file that load_network reads
+    chip              a ChipSpec, or a name or file that load_chip reads
+    approximate       what may be replaced where the chip cannot do it; see REPLACEABLE. Everything else the chip
+                      cannot express is an error
+    neurons_per_core  at most so many neurons of a population on one core (default: as many as fit)
+    progress          called with the name of each pass as it begins
+
+    Raises ExpressError, FitError (both exit code 3), UsageError.
+    """
+    if isinstance(chip, str):
+        from chipsim.chip import load_chip
+
+        chip = load_chip(chip)
+    if not isinstance(network, Network):
+        from chipsim.network import load_network
+
+        network = load_network(network)
+    wanted = frozenset([approximate] if isinstance(approximate, str) else approximate)
+    if unknown := sorted(wanted - set(REPLACEABLE)):
+        raise UsageError(Diagnostic("U420", f"nothing called `{unknown[0]}` can be approximated",
+                                    help="one of " + ", ".join(f"{k} ({v})" for k, v in REPLACEABLE.items())))
+    if neurons_per_core is not None and neurons_per_core < 1:
+        raise UsageError(Diagnostic("U421", f"a core holds at least one neuron, got neurons_per_core={neurons_per_core}"))
+    draft = Draft(network, chip, Options(wanted, neurons_per_core, seed))
+    log = []
+    for step in passes:
+        if progress:
+            progress(step.__name__)
+        began = time.perf_counter()
+        draft = step(draft)
+        log.append({"pass": step.__name__, "seconds": time.perf_counter() - began, **draft.merit})
+    return allocate(draft, tuple(log))

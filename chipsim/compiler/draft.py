@@ -1,0 +1,98 @@
+"""What the passes hand to each other: the network in the chip's arithmetic, then cut into pieces, then placed.
+
+Every pass is a function Draft -> Draft; it returns a new Draft (dataclasses.replace) and never changes the one it got.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chipsim.chip.spec import ChipSpec
+from chipsim.network.graph import Network, Population
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """How to compile. `approximate` names what may be replaced by something the chip has."""
+
+    approximate: frozenset[str] = frozenset()
+    neurons_per_core: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A population with flat parameters in the kernel's names (none for input lines)."""
+
+    population: Population
+    params: dict[str, np.ndarray]
+    depth: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.population.name
+
+    @property
+    def size(self) -> int:
+        return self.population.size
+
+    @property
+    def is_input(self) -> bool:
+        return self.population.model == "input"
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """One matrix from a node to a node with one delay.
+
+    weight   [post size, pre size]: CSR or (dense) ndarray; float64, after quantising int16 in the chip's units
+    delay    ticks as the network means them; after `retime` as the chip counts them
+    format   "dense" | "sparse" | "conv"
+    bits     of a stored weight; bank_shift of the accumulator (0: none of its own)
+    late     bias vector that this path adds from tick `delay` on, part of the post node's bias; or None
+    """
+
+    pre: int
+    post: int
+    weight: csr_array | np.ndarray
+    delay: int
+    format: str
+    name: str
+    native: dict | None = None
+    bits: int = 0
+    bank_shift: int = 0
+
+    @property
+    def is_dense(self) -> bool:
+        return isinstance(self.weight, np.ndarray)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Neurons [first, stop) of a node, to sit on one core together."""
+
+    node: int
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    network: Network
+    chip: ChipSpec
+    options: Options
+    nodes: tuple[Node, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    late_bias: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)   # (node, tick) -> bias absent before it
+    model: str = ""
+    model_options: dict[str, object] = field(default_factory=dict)
+    cores: tuple[tuple[Piece, ...], ...] = ()           # pieces of each core, in slot order
+    places: np.ndarray | None = None                    # int32[cores] core numbers on the chip
+    approximations: tuple[dict, ...] = ()
+    notes: tuple[str, ...] = ()
+    merit: dict[str, object] = field(default_factory=dict)   # figures the last pass wants in the log

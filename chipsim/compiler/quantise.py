@@ -1,0 +1,233 @@
+"""Float parameters to Loihi's registers, with an account of the error made.
+
+Everything of a node is scaled by one factor K: v_chip = K v. K is as large as the threshold and bias registers, the
+21-bit input accumulator and some headroom of the 23-bit membrane allow, so that the smallest-scaled projection still
+fills its mantissa with exponent >= 0 (a negative exponent would lose bits below 2^6). Weights are mantissa * 2^exponent
+in units of 2^6, one exponent per projection; with mixed signs the lowest mantissa bit is lost (Davies 2018; nengo-loihi
+`discretize_weights`).
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from chipsim.chip.spec import Neuron
+from chipsim.compiler.draft import Connection, Draft, Node
+from chipsim.errors import Diagnostic, ExpressError
+from chipsim.models.neurons.loihi_lif import PROFILES
+
+UNIT = 64                                               # weights and thresholds count in 2^6
+HEADROOM = 2**21                                        # largest threshold: leaves 2 bits of the membrane's 23
+MANTISSA = 254                                          # 8 bits, mixed sign: even numbers up to 254
+
+
+def quantise(draft: Draft) -> Draft:
+    """Nodes and connections in the chip's integers; nothing to do on chips that compute in floating point."""
+    neuron = draft.chip.core.neuron
+    if draft.model == "affine":
+        return replace(draft, merit={"arithmetic": "float64"})
+    options = dict(PROFILES[neuron.profile or "loihi"])
+    report, problems = list(draft.approximations), []
+    nodes, connections = list(draft.nodes), list(draft.connections)
+    for i, node in enumerate(nodes):
+        if node.is_input:
+            continue
+        incoming = [k for k, c in enumerate(connections) if c.post == i]
+        if "vth_mant" in node.params:
+            nodes[i] = replace(node, params=_native(node))
+            for k in incoming:
+                connections[k] = native_weights(connections[k], neuron.profile or "loihi")
+            continue
+        problems += _inexpressible(draft, node, report)
+        params, gain = _dynamics(node, neuron, options, report)
+        scaled = {k: _scaled(connections[k], gain) for k in incoming}
+        scale = _scale(node, neuron, scaled.values())
+        nodes[i] = replace(node, params=_registers(node, neuron, params, scale, gain, report))
+        for k, weight in scaled.items():
+            connections[k] = _weights(connections[k], weight, scale, draft, report)
+    if problems:
+        raise ExpressError(*problems)
+    snr = [a["snr_dB"] for a in report if "snr_dB" in a]
+    return replace(draft, nodes=tuple(nodes), connections=tuple(connections), model_options=options,
+                   approximations=tuple(report), late_bias={},
+                   merit={"worst_weight_snr_dB": round(min(snr), 1)} if snr else {})
+
+
+def _inexpressible(draft: Draft, node: Node, report: list[dict]) -> list[Diagnostic]:
+    """What the neuron does that Loihi's cannot; allowed replacements go to the report instead."""
+    p, found = node.params, []
+    has_current = (p["bi"] * p["bv"] != 0).any()
+    for kind, present, cannot, instead in (
+        ("readout", (p["reset"] == 0).any(), "emits its value every tick; the chip sends spikes", None),
+        ("reset", np.isin(p["reset"], (2, 3)).any(), "subtracts the threshold on a spike; the chip resets to zero",
+         "reset to zero"),
+        ("multispike", (p["reset"] == 4).any(), "fires several spikes a tick; the chip fires one and resets to zero",
+         "one spike a tick, reset to zero"),
+        ("v_min", np.isfinite(p["v_min"]).any(), "bounds its voltage from below", "no lower bound but the register's"),
+        ("current", has_current and (p["bx"] != 0).any(), "adds its input to the voltage and to the current",
+         "input to the current alone"),
+        ("bias", has_current and (p["bias"] != 0).any(), "has a bias that charges the synaptic current; the chip adds "
+         "it to the voltage", "a constant bias of the same steady state"),
+        ("v_reset", (p["v_reset"] != 0).any(), "starts away from its reset potential", "start at the reset potential"),
+    ):
+        if not present:
+            continue
+        if instead is not None and kind in draft.options.approximate:
+            report.append(dict(what=f"population `{node.name}` {cannot}", kind=kind, size=instead))
+        elif kind == "v_reset":                          # a different start, nothing else: not worth a refusal
+            report.append(dict(what=f"population `{node.name}` {cannot}", kind=kind, size=instead))
+        else:
+            help = (f"--approximate {kind}: {instead}" if instead else
+                    "read the voltage of a spiking population, or run on `ideal`")
+            found.append(Diagnostic("M240", f"population `{node.name}` {cannot} ({draft.chip.name})",
+                                    file=node.population.origin, help=help))
+    for name in ("ai", "av"):
+        if ((p[name] < 0) | (p[name] > 1)).any():
+            found.append(Diagnostic("M241", f"population `{node.name}` has a decay factor of {p[name].max():g} per tick; the "
+                                    "chip has 0 to 1", file=node.population.origin, help="check dt and time constants"))
+    return found
+
+
+def _dynamics(node: Node, neuron: Neuron, options: dict, report: list[dict]) -> tuple[dict, np.ndarray]:
+    """Decay registers, and the factor float64[n] from a weight to what it adds to u."""
+    p, one = node.params, 1 << (neuron.decay_bits or 12)
+    uses_current = (p["bi"] * p["bv"] != 0).any()
+    gain = p["bi"] * p["bv"] if uses_current else p["bx"]
+    keep_u = p["ai"] if uses_current else np.zeros_like(p["ai"])
+    du = np.clip(np.round((1 - keep_u) * one) - options["ds"], 0, one - 1 if options["ds"] else one)
+    dv = np.clip(np.round((1 - p["av"]) * one) - options["dm"], 0, one - 1)
+    error = max(np.abs((1 - keep_u) - (du + options["ds"]) / one).max(initial=0),
+                np.abs((1 - p["av"]) - (dv + options["dm"]) / one).max(initial=0))
+    if error > 1e-12:
+        report.append(dict(what=f"decays of `{node.name}`", kind="rounding", size=f"at most {error:.2g} per tick"))
+    return dict(du=du.astype(np.int32), dv=dv.astype(np.int32)), gain
+
+
+def _scaled(c: Connection, gain: np.ndarray):
+    if c.is_dense:
+        return c.weight * gain[:, None]
+    weight = c.weight.copy()
+    weight.data = weight.data * np.repeat(gain, np.diff(weight.indptr))
+    return weight
+
+
+def _values(weight) -> np.ndarray:
+    return weight.ravel() if isinstance(weight, np.ndarray) else weight.data
+
+
+def _offsets(node: Node) -> tuple[np.ndarray, np.ndarray]:
+    """Threshold and constant input per tick, float64[n], of the voltage counted from its reset value."""
+    p = node.params
+    vth = np.where(p["ge"] > 0, np.nextafter(p["vth"], -np.inf), p["vth"]) - p["v_reset"]
+    uses_current = (p["bi"] * p["bv"] != 0).any()
+    through = p["bx"] if not uses_current else p["bv"] * p["bi"] / np.maximum(1 - p["ai"], 1e-12)
+    return vth, p["cv"] + through * p["bias"] + (p["av"] - 1) * p["v_reset"]
+
+
+def _scale(node: Node, neuron: Neuron, weights) -> float:
+    vth, constant = _offsets(node)
+    peaks = [m for w in weights if (m := np.abs(_values(w)).max(initial=0)) > 0]
+    limits = [HEADROOM / vth.max(), ((1 << neuron.threshold_mantissa_bits) - 1) * UNIT / vth.max()]
+    if constant.any():
+        largest = ((1 << (neuron.bias_mantissa_bits)) - 1) << ((1 << neuron.bias_exponent_bits) - 1)
+        limits.append(largest / np.abs(constant).max())
+    if peaks:
+        limits.append(MANTISSA * UNIT / min(peaks))
+        limits.append(MANTISSA * UNIT * 2.0**7 / max(peaks))
+    return min(limits)
+
+
+def _registers(node: Node, neuron: Neuron, params: dict, scale: float, gain: np.ndarray, report: list[dict]) -> dict:
+    vth, constant = _offsets(node)
+    mantissa = np.maximum(np.round(vth * scale / UNIT), 0)
+    error = np.abs(mantissa * UNIT / scale / vth - 1).max(initial=0)
+    report.append(dict(what=f"thresholds of `{node.name}`", kind="rounding", size=f"at most {error:.2g} relative",
+                       threshold_error=float(error), scale=float(scale)))
+    bias = np.round(constant * scale).astype(np.int64)
+    exponent = np.maximum(0, np.ceil(np.log2((np.abs(bias) + 1) / (1 << neuron.bias_mantissa_bits)))).astype(np.int64)
+    stored = np.round(bias / 2.0**exponent).astype(np.int64) << exponent
+    if constant.any():
+        error = np.abs(stored / scale - constant).max() / vth.min()
+        report.append(dict(what=f"biases of `{node.name}`", kind="rounding", size=f"at most {error:.2g} of a threshold"))
+    refract = node.params["refractory"] + 1
+    if (refract > (neuron.refractory_max or np.inf)).any():
+        report.append(dict(what=f"refractory period of `{node.name}`", kind="saturation",
+                           size=f"{refract.max()} ticks cut to {neuron.refractory_max}"))
+        refract = np.minimum(refract, neuron.refractory_max)
+    return dict(**params, vth=(mantissa * UNIT).astype(np.int32), bias=stored.astype(np.int32),
+                refract=refract.astype(np.int32))
+
+
+def _weights(c: Connection, weight, scale: float, draft: Draft, report: list[dict]) -> Connection:
+    limits = draft.chip.core.weights
+    exact = _values(weight) * (scale / UNIT)
+    peak = np.abs(exact).max(initial=0)
+    exponent = int(np.ceil(np.log2(peak / MANTISSA) - 1e-9)) if peak > 0 else 0
+    exponent = int(np.clip(exponent, max(limits.exponent_min, 0), limits.exponent_max))
+    step = 2.0 ** (exponent + 1)
+    stored = np.clip(np.round(exact / step), -127, 127) * step
+    noise = float(((stored - exact) ** 2).sum())
+    power = float((exact**2).sum())
+    report.append(dict(
+        what=f"weights of `{c.name}`", kind="rounding", bits=8, exponent=exponent,
+        snr_dB=float(10 * np.log10(power / noise)) if noise > 0 and power > 0 else 300.0,
+        zeroed=float(np.mean((stored == 0) & (exact != 0))) if exact.size else 0.0,
+        saturated=float(np.mean(np.abs(exact) > 127.5 * step)) if exact.size else 0.0,
+        size=f"8 bits, exponent {exponent}"))
+    return replace(c, weight=_with_values(weight, stored.astype(np.int16)), bits=8)
+
+
+def _with_values(weight, values: np.ndarray):
+    if isinstance(weight, np.ndarray):
+        return values.reshape(weight.shape)
+    result = weight.astype(np.int16)
+    result.data = values
+    return result
+
+
+# ---- networks given in Loihi's own numbers ----
+
+def _native(node: Node) -> dict:
+    p = node.params
+    return dict(du=p["du"].astype(np.int32), dv=p["dv"].astype(np.int32), vth=(p["vth_mant"].astype(np.int64) << 6)
+                .astype(np.int32), bias=(p["bias_mant"].astype(np.int64) << p["bias_exp"].astype(np.int64)).astype(np.int32),
+                refract=p["refract"].astype(np.int32))
+
+
+def native_weights(c: Connection, profile: str) -> Connection:
+    """Integer mantissas to what the accumulator receives, in units of 2^6, by the profile's truncation rule.
+
+    loihi, brian2loihi   mantissa truncated toward zero to its stored bits; shifted by the exponent, floor
+    nengo                mantissa rounded to its stored bits, saturated; shifted, floor
+    lava                 floor to the stored bits; a negative exponent shifts the sum over a tick, not each weight
+    """
+    native = c.native or {}
+    exponent, bits = int(native.get("weight_exponent", 0)), int(native.get("weight_bits", 8))
+    sign = native.get("sign", "mixed")
+    mixed = sign == "mixed"
+    lost = 8 - (bits - mixed) if profile != "nengo" else 8 - bits + mixed
+    raw = _values(c.weight)
+    mantissa = raw.astype(np.int64)
+    low, high = (-256, 255) if mixed else (0, 255) if sign == "excitatory" else (-255, 0)
+    if (raw != mantissa).any() or (mantissa < low).any() or (mantissa > high).any():
+        wrong = raw[(raw != mantissa) | (mantissa < low) | (mantissa > high)][0]
+        raise ExpressError(Diagnostic("M242", f"projection `{c.name}` has the weight {wrong:g}; a {sign}-sign mantissa is a "
+                                      f"whole number from {low} to {high}", help="use weight_exponent for the scale"))
+    shift = 0
+    if profile == "nengo":
+        largest = (1 << (8 - lost)) - 1
+        stored = np.clip(np.round(mantissa / (1 << lost)), -largest, largest).astype(np.int64) << lost
+    elif profile == "lava":
+        stored = -((-mantissa >> lost) << lost) if sign == "inhibitory" else (mantissa >> lost) << lost
+    else:
+        stored = np.sign(mantissa) * ((np.abs(mantissa) >> lost) << lost)
+    if exponent >= 0:
+        stored = stored << exponent
+    elif profile == "lava":
+        shift = exponent
+    else:
+        stored = stored >> -exponent
+    limit = 2**15 - 1
+    stored = np.clip(stored, -limit, limit)
+    return replace(c, weight=_with_values(c.weight, stored.astype(np.int16)), bits=bits, bank_shift=shift)
