@@ -17,11 +17,18 @@ Locate = Callable[[tuple], dict]        # ("populations", name, "tau") -> file, 
 
 def validate(network: Network, locate: Locate | None = None) -> Network:
     """The network itself, or NetworkError with every finding. `locate` gives positions in the file it came from."""
-    findings: list[Diagnostic] = []
+    if found := findings(network, locate):
+        raise NetworkError(*found)
+    return network
+
+
+def findings(network: Network, locate: Locate | None = None, whole: bool = True) -> list[Diagnostic]:
+    """All that is wrong; not `whole`: leave out what may only be missing because some parts could not be read."""
+    found: list[Diagnostic] = []
 
     def report(code: str, path: tuple, message: str, help: str = "", origin: str = "") -> None:
         where = locate(path) if locate else {"file": origin or network.origin}
-        findings.append(Diagnostic(code, message, help=help, **where))
+        found.append(Diagnostic(code, message, help=help, **where))
 
     populations = network.populations
     for p in populations.values():
@@ -31,6 +38,8 @@ def validate(network: Network, locate: Locate | None = None) -> Network:
     for name in network.outputs:
         if name not in populations:
             report("N202", ("outputs",), f"output `{name}` is not a population", did_you_mean(name, populations))
+    if not whole:
+        return found
     fed = {q.post for q in network.projections}
     driven = {p.name for p in populations.values() if _drives_itself(p)}
     if not populations or not network.n_neurons:
@@ -43,9 +52,7 @@ def validate(network: Network, locate: Locate | None = None) -> Network:
             if p.model != "input" and p.name not in fed | driven:
                 report("N204", ("populations", p.name), f"population `{p.name}` receives nothing and has no bias",
                        "connect it, or remove it", p.origin)
-    if findings:
-        raise NetworkError(*findings)
-    return network
+    return found
 
 
 def did_you_mean(name: str, known) -> str:
