@@ -59,7 +59,7 @@ def run(timing: str = "exact", labelled: bool = True, **changes: object) -> Run:
                      dict(name="out", size=10, spikes=4, packets=4, synops=15)),
         usage=dict(neurons=np.array([256, 512]), axons_in=np.array([4, 8]), synapse_memory=np.array([0, 0])),
         limits=dict(neurons=1024, axons_in=4096, synapse_memory=None),
-        approximations=(dict(what="weights rounded", where="in → out", size=0.012),),
+        approximations=(dict(what="weights of `in → out`", kind="rounding", size="at most 0.012 relative"),),
         samples=samples, meta=dict(seed=5, engine="compiled"),
     )
     return Run(**{**values, **changes})

@@ -73,7 +73,7 @@ def _command(argv: list[str]) -> int:
         return 0
     name, *rest = argv
     if name not in COMMANDS:
-        raise UsageError(Diagnostic("U421", f"there is no command `{name}`", help=closest(name, COMMANDS, "commands")))
+        raise UsageError(Diagnostic("U431", f"there is no command `{name}`", help=closest(name, COMMANDS, "commands")))
     command = import_module(f"chipsim.cli.{name}")
     parser = Parser(name, COMMANDS[name], command.USAGE, command.EXAMPLES)
     command.add_options(parser)

@@ -25,7 +25,7 @@ def run(args: Namespace) -> int:
     if args.chip:
         show(_one(args.chip, tuple(args.set), args.format, args.verbose))
     elif args.set:
-        raise UsageError(Diagnostic("U423", "`--set` needs a chip to override", help="chipsim chips CHIP --set ..."))
+        raise UsageError(Diagnostic("U433", "`--set` needs a chip to override", help="chipsim chips CHIP --set ..."))
     else:
         show(_all(args.format))
     return 0

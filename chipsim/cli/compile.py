@@ -17,7 +17,7 @@ from chipsim.cli.options import (
 from chipsim.cli.output import Talk, show
 from chipsim.cli.parser import whole
 from chipsim.errors import Diagnostic, UsageError
-from chipsim.figures import count, percent
+from chipsim.figures import count, percent, si
 
 if TYPE_CHECKING:
     from chipsim.compiler.layout import Layout
@@ -45,10 +45,10 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     file = existing(args.network, "network")
     if stored_kind(file) == "layout":
-        raise UsageError(Diagnostic("U424", f"`{file}` is a layout already", help=f"`chipsim run {file}` simulates it"))
+        raise UsageError(Diagnostic("U434", f"`{file}` is a layout already", help=f"`chipsim run {file}` simulates it"))
     target = writable(args.output) if args.output else None
     if target is not None and not target.name.endswith(LAYOUT_SUFFIX):
-        raise UsageError(Diagnostic("U424", f"a layout's file name ends in {LAYOUT_SUFFIX}, `{target}` does not",
+        raise UsageError(Diagnostic("U434", f"a layout's file name ends in {LAYOUT_SUFFIX}, `{target}` does not",
                                     help=f"-o {target.with_suffix('')}{LAYOUT_SUFFIX}"))
     talk = Talk(args.quiet)
     layout = compiled(args, talk)
@@ -93,7 +93,7 @@ def _text(account: dict[str, Any], explain: bool) -> str:
     from chipsim.report.text import approximation, table
 
     rows = [
-        (name.replace("_", " "), count(u["max"]), f"{u['mean']:.1f}",
+        (name.replace("_", " "), count(u["max"]), count(u["mean"]) if u["mean"] >= 100 else f"{u['mean']:.1f}",
          "no limit" if u["limit"] is None else count(u["limit"]),
          percent(u["max"] / u["limit"]) if u["limit"] else "-")
         for name, u in account["utilisation"].items()
@@ -113,5 +113,6 @@ def _text(account: dict[str, Any], explain: bool) -> str:
 
 
 def _pass(entry: dict[str, Any]) -> str:
-    figures = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in entry.items() if k != "pass")
-    return f"{entry.get('pass', '')!s:12}{figures}"
+    merit = (f"{k.replace('_', ' ')} {v:.3g}" if isinstance(v, float) else f"{k.replace('_', ' ')} {v}"
+             for k, v in entry.items() if k not in ("pass", "seconds"))
+    return f"{entry['pass']:12}{si(entry['seconds'], 's'):>8}   {', '.join(merit)}"

@@ -12,7 +12,7 @@ USAGE = "[CODE]"
 EXAMPLES = """\
   chipsim explain
   chipsim explain E103
-  chipsim explain U423
+  chipsim explain U433
 """
 
 CODES = {
@@ -26,14 +26,17 @@ CODES = {
     "U413": "A run needs an input, or a number of ticks for a network that spikes by itself.",
     "U414": "A run needs at least one tick.",
     "U415": "Only populations, and state variables of populations (`conv1.v`), can be recorded.",
-    "U421": "There is no such command. `chipsim --help` lists the commands; each has a `--help` of its own.",
-    "U422": "The command has no such option, the option's value is of the wrong kind, or an argument is missing. Names "
+    "U420": "`--approximate` takes what the compiler knows a replacement for: reset, multispike, v_min, current, bias, "
+            "delays.",
+    "U421": "A core holds at least one neuron.",
+    "U431": "There is no such command. `chipsim --help` lists the commands; each has a `--help` of its own.",
+    "U432": "The command has no such option, the option's value is of the wrong kind, or an argument is missing. Names "
             "of options are never guessed from their beginning, so that a script means the same with every version.",
-    "U423": "The options given do not go together, or one that the work needs is missing. A stored layout, say, holds "
+    "U433": "The options given do not go together, or one that the work needs is missing. A stored layout, say, holds "
             "its chip and its weights already, so `--chip` cannot change it: compile the network again instead.",
-    "U424": "A file named on the command line does not exist, cannot be written, or is of another kind than the "
+    "U434": "A file named on the command line does not exist, cannot be written, or is of another kind than the "
             "command takes: `run` takes networks (.nir, .yaml) and layouts, `report` takes runs.",
-    "U425": "There is no such error code. `chipsim explain` without a code lists all of them.",
+    "U435": "There is no such error code. `chipsim explain` without a code lists all of them.",
 }
 
 
@@ -48,7 +51,7 @@ def run(args: Namespace) -> int:
         return 0
     code = args.code.upper().strip("[]")
     if code not in codes:
-        raise UsageError(Diagnostic("U425", f"there is no error code `{args.code}`",
+        raise UsageError(Diagnostic("U435", f"there is no error code `{args.code}`",
                                     help=closest(code, codes, "") or "`chipsim explain` lists all codes"))
     from chipsim.report.text import wrapped
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chipsim.cli.output import Talk
-from chipsim.cli.parser import names, real, whole
+from chipsim.cli.parser import bound, names, real, whole
 from chipsim.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -33,29 +33,26 @@ def add_chip_options(parser: ArgumentParser) -> None:
 def add_network_options(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("what a NIR file leaves open")
     group.add_argument("--nir-dialect", metavar="NAME", dest="dialect",
-                       choices=("exact", "snntorch", "norse", "sinabs", "rockpool"),
                        help="framework whose steps it means: exact, snntorch, norse, sinabs, rockpool")
-    group.add_argument("--dt", metavar="X", type=real, help="time step, in the unit of the file's time constants")
-    group.add_argument("--time-unit", metavar="U", choices=("s", "ms"), help="unit of those: s or ms")
-    group.add_argument("--reset", metavar="RULE", choices=("zero", "value", "subtract", "node"),
-                       help="after a spike: zero, value, subtract, or node (what the node says)")
-    group.add_argument("--integrator", metavar="NAME", choices=("euler", "exponential", "rockpool"),
-                       help="euler, exponential or rockpool")
+    group.add_argument("--dt", metavar="X", type=real, help="seconds per tick")
+    group.add_argument("--time-unit", metavar="U", help="unit of the file's time constants: s, ms or us")
+    group.add_argument("--reset", metavar="RULE", help="after a spike: zero, value, subtract, or node (as it says)")
+    group.add_argument("--integrator", metavar="NAME", help="euler, exponential, rockpool or impulse")
     group.add_argument("--multispike", action=BooleanOptionalAction, default=None,
                        help="a neuron may emit several spikes in a step")
-    group.add_argument("--v-min", metavar="X", type=real, help="potentials are kept above X")
+    group.add_argument("--v-min", metavar="X", type=bound, help="potentials stay above X: a number, none, or =-vth")
 
 
 def existing(path: str, what: str) -> Path:
     """A file to read. Raises UsageError when there is none, naming its neighbours of similar name."""
     file = Path(path)
     if file.is_dir():
-        raise UsageError(Diagnostic("U424", f"{what} `{path}` is a folder", help="name a file in it"))
+        raise UsageError(Diagnostic("U434", f"{what} `{path}` is a folder", help="name a file in it"))
     if not file.exists():
         folder = file.parent
         near = get_close_matches(file.name, [f.name for f in folder.iterdir()], 1) if folder.is_dir() else []
         hint = f"did you mean `{folder / near[0]}`?" if near else ("" if folder.is_dir() else f"no folder `{folder}`")
-        raise UsageError(Diagnostic("U424", f"{what} `{path}` does not exist", help=hint))
+        raise UsageError(Diagnostic("U434", f"{what} `{path}` does not exist", help=hint))
     return file
 
 
@@ -64,7 +61,7 @@ def writable(path: str | Path) -> Path:
     file = Path(path)
     if file.is_dir() or not file.parent.is_dir():
         why = "is a folder" if file.is_dir() else f"cannot be written: there is no folder `{file.parent}`"
-        raise UsageError(Diagnostic("U424", f"output `{path}` {why}"))
+        raise UsageError(Diagnostic("U434", f"output `{path}` {why}"))
     return file
 
 
@@ -78,7 +75,7 @@ def chip_from(args: Namespace) -> ChipSpec:
 
     if not args.chip:
         shipped = ", ".join(entry.name for entry in catalogue())
-        raise UsageError(Diagnostic("U423", "which chip? `--chip` is missing", help=f"chips that ship: {shipped}"))
+        raise UsageError(Diagnostic("U433", "which chip? `--chip` is missing", help=f"chips that ship: {shipped}"))
     return load_chip(args.chip, set=tuple(args.set))
 
 
@@ -95,19 +92,16 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
     file = existing(args.network, "network")
     kind = stored_kind(file)
     if kind == "run":
-        raise UsageError(Diagnostic("U424", f"`{file}` is a stored run", help=f"`chipsim report {file}` shows it"))
+        raise UsageError(Diagnostic("U434", f"`{file}` is a stored run", help=f"`chipsim report {file}` shows it"))
     if kind == "layout":
         return _stored(args, file)
     chip, network = chip_from(args), network_from(args, file)
-    if args.verbose:
-        for note in network.notes:
-            talk.line("note", note)
     from chipsim.compiler import compile
 
     began = perf_counter()
-    with talk.progress("compiling", "steps") as progress:
+    with talk.progress("compiling", "passes") as progress:
         layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,
-                         seed=args.seed, progress=progress)
+                         seed=args.seed, progress=progress.step)
     talk.line("compiled", f"{network.name} → {chip.name}   {layout.n_cores} of {chip.n_cores} cores   "
                           f"{perf_counter() - began:.2f} s")
     if args.verbose:
@@ -137,7 +131,7 @@ def _stored(args: Namespace, file: Path) -> Layout:
               if getattr(args, o) is not None]
     if given:
         raise UsageError(Diagnostic(
-            "U423", f"`{file}` is a layout, which is compiled already: {', '.join(given)} cannot change it",
+            "U433", f"`{file}` is a layout, which is compiled already: {', '.join(given)} cannot change it",
             help="leave the option out, or give the network file"))
     from chipsim.compiler.layout_file import load_layout
 

@@ -80,6 +80,11 @@ class Progress:
         self.last = now
         self._write(self.text(done, total, now - self.began))
 
+    def step(self, what: str) -> None:
+        """The same line for work whose parts have names instead of numbers."""
+        if self.shown and time.monotonic() - self.began > self.AFTER:
+            self._write(f"{self.doing:11}{what}")
+
     def text(self, done: int, total: int, seconds: float) -> str:
         """ "simulating  3 400 of 7 200 ticks   1 820 ticks/s   2.1 s left" """
         rate = done / seconds if seconds > 0 else 0.0

@@ -30,11 +30,11 @@ class Parser(argparse.ArgumentParser):
             return None
         args, unknown = _unknown_first(self, argv)
         if unknown:
-            raise UsageError(Diagnostic("U422", f"`{self.prog}` takes no argument `{unknown[0]}`", help=self._hint))
+            raise UsageError(Diagnostic("U432", f"`{self.prog}` takes no argument `{unknown[0]}`", help=self._hint))
         return args
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(Diagnostic("U422", message.removeprefix("argument "), help=self._hint))
+        raise UsageError(Diagnostic("U432", message.removeprefix("argument "), help=self._hint))
 
     @property
     def _hint(self) -> str:
@@ -71,6 +71,11 @@ def real(text: str) -> float:
     if value - value != 0:
         raise argparse.ArgumentTypeError(f"`{text}` is not finite")
     return value
+
+
+def bound(text: str) -> float | str:
+    """A number, or a word the network importer knows ("none", "-vth")."""
+    return text if text in ("none", "-vth") else real(text)
 
 
 def span(text: str) -> slice:
@@ -113,5 +118,5 @@ def _unknown_first(parser: Parser, argv: Sequence[str]) -> tuple[argparse.Namesp
             break
         if option.startswith("--") and option not in known:
             hint = closest(option, known, "") or parser._hint
-            raise UsageError(Diagnostic("U422", f"`{parser.prog}` has no option `{option}`", help=hint))
+            raise UsageError(Diagnostic("U432", f"`{parser.prog}` has no option `{option}`", help=hint))
     return parser.parse_known_args(argv)

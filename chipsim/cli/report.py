@@ -25,10 +25,10 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     if args.sources and args.format != "text":
-        raise UsageError(Diagnostic("U423", "`--sources` is text", help="the JSON report holds all sources anyway"))
+        raise UsageError(Diagnostic("U433", "`--sources` is text", help="the JSON report holds all sources anyway"))
     file = existing(args.stored, "run")
     if not file.name.endswith(".h5"):
-        raise UsageError(Diagnostic("U424", f"`{file}` is not a stored run", help="`chipsim run` makes one"))
+        raise UsageError(Diagnostic("U434", f"`{file}` is not a stored run", help="`chipsim run` makes one"))
     from chipsim.engine.run_file import load_run
     from chipsim.report import report
     from chipsim.report.text import sources_table

@@ -57,9 +57,9 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     if args.output and args.no_save:
-        raise UsageError(Diagnostic("U423", "`--output` and `--no-save` exclude each other"))
+        raise UsageError(Diagnostic("U433", "`--output` and `--no-save` exclude each other"))
     if not args.input and not args.ticks:
-        raise UsageError(Diagnostic("U423", "which input? `--input FILE` is missing",
+        raise UsageError(Diagnostic("U433", "which input? `--input FILE` is missing",
                                     help="a network that spikes by itself runs with `--ticks N` alone"))
     network = existing(args.network, "network")
     spikes = existing(args.input, "input") if args.input else None

@@ -8,6 +8,7 @@ from chipsim.chip.spec import ChipSpec, Provenance
 from chipsim.report.cost import Energy, cost_path, ratio
 
 KINDS = ("published", "measured", "derived", "estimated", "unstated")
+UNNAMED = ("estimated", "unstated")                     # kinds that no publication stands behind
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def sources_of(energy: Energy, priced_by: ChipSpec, simulated: ChipSpec, timed: 
                     if not path.endswith(".energy") and any(path.startswith(prefix) for prefix in used)]
     numbers.sort(key=lambda n: (-(n.energy_J or 0.0), n.energy_J is None, n.path))
     kinds = Counter(n.kind for n in numbers)
-    guessed = [n.energy_J or 0.0 for n in numbers if n.kind in ("estimated", "unstated")]
+    guessed = [n.energy_J or 0.0 for n in numbers if n.kind in UNNAMED]
     return Sources(
         by_source=dict(Counter(source_key(n) for n in numbers).most_common()),
         by_kind={kind: kinds[kind] for kind in KINDS if kinds[kind]},
@@ -65,7 +66,7 @@ def sources_of(energy: Energy, priced_by: ChipSpec, simulated: ChipSpec, timed: 
 
 def source_key(number: Number) -> str:
     """The key that a source starts with ("davies2018, table 2" -> "davies2018"); what has none is named by its kind."""
-    if number.kind in ("estimated", "unstated") or not number.source:
+    if number.kind in UNNAMED or not number.source:
         return number.kind
     return number.source.partition(",")[0].partition(":")[0].strip()
 

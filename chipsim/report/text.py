@@ -1,18 +1,21 @@
 """The report as text: one block per question, headline left, detail right; every number with its unit."""
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from textwrap import wrap
 
 from chipsim.figures import count, percent, si, significant
 from chipsim.report.report import Report
+from chipsim.report.sources import UNNAMED
 from chipsim.report.timing import Distribution
 
 WIDTH = 100
 LABEL, HEADLINE = 11, 20
 BAR = 10
-MOST_ROWS = 8                       # of populations; the JSON report has all
+UNIT = r"(?<=\d) (?=%|[afpnµmkMGTP]?[JsW]?\b)"
+MOST_ROWS = 8                       # of populations and approximations; the JSON report has all
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -26,7 +29,7 @@ def render(r: Report) -> str:
         _block("activity", *_activity(r)),
         _block("cores", [f"{r.cores} of {r.cores_available}"], _utilisation(r)),
         _block("sources", [], wrapped([", ".join(_sources(r))], LABEL)) if r.sources.numbers else [],
-        _block("changed", [], wrapped(map(approximation, r.approximations), LABEL)),
+        _block("changed", [], wrapped(_changes(r), LABEL)),
         _block("note", [], wrapped(r.notes, LABEL)),
         _block("SOP", [], wrapped([r.sop_definition], LABEL)),
     ]
@@ -67,10 +70,8 @@ def sources_table(r: Report) -> str:
 
 
 def approximation(a: dict) -> str:
-    """One replacement or rounding of the compiler in one line: `what`, then whatever figures stand beside it."""
-    figures = [f"{k} {_figure(v)}" for k, v in a.items() if k not in ("what", "where") and v is not None]
-    where = f"{a['where']}: " if a.get("where") else ""
-    return f"{where}{a['what']}" + (f" ({', '.join(figures)})" if figures else "")
+    """One replacement or rounding of the compiler in one line: what, of which kind, by how much."""
+    return ": ".join([a["what"], ", ".join(str(a[k]) for k in ("kind", "size") if k in a)]).removesuffix(": ")
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]], align: str) -> str:
@@ -90,13 +91,20 @@ def bar(share: float) -> str:
 
 
 def wrapped(sentences: Iterable[str], indent: int = LABEL + HEADLINE) -> list[str]:
-    return [line for s in sentences for line in wrap(s, WIDTH - indent, break_long_words=False)]
+    """Lines that fit beside `indent` columns; a number is never parted from its unit."""
+    lines = (wrap(re.sub(UNIT, "\N{NO-BREAK SPACE}", s), WIDTH - indent, break_long_words=False) for s in sentences)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for wrapped_lines in lines for line in wrapped_lines]
 
 
 def _block(label: str, headlines: list[str], details: list[str]) -> Iterator[str]:
     indent = HEADLINE if headlines else 0
     for i, (headline, detail) in enumerate(zip_longest(headlines, details, fillvalue="")):
         yield f"{label if i == 0 else '':{LABEL}}{headline:{indent}}{detail}"
+
+
+def _changes(r: Report) -> list[str]:
+    more = len(r.approximations) - MOST_ROWS
+    return [*map(approximation, r.approximations[:MOST_ROWS]), *([f"... and {more} more"] if more > 0 else [])]
 
 
 def _accuracy(r: Report) -> tuple[list[str], list[str]]:
@@ -136,7 +144,7 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
     headlines.append(f"{si(t.total_s, 's')} in all")
     if t.slowest_tick:
         s = t.slowest_tick
-        parts = ", ".join(f"{name} {percent(part / s.length_s)}" for name, part in s.parts_s.items())
+        parts = ", ".join(f"{name} {percent(part / s.length_s)}" for name, part in s.parts_s.items() if part)
         details += wrapped([f"slowest tick {s.tick} set by {s.set_by}" + (f": {parts}" if parts else "")])
     pace = [f"{name} {percent(n / r.ticks)}" for name, n in list(t.set_by.items())[:3]]
     details += wrapped([f"ticks set by {', '.join(pace)}" + (" ..." if len(t.set_by) > 3 else "")])
@@ -144,8 +152,9 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
 
 
 def _activity(r: Report) -> tuple[list[str], list[str]]:
+    width = max(map(len, r.populations), default=0)
     rows = [
-        f"{name:10}{count(p.spikes):>9} spikes {count(p.packets):>9} packets {count(p.sops):>9} SOPs"
+        f"{name:{width}}{count(p.spikes):>9} spikes {count(p.packets):>9} packets {count(p.sops):>9} SOPs"
         + (f" {si(p.energy_J, 'J'):>9}" if p.energy_J is not None else "")
         for name, p in r.populations.items()
     ]
@@ -176,13 +185,18 @@ def _utilisation(r: Report) -> list[str]:
 
 
 def _sources(r: Report) -> Iterator[str]:
-    for i, (source, n) in enumerate(r.sources.by_source.items()):
+    """Named sources first, most numbers first; then what nobody published, with what it weighs."""
+    by_source = r.sources.by_source
+    unnamed = [kind for kind in UNNAMED if kind in by_source]
+    for i, source in enumerate([*(s for s in by_source if s not in UNNAMED), *unnamed]):
+        n = by_source[source]
         detail = " number" + "s" * (n != 1) if i == 0 else ""
-        if source in ("estimated", "unstated"):
+        if source in unnamed and r.energy.total_J:
             dear = [x for x in r.sources.numbers if x.kind == source and x.share]
-            shares = ", ".join(f"{_short(x.path)} {percent(x.share)}" for x in dear[:3])
-            detail += f": {shares} of the energy" if dear else ""
+            detail += f": {percent(sum(x.share or 0 for x in dear))} of the energy"
+            detail += f", most by {_short(dear[0].path)}" if dear else ""
         yield f"{source} ({n}{detail})"
+    yield "`--sources` lists them"
 
 
 def _short(path: str) -> str:
@@ -191,7 +205,3 @@ def _short(path: str) -> str:
 
 def _spread(d: Distribution) -> str:
     return f"p50 {si(d.p50_s, 's')}, p99 {si(d.p99_s, 's')}, max {si(d.max_s, 's')}"
-
-
-def _figure(value: object) -> str:
-    return significant(value) if isinstance(value, float) else str(value)

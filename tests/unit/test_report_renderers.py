@@ -31,7 +31,7 @@ def test_text_fits_a_hundred_columns_and_answers_every_question(r):
         assert re.search(rf"^{block}\b", text, re.MULTILINE), block
     assert "toy → paper" in text
     assert "slowest tick 3 set by core 17 (synapse): soma 10.0 %" in text
-    assert "weights rounded" in text
+    assert "weights of `in → out`: rounding, at most 0.012 relative" in text
     assert "2 samples × 2 ticks" in text
     assert not text.endswith("\n") and not re.search(r"[ ]$", text, re.MULTILINE)
 

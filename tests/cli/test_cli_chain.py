@@ -1,0 +1,145 @@
+"""The whole chain as a user drives it: check, compile, run, report, on the shipped network."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chipsim.cli import main
+
+ROOT = Path(__file__).parents[2]
+NET, SPIKES = str(ROOT / "examples" / "digits.nir"), str(ROOT / "examples" / "digits_test.h5")
+DIGITS = [NET, "--nir-dialect", "snntorch"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_json(capsys, *argv: str) -> dict:
+    assert main(["run", *argv, "--format", "json", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def test_run_tells_data_on_stdout_and_talk_on_stderr_and_stores_the_run(here, capsys):
+    assert main(["run", *DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:5"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("digits → loihi   5 samples")
+    assert [line.split()[0] for line in err.splitlines()] == ["compiled", "simulated", "saved"]
+    assert [p.name for p in here.iterdir()] == ["digits.run.h5"]
+
+
+def test_a_stored_run_gives_the_same_report_again_and_another_at_other_costs(here, capsys):
+    shown = run_json(capsys, *DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:5", "-o", "five.run.h5")
+    assert main(["report", "five.run.h5", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == shown
+    assert main(["report", "five.run.h5", "--costs", "loihi-calibrated", "--format", "json"]) == 0
+    priced = json.loads(capsys.readouterr().out)
+    assert priced["latency"] == shown["latency"]
+    synops = shown["energy"]["by_component"]["synapse"]["actions"]["synop_dense"]["count"]
+    each = {name: r["energy"]["by_component"]["synapse"]["actions"]["synop_dense"]["energy_J"] / synops
+            for name, r in (("published", shown), ("calibrated", priced))}
+    assert each == pytest.approx({"published": 23.6e-12, "calibrated": 35.5e-12})
+
+
+def test_a_layout_runs_like_the_network_it_came_from(here, capsys):
+    assert main(["compile", *DIGITS, "--chip", "loihi", "-o", "d.layout.h5"]) == 0
+    table = capsys.readouterr().out
+    assert "neurons" in table and "1 024" in table
+    common = ("--input", SPIKES, "--samples", "3", "--no-save")
+    assert run_json(capsys, "d.layout.h5", *common) == run_json(capsys, *DIGITS, "--chip", "loihi", *common)
+    assert [p.name for p in here.iterdir()] == ["d.layout.h5"]
+
+
+def test_compile_explains_placement_as_text_and_json(here, capsys):
+    assert main(["compile", *DIGITS, "--chip", "loihi", "--neurons-per-core", "32", "--explain", "--quiet"]) == 0
+    assert "from slot" in capsys.readouterr().out
+    assert main(["compile", *DIGITS, "--chip", "loihi", "--neurons-per-core", "32", "--format", "json", "--quiet"]) == 0
+    account = json.loads(capsys.readouterr().out)
+    assert account["cores"] == 4 and account["neurons"] == 106
+    assert sum(p["neurons"] for p in account["placement"]) == 106
+    assert max(p["neurons"] for p in account["placement"]) == 32
+    assert len({(p["core"], p["slot"]) for p in account["placement"]}) == len(account["placement"])
+
+
+def test_all_held_out_images_on_the_ideal_chip_and_on_loihi(here, capsys):
+    expected = float(np.load(ROOT / "examples" / "digits_expected.npz")["accuracy"])
+    for chip, tolerance in (("ideal", 0.0), ("loihi", 0.01)):
+        inference = run_json(capsys, *DIGITS, "--chip", chip, "--input", SPIKES, "--no-save")["inference"]
+        assert inference["samples"] == 360
+        assert abs(inference["accuracy"] - expected) <= tolerance + 1e-12, chip
+
+
+def test_timing_levels_agree_on_everything_but_time(here, capsys):
+    common = (*DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:2", "--no-save")
+    exact, analytic, none = (run_json(capsys, *common, "--timing", t) for t in ("exact", "analytic", "none"))
+    assert exact["traffic"]["packets"] == analytic["traffic"]["packets"] == none["traffic"]["packets"]
+    assert exact["energy"]["n_sops"] == none["energy"]["n_sops"] > 0
+    assert analytic["latency"]["total_s"] <= exact["latency"]["total_s"]
+    assert none["latency"] is None and none["energy"]["static_J"] is None
+    slowest = exact["latency"]["slowest_tick"]
+    assert sum(slowest["parts_s"].values()) == pytest.approx(slowest["length_s"])
+
+
+def test_both_engines_give_one_report(here, capsys):
+    common = (*DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "7", "--no-save")
+    assert run_json(capsys, *common) == run_json(capsys, *common, "--engine", "reference")
+
+
+def test_check_takes_networks_and_chips(here, capsys):
+    assert main(["check", NET, str(ROOT / "chipdefs" / "loihi.yaml")]) == 0
+    assert capsys.readouterr().out == ""
+
+
+BAD = {
+    "a layout is compiled already": ("run d.layout.h5 --chip loihi --input {spikes}", 2, "U433", "--chip cannot change"),
+    "nor read in another dialect": ("run d.layout.h5 --nir-dialect norse --input {spikes}", 2, "U433", "--nir-dialect"),
+    "compile a layout": ("compile d.layout.h5 --chip loihi", 2, "U434", "chipsim run d.layout.h5"),
+    "report a layout": ("report d.layout.h5", 2, "U402", "layout"),
+    "no chip": ("run {net} --input {spikes}", 2, "U433", "loihi-calibrated"),
+    "unknown chip": ("run {net} --chip loihy --input {spikes}", 2, "E114", "did you mean `loihi`?"),
+    "unknown costs, before anything runs": ("run {net} --chip loihi --input {spikes} --costs x", 2, "E114", "`x`"),
+    "unknown dialect": ("run {net} --nir-dialect snntorc --chip loihi --input {spikes}", 2, "N2", "snntorch"),
+    "unknown approximation": ("run {net} --chip loihi --approximate all --input {spikes}", 2, "U420", "reset"),
+    "a network as input": ("run {net} --chip loihi --input {net}", 2, "S3", "digits.nir"),
+    "samples beyond the last": ("run {net} --chip loihi --input {spikes} --samples 400:500", 2, "S3", "360"),
+    "samples that do not divide": ("run {net} --chip loihi --input {spikes} --ticks-per-sample 7", 2, "S3", "7"),
+    "a spike file as network": ("run {spikes} --chip loihi --input {spikes}", 2, "N2", "digits_test.h5"),
+    "too small a chip": ("run {net} --chip loihi --set core.axons_in=8 --input {spikes}", 3, "M2", "8"),
+}
+
+
+@pytest.mark.parametrize("line, exit_code, code, phrase", BAD.values(), ids=BAD.keys())
+def test_bad_input_is_answered_with_code_and_remedy(here, capsys, line, exit_code, code, phrase):
+    assert main(["compile", *DIGITS, "--chip", "loihi", "-o", "d.layout.h5", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(line.format(net=NET, spikes=SPIKES).split()) == exit_code
+    out, err = capsys.readouterr()
+    assert out == "" and f"error[{code}" in err and phrase in err
+    assert "Traceback" not in err
+    assert [p.name for p in here.iterdir()] == ["d.layout.h5"]
+
+
+def test_interrupt_leaves_no_broken_file(here):
+    """Ctrl-C in the midst of a long simulation, as the terminal sends it."""
+    slow = ["run", *DIGITS, "--chip", "loihi", "--input", SPIKES, "--engine", "reference"]
+    run = subprocess.Popen([sys.executable, "-m", "chipsim", *slow], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                           env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert run.stderr.readline().startswith("compiled")
+    time.sleep(0.5)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert err.strip() == "interrupted"
+    assert list(here.iterdir()) == []
