@@ -28,7 +28,7 @@ def folder() -> Path:
 def catalogue() -> list[CatalogueEntry]:
     """Shipped chips by name. Files are not validated; `load_chip` does that."""
     entries = []
-    for path in sorted(folder().glob("*.yaml")):
+    for path in sorted(folder().glob("*.yaml"), key=lambda p: p.stem):
         head = {m[1]: m[2] or m[3] or m[4] or "" for m in _HEAD.finditer(path.read_text(encoding="utf-8"))}
         entries.append(CatalogueEntry(path.stem, head.get("title", ""), head.get("status", ""), path))
     return entries

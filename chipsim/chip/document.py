@@ -16,6 +16,8 @@ import yaml
 from chipsim.errors import ChipError, Diagnostic
 
 _LINE_ENDS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST = 100
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -111,7 +113,14 @@ def compose(text: str, name: str, path: Path | None = None) -> Document:
 def compose_node(text: str, name: str, lines: list[str]) -> yaml.Node | None:
     """Root node of a YAML text, None for an empty one; messages show `lines`. Raises ChipError on a syntax error."""
     try:
-        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):        # composing recurses in C; depth is unchecked there
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                mark = event.start_mark
+                raise ChipError(Diagnostic("E111", f"YAML is nested more than {_DEEPEST} deep", name, mark.line + 1,
+                                           mark.column + 1))
+        return yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark else (0, 0)
@@ -125,6 +134,9 @@ def compose_node(text: str, name: str, lines: list[str]) -> yaml.Node | None:
 def _syntax_error(name: str, lines: list[str], line: int, column: int, error: yaml.MarkedYAMLError,
                   context: int) -> Diagnostic:
     line = min(line, len(lines) - 1)
+    while line and not lines[line].strip():                   # stopped at the end: point behind the last word
+        line -= 1
+        column = len(lines[line])
     text = lines[line]
     problem, help = error.problem or "not YAML", ""
     if "\t" in text[:len(text) - len(text.lstrip())] or (column < len(text) and text[column] == "\t"):
@@ -134,7 +146,7 @@ def _syntax_error(name: str, lines: list[str], line: int, column: int, error: ya
         problem, help = "a second document starts here", "a chip file holds one chip; remove `---`"
     elif "mapping values are not allowed" in problem:
         help = "a text with `: ` in it wants quotes; or the indentation of this line or the one above is off"
-    elif context and context != line + 1:
+    elif 0 < context <= line:
         help = f"{error.context} that starts in line {context}"
     return Diagnostic("E111", f"YAML syntax: {problem}", name, line + 1, column + 1, 1, help=help,
                       text=text.replace("\t", " "))

@@ -192,6 +192,8 @@ def _misfit(tree: Table, loc: Loc, kind: str) -> list[Diagnostic]:
         return [place.diagnostic("E104", f"{where} lacks the key `{loc[-1]}`", help=doc)]
     at = locate(tree, loc)
     if kind in ("too_short", "string_too_short"):
+        if isinstance(at, Table) and at.entries:
+            return []
         return [at.place.diagnostic("E105", f"`{path}` is empty", help=doc)]
     given = at.text if isinstance(at, Value) else "a mapping"
     return [at.place.diagnostic("E107", f"`{path}` must be {_range(shape)}, not {given}", help=doc)]

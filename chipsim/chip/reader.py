@@ -84,8 +84,10 @@ class Reader:
                 self._unknown(name, key, path, shape.cls, [*known, *extra, *notes])
                 continue
             number = self._key(shape, name, key, path)
-            if number is not None:
-                entries[number] = self._read(below, value, _join(path, name), self.document.place(key), annotation)
+            if number is None:
+                entries[name] = Value(FAILED, self.document.place(key))
+                continue
+            entries[number] = self._read(below, value, _join(path, name), self.document.place(key), annotation)
         return Table(entries, place, is_part=shape.key is None or shape.key.kind == "text")
 
     def _items(self, node: yaml.MappingNode, path: str) -> dict[str, tuple[yaml.Node, yaml.Node]]:

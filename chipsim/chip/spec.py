@@ -122,6 +122,8 @@ class Core(Part):
     neurons: int | None = count("neurons", ge=1, doc="neurons of a core; null: no limit")
     axons_in: int | None = count("axons", ge=1, doc="input axons of a core; null: no limit")
     axons_out: int | None = count("axons", ge=1, doc="output axons of a core; null: no limit")
+    neuron_configs: int | None = count("configurations", ge=1, default=None,
+                                       doc="different decays and refractory periods on a core; null: no limit")
     synapse_memory: SynapseMemory
     weights: Weights
     delay: Delay
