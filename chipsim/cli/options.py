@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chipsim.cli.output import Talk
 from chipsim.cli.parser import bound, names, real, whole
 from chipsim.errors import Diagnostic, UsageError
+from chipsim.figures import si
 
 if TYPE_CHECKING:
     from chipsim.chip.spec import ChipSpec
@@ -103,7 +104,7 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
         layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,
                          seed=args.seed, progress=progress.step)
     talk.line("compiled", f"{network.name} → {chip.name}   {layout.n_cores} of {chip.n_cores} cores   "
-                          f"{perf_counter() - began:.2f} s")
+                          f"{si(perf_counter() - began, 's')}")
     if args.verbose:
         for note in layout.notes:
             talk.line("note", note)

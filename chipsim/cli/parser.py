@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -49,7 +49,7 @@ def closest(name: str, known: Iterable[str], what: str) -> str:
     return "; ".join(([f"did you mean `{near[0]}`?"] if near else []) + ([listed] if listed else []))
 
 
-def whole(least: int = 0):
+def whole(least: int = 0) -> Callable[[str], int]:
     """A whole number of at least `least`, as the type of an option."""
     def parse(text: str) -> int:
         try:

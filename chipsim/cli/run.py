@@ -83,7 +83,7 @@ def run(args: Namespace) -> int:
                           samples=args.samples, threads=args.threads, progress=progress)
     wall = perf_counter() - began
     sops = int(result.counts[:, [A[s] for s in SYNOPS]].sum())
-    talk.line("simulated", f"{count(result.ticks, 'ticks')}   {wall:.2f} s   "
+    talk.line("simulated", f"{count(result.ticks, 'ticks')}   {si(wall, 's')}   "
                            f"({count(result.ticks / wall)} ticks/s, {si(sops / wall, 'SOP/s')})")
     if target is not None:
         from chipsim.engine.run_file import save_run

@@ -4,6 +4,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 
 from chipsim.report.report import Report
 
@@ -22,7 +23,7 @@ def to_csv(report: Report) -> str:
     writer.writerow(CSV_COLUMNS)
     e = report.energy
     for name, c in e.by_component.items():
-        rows = [(a, done.count, done.each_J, done.energy_J) for a, done in c.actions.items()]
+        rows: list[tuple] = [(a, done.count, done.each_J, done.energy_J) for a, done in c.actions.items()]
         for action, n, each, joule in rows or [(name, "", "", c.energy_J)] * bool(c.energy_J):
             writer.writerow((name, action, n, each, joule, *_per(joule, e.total_J), *_per(joule, e.n_sops)))
     return out.getvalue()
@@ -32,4 +33,4 @@ def _per(joule: float, whole: float) -> tuple[float | str]:
     return (joule / whole if whole else "",)
 
 
-RENDERERS = {"text": str, "json": to_json, "csv": to_csv}
+RENDERERS: dict[str, Callable[[Report], str]] = {"text": str, "json": to_json, "csv": to_csv}

@@ -55,7 +55,7 @@ def run_html(run: Run) -> str:
 def layout_html(layout: Layout) -> str:
     """Which cores hold what, and how full they are."""
     rows = [(name, count(float(used.max(initial=0))), f"{used.mean() if len(used) else 0:.1f}",
-             "no limit" if layout.limits.get(name) is None else count(layout.limits[name]))
+             "no limit" if (limit := layout.limits.get(name)) is None else count(limit))
             for name, used in layout.usage.items()]
     caption = f"Layout of {layout.network} on {layout.chip.name}: {count(layout.n_cores, 'cores')}"
     return f"<div><b>{escape(caption)}</b>{_table(('per core', 'max', 'mean', 'limit'), rows)}</div>"

@@ -14,7 +14,7 @@ from chipsim.report.timing import Distribution
 WIDTH = 100
 LABEL, HEADLINE = 11, 20
 BAR = 10
-UNIT = r"(?<=\d) (?=%|[afpnµmkMGTP]?[JsW]?\b)"
+UNIT = r"(?<=\d) (?=%|[afpnµmkMGTP]?[JsW]?\b)|(?<=<) (?=\d)"
 MOST_ROWS = 8                       # of populations and approximations; the JSON report has all
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -136,7 +136,7 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
     if t is None:
         return [], []
     headlines, details = [], []
-    if t.inference is not None:
+    if t.inference is not None and t.inferences_per_s is not None:
         headlines.append(f"{si(t.inference.mean_s, 's')}/inference")
         details.append(f"{_spread(t.inference)}; {count(t.inferences_per_s)} inferences/s")
     headlines.append(f"{si(t.tick.mean_s, 's')}/tick")

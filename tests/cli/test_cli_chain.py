@@ -97,13 +97,28 @@ def test_both_engines_give_one_report(here, capsys):
     assert run_json(capsys, *common) == run_json(capsys, *common, "--engine", "reference")
 
 
+def test_the_four_verbs_from_python_and_their_notebook_views(here):
+    import chipsim
+    from chipsim.report.html import layout_html, network_html, run_html
+
+    chip, network = chipsim.load_chip("loihi"), chipsim.load_network(NET, dialect="snntorch")
+    layout = chipsim.compile(network, chip)
+    run = chipsim.simulate(layout, chipsim.Stimulus.load(SPIKES), samples=slice(0, 4))
+    report = chipsim.report(run)
+    assert report.inference.samples == 4
+    assert "lif1" in network_html(network) and "106 neurons" in network_html(network)
+    assert "1 024" in layout_html(layout)
+    assert "<b>4</b>" in run_html(run)
+    assert "synapse" in report._repr_html_()
+
+
 def test_check_takes_networks_and_chips(here, capsys):
     assert main(["check", NET, str(ROOT / "chipdefs" / "loihi.yaml")]) == 0
     assert capsys.readouterr().out == ""
 
 
 BAD = {
-    "a layout is compiled already": ("run d.layout.h5 --chip loihi --input {spikes}", 2, "U433", "--chip cannot change"),
+    "a layout is compiled already": ("run d.layout.h5 --chip loihi --input {spikes}", 2, "U433", "--chip cannot"),
     "nor read in another dialect": ("run d.layout.h5 --nir-dialect norse --input {spikes}", 2, "U433", "--nir-dialect"),
     "compile a layout": ("compile d.layout.h5 --chip loihi", 2, "U434", "chipsim run d.layout.h5"),
     "report a layout": ("report d.layout.h5", 2, "U402", "layout"),
@@ -134,8 +149,8 @@ def test_bad_input_is_answered_with_code_and_remedy(here, capsys, line, exit_cod
 def test_interrupt_leaves_no_broken_file(here):
     """Ctrl-C in the midst of a long simulation, as the terminal sends it."""
     slow = ["run", *DIGITS, "--chip", "loihi", "--input", SPIKES, "--engine", "reference"]
-    run = subprocess.Popen([sys.executable, "-m", "chipsim", *slow], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                           env={**os.environ, "PYTHONPATH": str(ROOT)})
+    run = subprocess.Popen([sys.executable, "-m", "chipsim", *slow], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                           text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert run.stderr.readline().startswith("compiled")
     time.sleep(0.5)
     run.send_signal(signal.SIGINT)

@@ -78,5 +78,8 @@ def test_no_command_shows_help(capsys):
 
 
 if __name__ == "__main__":
-    page = PAGE.read_text("utf-8")
-    PAGE.write_text(ON_PAGE.sub(lambda m: help_of(*m[1].split()[1:]) if "COMMAND" not in m[1] else help_of(), page), "utf-8")
+    def anew(found: re.Match) -> str:
+        name = found[1].split()[1]
+        return help_of() if name == "COMMAND" else help_of(name)
+
+    PAGE.write_text(ON_PAGE.sub(anew, PAGE.read_text("utf-8")), "utf-8")
