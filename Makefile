@@ -47,8 +47,8 @@ clean:
 	find chipsim tests tools -name __pycache__ -exec rm -rf {} +
 	rm -f $(VENV)/built $(VENV)/run $(VENV)/dev
 
-# The environment, in stages; each is a stamp, so a second `make` starts at once. Build requirements are installed, not
-# isolated: a changed kernel is then one compiler call away.
+# The environment, in stages; each is a stamp, so a second `make` starts at once. An editable install compiles the engine
+# too. Build requirements are installed, not isolated: a changed kernel is then one compiler call away.
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "chipsim needs Python 3.11 or newer: none found; try make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -64,12 +64,12 @@ $(VENV)/tools: pyproject.toml | $(VENV)/bin/python
 $(VENV)/run: pyproject.toml setup.py $(VENV)/tools
 	@echo "installing chipsim and what it needs to run into $(VENV)"
 	@$(PIP) --no-build-isolation --editable .
-	@touch $@
+	@touch $@ $(VENV)/built
 
 $(VENV)/dev: pyproject.toml setup.py $(VENV)/tools
 	@echo "installing chipsim and what it takes to develop it into $(VENV)"
 	@$(PIP) --no-build-isolation --editable ".[dev]"
-	@touch $@ $(VENV)/run
+	@touch $@ $(VENV)/run $(VENV)/built
 
 $(VENV)/built: $(CYTHON) $(VENV)/run
 	@echo "compiling the engine"
