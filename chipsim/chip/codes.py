@@ -63,4 +63,7 @@ Its value is checked as if it stood in the file. `extends` cannot be changed thi
 The number is written in a way that YAML readers disagree about: `010` is eight for YAML 1.1 and
 ten for YAML 1.2, `1:30` is ninety or a text, `0x1F` and `0o17` a number or a text. Write plain
 decimal numbers.""",
+    "E117": """\
+The chip description stored in a layout or run file does not hold: the file was changed by hand,
+or written by a version of chipsim with other keys. Make it again from the chip file.""",
 }

@@ -27,12 +27,15 @@ def count(of: str, *, doc: str, ge: int | None = None, le: int | None = None, de
     """A whole number of `of` (neurons, ticks, bit ...), written plain in the file."""
     return Field(default, ge=ge, le=le, description=doc, json_schema_extra={"unit": of})
 
+ShapeKind = Literal["part", "table", "list", "quantity", "count", "choice", "text"]
+_SINGLE: dict[type, ShapeKind] = {float: "quantity", int: "count", str: "text"}
+
 
 @dataclass(frozen=True)
 class Shape:
     """What a field may hold. `unit` is set for numbers that want a source; `item` is what a table or list holds."""
 
-    kind: Literal["part", "table", "list", "quantity", "count", "choice", "text"]
+    kind: ShapeKind
     doc: str = ""
     unit: str = ""
     optional: bool = False              # may be null
@@ -95,7 +98,7 @@ def _shape(info: FieldInfo) -> Shape:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         common["doc"] = common["doc"] or cleandoc(kind.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
         return Shape("part", cls=kind, **common)
-    return Shape({float: "quantity", int: "count", str: "text"}[kind], **common)
+    return Shape(_SINGLE[kind], **common)
 
 
 def _inner(annotation: Any) -> Shape:

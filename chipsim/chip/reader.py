@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from chipsim.chip.document import Document, Place
 from chipsim.chip.fields import Shape, fields_of
-from chipsim.chip.spec import ChipSpec, Part, Provenance
+from chipsim.chip.spec import ChipSpec, Kind, Part, Provenance
 from chipsim.chip.tree import FAILED, Table, Value
 from chipsim.chip.units import QuantityError, parse_count, parse_quantity
 from chipsim.errors import ChipError, Diagnostic
@@ -32,7 +32,7 @@ class Annotation:
     """`source`, `provenance` and `note` in force at some depth of a file."""
 
     source: str = ""
-    provenance: str = "unstated"
+    provenance: Kind = "unstated"
     note: str = ""
 
 

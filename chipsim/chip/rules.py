@@ -24,7 +24,7 @@ class Misfit:
 
 def broken(chip: ChipSpec, *, partial: bool = False) -> list[Misfit]:
     """Rules that `chip` breaks. A `partial` chip may lack fields; rules that need those are passed over."""
-    found = []
+    found: list[Misfit] = []
     for rule in RULES:
         with suppress(AttributeError) if partial else nullcontext():
             found += rule(chip)

@@ -9,10 +9,11 @@ from collections import Counter
 from html import escape
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from chipsim.chip.fields import count, numbers_of, quantity
 from chipsim.chip.rules import broken
+from chipsim.errors import ChipError, Diagnostic
 
 Kind = Literal["published", "measured", "derived", "estimated", "unstated"]
 
@@ -229,8 +230,12 @@ class ChipSpec(Part):
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ChipSpec:
-        """The chip that `to_dict` wrote, also after a detour through JSON text."""
-        return cls.model_validate(values)
+        """The chip that `to_dict` wrote, also after a detour through JSON text. Raises ChipError if it did not."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            wrong = [(".".join(map(str, e["loc"])) or "as a whole", e["msg"]) for e in error.errors(include_url=False)]
+            raise ChipError(*(Diagnostic("E117", f"stored chip: {at}: {what}") for at, what in wrong)) from None
 
     def kinds(self) -> dict[str, int]:
         """How many numbers are published, measured, derived, estimated, unstated."""

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from chipsim.chip import ChipSpec, catalogue, check_chip, load_chip
+from chipsim.errors import ChipError
 
 SHIPPED = [entry.name for entry in catalogue()]
 
@@ -82,8 +83,10 @@ def test_a_chip_survives_json_bit_for_bit(name):
 def test_a_stored_chip_is_checked_like_a_file():
     stored = load_chip("loihi").to_dict()
     stored["fabric"]["io"]["router"] = [8, 0]
-    with pytest.raises(ValidationError, match="outside the 8x4 mesh"):
+    with pytest.raises(ChipError, match="outside the 8x4 mesh"):
         ChipSpec.from_dict(stored)
+    with pytest.raises(ChipError, match=r"stored chip: costs: Field required"):
+        ChipSpec.from_dict({k: v for k, v in stored.items() if k != "costs"})
 
 
 def test_a_chip_is_frozen():
