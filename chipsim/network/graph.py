@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
+from os import PathLike
 
 import numpy as np
 
@@ -81,6 +82,11 @@ class Network:
     @property
     def n_neurons(self) -> int:
         return sum(p.size for p in self.populations.values() if p.model != "input")
+
+    def save(self, path: str | PathLike) -> None:
+        """Write .h5, to be read by `load_network`."""
+        from chipsim.network.store import save
+        save(self, path)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{p.name}[{'x'.join(map(str, p.shape))}]" for p in self.populations.values())

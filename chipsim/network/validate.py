@@ -9,6 +9,7 @@ import numpy as np
 
 from chipsim.errors import Diagnostic, NetworkError
 from chipsim.models import neurons
+from chipsim.models.neurons.framework import option_faults
 from chipsim.network.graph import Network, Population, Projection
 from chipsim.network.linear import text
 
@@ -75,6 +76,9 @@ def _check_population(p: Population, report) -> None:
         report("N205", (*path, "model"), f"population `{p.name}` has the unknown model `{p.model}`",
                did_you_mean(p.model, known), p.origin)
         return
+    for name, fault, allowed in option_faults(p.options):
+        report("N217", (*path, name), f"option `{name}` of population `{p.name}` {fault}",
+               did_you_mean(str(p.options[name]), allowed), p.origin)
     for name in p.params.keys() - parameters.keys():
         report("N206", (*path, name), f"model `{p.model}` of population `{p.name}` has no parameter `{name}`",
                did_you_mean(name, parameters), p.origin)

@@ -67,6 +67,23 @@ def _text(shape: tuple[int, ...]) -> str:
     return "(" + ", ".join(map(str, shape)) + ")"
 
 
+def option_faults(options: dict[str, object]) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Options that make no sense: name, what is wrong, what may be there."""
+    faults = []
+    for name, value in options.items():
+        allowed = {"integrator": INTEGRATORS, "reset": tuple(RESETS), "compare": (">", ">=")}.get(name, ())
+        number = isinstance(value, int | float) and not isinstance(value, bool) and not np.isnan(value)
+        if name == "v_min":
+            ok, allowed = value is None or number or value == "-vth", ("a number", "-vth")
+        elif name == "gain":
+            ok, allowed = number or value == "dt", ("a number", "dt")
+        else:
+            ok = value in allowed
+        if not ok:
+            faults.append((name, f"is {value!r}" if allowed else "is unknown", allowed))
+    return faults
+
+
 TAU = Parameter("s", None, above=0, doc="time constant")
 R = Parameter("", 1.0, doc="resistance: weight of the input")
 W_IN = Parameter("", 1.0, doc="weight of the input on the synaptic current")
