@@ -93,6 +93,17 @@ class Layout:
     def n_cores(self) -> int:
         return len(self.cores)
 
+    def __repr__(self) -> str:
+        use = ", ".join(f"{name} {int(used.max())}" + (f" of {self.limits[name]}" if self.limits.get(name) else "")
+                        for name, used in self.usage.items() if len(used))
+        return (f"<Layout {self.network} on {self.chip.name}: {self.n_neurons} neurons on {self.n_cores} of "
+                f"{self.chip.n_cores} cores, {len(self.axon_core)} in-axons, {len(self.target)} synapses; fullest: {use}>")
+
+    def _repr_html_(self) -> str:
+        from chipsim.report.html import layout_html
+
+        return layout_html(self)
+
     def neurons_of(self, population: str) -> np.ndarray:
         """Neuron (or source) numbers of a population's units, in the population's own flat order."""
         for i, p in enumerate(self.populations):

@@ -196,38 +196,48 @@ def _native(node: Node) -> dict:
 
 
 def native_weights(c: Connection, profile: str) -> Connection:
-    """Integer mantissas to what the accumulator receives, in units of 2^6, by the profile's truncation rule.
-
-    loihi, brian2loihi   mantissa truncated toward zero to its stored bits; shifted by the exponent, floor
-    nengo                mantissa rounded to its stored bits, saturated; shifted, floor
-    lava                 floor to the stored bits; a negative exponent shifts the sum over a tick, not each weight
-    """
+    """A connection's integer mantissas as what the accumulator receives, int16 in units of 2^6; see `effective`."""
     native = c.native or {}
     exponent, bits = int(native.get("weight_exponent", 0)), int(native.get("weight_bits", 8))
-    sign = native.get("sign", "mixed")
-    mixed = sign == "mixed"
-    lost = 8 - (bits - mixed) if profile != "nengo" else 8 - bits + mixed
+    sign = str(native.get("sign", "mixed"))
     raw = _values(c.weight)
-    mantissa = raw.astype(np.int64)
-    low, high = (-256, 255) if mixed else (0, 255) if sign == "excitatory" else (-255, 0)
-    if (raw != mantissa).any() or (mantissa < low).any() or (mantissa > high).any():
-        wrong = raw[(raw != mantissa) | (mantissa < low) | (mantissa > high)][0]
-        raise ExpressError(Diagnostic("M242", f"projection `{c.name}` has the weight {wrong:g}; a {sign}-sign mantissa is a "
-                                      f"whole number from {low} to {high}", help="use weight_exponent for the scale"))
-    shift = 0
-    if profile == "nengo":
-        largest = (1 << (8 - lost)) - 1
-        stored = np.clip(np.round(mantissa / (1 << lost)), -largest, largest).astype(np.int64) << lost
-    elif profile == "lava":
-        stored = -((-mantissa >> lost) << lost) if sign == "inhibitory" else (mantissa >> lost) << lost
-    else:
-        stored = np.sign(mantissa) * ((np.abs(mantissa) >> lost) << lost)
-    if exponent >= 0:
-        stored = stored << exponent
-    elif profile == "lava":
-        shift = exponent
-    else:
-        stored = stored >> -exponent
-    limit = 2**15 - 1
-    stored = np.clip(stored, -limit, limit)
+    low, high = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}[sign]
+    outside = (raw != np.round(raw)) | (raw < low) | (raw > high)
+    if outside.any():
+        raise ExpressError(Diagnostic("M242", f"projection `{c.name}` has the weight {raw[outside][0]:g}; a {sign}-sign "
+                                      f"mantissa is a whole number from {low} to {high}",
+                                      help="use weight_exponent for the scale"))
+    stored = effective(raw.astype(np.int64), exponent, bits, sign, profile)
+    shift = exponent if profile == "lava" and exponent < 0 else 0
     return replace(c, weight=_with_values(c.weight, stored.astype(np.int16)), bits=bits, bank_shift=shift)
+
+
+def effective(mantissa: np.ndarray, exponent: int, bits: int, sign: str, profile: str) -> np.ndarray:
+    """int64 weights in units of 2^6, by the profile's truncation rule.
+
+    loihi, brian2loihi   mantissa truncated toward zero to its stored bits; shifted by the exponent, floor
+    nengo                mantissa rounded to its stored bits, saturated; with a negative exponent rounded once more to what
+                         is left of the 8 bits and a sign
+    lava                 floor to the stored bits; a negative exponent is left to the sum over a tick
+    """
+    mixed = sign == "mixed"
+    if profile == "nengo":
+        lost = 8 - bits + mixed
+        largest = (1 << max(0, 8 - lost)) - 1
+        stored = np.clip(np.round(mantissa / (1 << lost)), -largest, largest).astype(np.int64) << lost
+        if exponent >= 0:
+            stored = stored << exponent
+        else:
+            range_ = 2 ** (8 + exponent)
+            stored = np.clip(np.round(stored * 2.0**exponent), -range_, range_ - 1).astype(np.int64)
+    else:
+        lost = 8 - (bits - mixed)
+        if profile == "lava":
+            stored = -((-mantissa >> lost) << lost) if sign == "inhibitory" else (mantissa >> lost) << lost
+        else:
+            stored = np.sign(mantissa) * ((np.abs(mantissa) >> lost) << lost)
+        if exponent >= 0:
+            stored = stored << exponent
+        elif profile != "lava":
+            stored = stored >> -exponent
+    return np.clip(stored, -(2**15 - 1), 2**15 - 1)

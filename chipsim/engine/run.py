@@ -82,3 +82,14 @@ class Run:
     packets: dict[str, np.ndarray] | None = None
     samples: dict | None = None
     meta: dict = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        synops = int(self.counts[:, [A[s] for s in SYNOPS]].sum())
+        time = f", {self.tick_ps.sum() * 1e-6:.4g} us of chip time" if self.timing != "none" else ""
+        return (f"<Run of {self.layout_name} on {self.chip['name']}: {self.ticks} ticks, timing {self.timing}, "
+                f"{int(self.counts[:, A['axon_in']].sum())} packets, {synops} synaptic operations{time}>")
+
+    def _repr_html_(self) -> str:
+        from chipsim.report.html import run_html
+
+        return run_html(self)

@@ -11,8 +11,8 @@ from chipsim.compiler.layout import Layout
 from chipsim.engine.critical import critical_path
 from chipsim.engine.outcome import Outcome, Recording
 from chipsim.engine.plan import Plan, plan, spikes_to_counts
-from chipsim.engine.run import SYNOPS, A, Run
-from chipsim.errors import Diagnostic, StimulusError, UsageError
+from chipsim.engine.run import ACTIONS, SYNOPS, A, Run
+from chipsim.errors import Diagnostic, UsageError
 from chipsim.models.kernels import KERNELS
 
 if TYPE_CHECKING:
@@ -113,11 +113,9 @@ def _schedule(layout: Layout, stimulus: Stimulus | None, ticks: int | None) -> _
                                     help="--input FILE, or --ticks N for a network that spikes by itself"))
     if ticks is not None and ticks < 1:
         raise UsageError(Diagnostic("U414", f"a run needs at least one tick, got {ticks}"))
-    if stimulus is not None and stimulus.n_lines != layout.n_lines:
+    if stimulus is not None:
         names = ", ".join(f"`{p.name}` {'x'.join(map(str, p.shape))}" for p in layout.populations if p.is_input)
-        raise StimulusError(Diagnostic("S310", f"the input has {stimulus.n_lines} lines, network `{layout.network}` has "
-                                       f"{layout.n_lines} ({names})", file=stimulus.origin,
-                                       help="the input must have one line per unit of the input populations, in their order"))
+        stimulus.check_lines(layout.n_lines, f"network `{layout.network}` ({names})")
     return _Schedule(layout, stimulus, ticks)
 
 
@@ -181,16 +179,17 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
 
 
 def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tuple[dict, ...]:
+    """Per population: where it sits, and the actions that its own spikes made (its synaptic operations are its targets')."""
     rows = []
-    for p in layout.populations:
+    for i, p in enumerate(layout.populations):
         sources = layout.neurons_of(p.name)
         spikes = out.source_spikes[sources]
-        sent = (lowered.per_spike[sources] * spikes[:, None]).sum(0)
+        counts = (lowered.per_spike[sources] * spikes[:, None]).sum(0)
         rows.append(dict(name=p.name, shape=list(p.shape), is_input=p.is_input, size=len(sources), depth=p.depth,
-                         spikes=int(spikes.sum()), packets=int(sent[A["axon_in"]]),
-                         synops=int(sum(sent[A[s]] for s in SYNOPS)), updates=0 if p.is_input else ticks * len(sources),
-                         cores=sorted({int(layout.cores[g.core]) for g in layout.groups
-                                       if layout.populations[g.population] is p})))
+                         spikes=int(spikes.sum()), packets=int(counts[A["axon_in"]]),
+                         synops=int(sum(counts[A[s]] for s in SYNOPS)), updates=0 if p.is_input else ticks * len(sources),
+                         counts=dict(zip(ACTIONS, counts.tolist(), strict=True)),
+                         cores=sorted({int(layout.cores[g.core]) for g in layout.groups if g.population == i})))
     return tuple(rows)
 
 
