@@ -72,6 +72,6 @@ $(VENV)/dev: pyproject.toml setup.py $(VENV)/tools
 	@touch $@ $(VENV)/run $(VENV)/built
 
 $(VENV)/built: $(CYTHON) $(VENV)/run
-	@echo "compiling the engine"
-	@$(BIN)/python setup.py --quiet build_ext --inplace
+	@test -e $@ && test -z "$$(find src_cython -newer $@)" || \
+		{ echo "compiling the engine"; $(BIN)/python setup.py --quiet build_ext --inplace; }
 	@touch $@

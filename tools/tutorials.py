@@ -5,13 +5,12 @@
 
 A block fenced as `console` is a terminal session: `$ ` begins a command, `> ` continues it, other lines are its
 output, errors and all. A block fenced as `python` is run as a script, and a `text` block right behind it is what that
-prints. In output, `...` stands for whatever is there: wall time differs from machine to machine. Commands run in one
-folder, in the order of the page; the last command of a line must succeed.
+prints. In a line of output `...` stands for anything, wall time for example; alone on a line it stands for any lines.
+Commands run in one folder, in the order of the page; the last command of a line must succeed.
 """
 from __future__ import annotations
 
 import argparse
-import doctest
 import os
 import re
 import shlex
@@ -84,14 +83,21 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def agrees(shown: str, printed: str) -> bool:
-    """Whether output is as shown, `...` standing for anything."""
-    return doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS)
+    """Whether output is as shown, but for what `...` leaves open."""
+    pattern = "".join(
+        r"(?:.*\n)*" if line.strip() == "..." else ".*".join(map(re.escape, line.split("..."))) + r"\n"
+        for line in shown.splitlines()
+    )
+    return re.fullmatch(pattern, printed) is not None
 
 
 def refreshed(shown: str, printed: str) -> str:
-    """The printed output, with those lines of the shown one that leave something open and still hold."""
+    """The printed output, with those lines of the shown one that leave something open and still hold.
+
+    What was left out by a `...` on a line of its own is put in; leave it out again by hand.
+    """
     patterns = [line for line in shown.splitlines() if "..." in line and line.strip() != "..."]
-    return "".join(next((p for p in patterns if agrees(p, line)), line) + "\n" for line in printed.splitlines())
+    return "".join(next((p for p in patterns if agrees(p, line + "\n")), line) + "\n" for line in printed.splitlines())
 
 
 def main() -> int:

@@ -64,3 +64,15 @@ def test_wrong_output_is_noticed_and_refreshed_but_for_what_is_left_open():
     shown, printed = "accuracy 96 %\ntook ... s\n", "accuracy 97 %\ntook 2 s\n"
     assert not agrees(shown, printed)
     assert refreshed(shown, printed) == "accuracy 97 %\ntook ... s\n"
+
+
+@pytest.mark.parametrize(("shown", "printed", "agree"), [
+    ("a ...\n", "a b\n", True),
+    ("a ...\n", "a b\nc\n", False),
+    ("a\n...\nd\n", "a\nb\nc\nd\n", True),
+    ("a\n...\nd\n", "a\nd\n", True),
+    ("a\n...\nd\n", "a\nb\n", False),
+    ("", "a\n", False),
+])
+def test_three_dots_stand_for_a_piece_of_a_line_or_for_lines(shown, printed, agree):
+    assert agrees(shown, printed) is agree
