@@ -45,30 +45,22 @@ def test_integrators_differ_as_the_frameworks_do(integrator, expected):
 
 def test_rockpool_ignores_resistance_and_decays_what_came_in():
     e = np.exp(-0.5)
-    emitted, _ = run("cuba_leaky", [1.0, 0.0], 1.0, {"integrator": "rockpool"}, tau_syn=2.0, tau_mem=2.0, r=9.0, w_in=9.0)
+    params = {"tau_syn": 2.0, "tau_mem": 2.0, "r": 9.0, "w_in": 9.0}
+    emitted, _ = run("cuba_leaky", [1.0, 0.0], 1.0, {"integrator": "rockpool"}, **params)
     np.testing.assert_allclose(emitted, [e, e * e + e * e])
     np.testing.assert_allclose(run("leaky", [1.0], 1.0, {"integrator": "rockpool"}, tau=2.0, r=9.0)[0], [e])
 
 
-@pytest.mark.parametrize("options, emitted, left", [
-    ({"reset": "zero"}, [1, 0, 1], [0, 0.5, 0]),
-    ({"reset": "value"}, [1, 0, 1], [-0.25, 0.25, -0.25]),
-    ({"reset": "subtract"}, [1, 1, 1], [1.5, 1.0, 1.5]),
-    ({"reset": "multispike"}, [2, 1, 2], [0.5, 0.0, 0.5]),
-    ({"reset": "zero", "compare": ">="}, [1, 0, 1], [0, 0.5, 0]),
+@pytest.mark.parametrize("reset, spikes, left", [
+    ("zero", [1, 0, 1], [0, 0.5, 0]),
+    ("value", [1, 0, 1], [-0.25, 0.25, -0.25]),
+    ("subtract", [1, 1, 1], [1.5, 1.0, 1.5]),
+    ("multispike", [2, 1, 1], [0.5, 0.0, 0.5]),
 ])
-def test_resets(options, emitted, left):
-    out, v = run("integrate_fire", [2.5, 0.5, 2.5 - 1.0], 1.0, options, v_reset=-0.25) if options["reset"] != "subtract" \
-        else run("integrate_fire", [2.5, 0.5, 1.5], 1.0, options)
-    if options["reset"] == "value":
-        assert out.tolist() == emitted
-        assert v.tolist() == left
-    elif options["reset"] == "multispike":
-        assert out.tolist() == [2, 1, 1]
-        assert v.tolist() == [0.5, 0.0, 0.5]
-    else:
-        assert out.tolist() == emitted
-        assert v.tolist() == ([1.5, 1.0, 1.5] if options["reset"] == "subtract" else [0, 0.5, 0])
+def test_resets_leave_behind_what_their_name_says(reset, spikes, left):
+    out, v = run("integrate_fire", [2.5, 0.5, 1.5], 1.0, {"reset": reset, "compare": ">="}, v_reset=-0.25)
+    assert out.tolist() == spikes
+    assert v.tolist() == left
 
 
 def test_a_neuron_at_its_threshold_fires_only_with_greater_or_equal():

@@ -134,7 +134,7 @@ def input_gain(population: Population, dt: float | None) -> float:
 
 def affine(population: Population, **given: np.ndarray | float) -> dict[str, np.ndarray]:
     """Parameters of the affine kernel [size] for a population that emits its value; what is not given is 0."""
-    p = dict.fromkeys(("ai", "bi", "av", "bv", "bx", "cv", "v_reset"), 0.0) | {"vth": np.inf, "v_min": -np.inf} | given
+    p = dict.fromkeys(("ai", "bi", "av", "bv", "bx", "cv", "v_reset"), 0.0) | {"vth": 1.0, "v_min": -np.inf} | given
     arrays = {k: np.array(np.broadcast_to(np.asarray(v, float), population.size)) for k, v in p.items()}
     v_min = population.options.get("v_min")
     if v_min is not None:

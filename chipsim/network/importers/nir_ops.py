@@ -48,10 +48,11 @@ def declared_input(shape: Shape, consumer: Node | None) -> Shape:
     if consumer.type in N_AXES:
         return shape[max(0, len(shape) - N_AXES[consumer.type]):]
     if consumer.type in ("Affine", "Linear"):
-        size = np.shape(consumer.params.get("weight", ()))[-1:]
-        while len(shape) > 1 and prod(shape) != prod(size):
+        weight = np.shape(consumer.params.get("weight", ()))
+        wanted = squeeze((*weight[:-2], *weight[-1:]), 1)
+        while len(shape) > 1 and prod(shape) != prod(wanted):
             shape = shape[1:]
-        return squeeze(shape, 1)
+        return squeeze(shape, len(wanted))
     arrays = [np.shape(v) for k, v in consumer.params.items() if k not in ("metadata", "input_type", "output_type")
               and isinstance(v, np.ndarray)]
     wanted = max(arrays, key=len, default=())

@@ -128,9 +128,10 @@ def _projection(document: Document, net: NetworkBuilder, i: int, entry: object, 
         bias = _file(document, (*path, "bias"), bias)
     if weights is None:
         return
+    origin = f"{document.path}:{document.locate(path)['line']}"
     try:
         net.connect(str(entry["from"]), str(entry["to"]), kind, weights=weights, bias=bias, delay=delay, seed=seed,
-                    name=str(entry.get("name", "")), origin=f"{document.path}:{document.locate(path)['line']}", **options)
+                    name=str(entry.get("name", "")), origin=origin, **options)
     except NetworkError as e:
         for d in e.diagnostics:
             part = next((k for k in ("weights", "bias", "probability", "stride", "padding") if k in d.message), "")
