@@ -81,18 +81,15 @@ def _population(document: Document, net: NetworkBuilder, name: str, entry: objec
     known = parameters_of(model) or {}
     values = {}
     for key, value in entry.items():
-        if key in OPTIONS:
-            values[key] = value
-        elif isinstance(value, str) and value.endswith(".npy"):
+        if value is None and key != "v_min":
+            document.report("N207", (*path, key), f"parameter `{key}` of population `{name}` has no value")
+        elif key not in OPTIONS and isinstance(value, str) and value.endswith(".npy"):
             values[key] = _file(document, (*path, key), value)
         elif key in known and known[key].unit == "s":
             values[key] = _time(document, (*path, key), value)
         else:
             values[key] = value
-    for key in [k for k, v in values.items() if v is None]:
-        if entry[key] is None and key != "v_min":
-            document.report("N207", (*path, key), f"parameter `{key}` of population `{name}` has no value")
-        del values[key]
+    values = {k: v for k, v in values.items() if v is not None}
     line = document.locate(path)["line"]
     net.add_population(name, dims, model, origin=f"{document.path}:{line}", **values)
 
