@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chipsim.network.stimulus import Stimulus
 
 _HOME = {"Network": "graph", "Population": "graph", "Projection": "graph", "Stimulus": "stimulus",
-         "NetworkBuilder": "build"}
+         "NetworkBuilder": "build", "CODES": "codes"}
 __all__ = ["Network", "NetworkBuilder", "Population", "Projection", "Stimulus", "load_network"]
 
 
