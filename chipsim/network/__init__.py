@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chipsim.network.build import NetworkBuilder
@@ -28,9 +28,10 @@ def load_network(source: object, *, dialect: str | None = None, dt: float | None
     from chipsim.network.graph import Network
     if isinstance(source, Network):
         return source
-    options = {"dialect": dialect, "time_unit": time_unit, "reset": reset, "multispike": multispike, "v_min": v_min,
-               "integrator": integrator, "compare": compare}
-    suffix = Path(source).suffix.lower() if isinstance(source, str | os.PathLike) else ".nir"
+    options: dict[str, Any] = {"dialect": dialect, "time_unit": time_unit, "reset": reset, "multispike": multispike,
+                               "v_min": v_min, "integrator": integrator, "compare": compare}
+    path = Path(source) if isinstance(source, str | os.PathLike) else Path("object.nir")
+    suffix = path.suffix.lower()
     if suffix == ".nir":
         from chipsim.network.importers.nir import load_nir
         return load_nir(source, dt=dt, **options)
@@ -42,9 +43,9 @@ def load_network(source: object, *, dialect: str | None = None, dt: float | None
                                       help="set it in the network file"))
     if suffix in (".h5", ".hdf5"):
         from chipsim.network.store import load
-        return load(Path(source), dt=dt)
+        return load(path, dt=dt)
     from chipsim.network.importers.yaml import load_yaml
-    return load_yaml(Path(source), dt=dt)
+    return load_yaml(path, dt=dt)
 
 
 def __getattr__(name: str) -> object:

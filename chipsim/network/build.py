@@ -9,9 +9,9 @@
 """
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class NetworkBuilder:
         """Lines that spikes come in on. Returns the name."""
         return self.add_population(name, shape, "input")
 
-    def add_population(self, name: str, shape: int | Shape, model: str, *, origin: str = "", **params: object) -> str:
+    def add_population(self, name: str, shape: int | Shape, model: str, *, origin: str = "", **params: Any) -> str:
         """Neurons of a model of chipsim.models.neurons. Returns the name.
 
         params  the model's parameters (number or array that broadcasts to shape, times in seconds) and the options
@@ -51,13 +51,13 @@ class NetworkBuilder:
         if name in self.populations:
             raise NetworkError(Diagnostic("N214", f"there are two populations `{name}`", help="rename one"))
         options = {k: params.pop(k) for k in OPTIONS if k in params}
-        arrays = {k: _array(v) for k, v in params.items()}
+        arrays: dict[str, Any] = {k: _array(v) for k, v in params.items()}
         self.populations[name] = Population(name, _shape(shape), model, arrays, options, origin)
         return name
 
     def connect(self, pre: str, post: str, kind: str = "dense", *, weights: object = 1.0, bias: object = None,
                 delay: int = 0, probability: float | None = None, seed: int = 0, format: dict | None = None,
-                name: str = "", origin: str = "", **window: object) -> Projection:
+                name: str = "", origin: str = "", **window: Any) -> Projection:
         """Project `pre` onto `post`.
 
         kind      dense       weights [post, pre], or one number for all
@@ -99,7 +99,7 @@ class NetworkBuilder:
 
 
 def from_scipy(matrix: csr_array, *, model: str = "lif", name: str = "network", dt: float | None = None, delay: int = 1,
-               input_weight: float = 1.0, **params: object) -> Network:
+               input_weight: float = 1.0, **params: Any) -> Network:
     """One recurrent population with weights matrix[post, pre], each neuron with an input line of its own."""
     net = NetworkBuilder(name, dt)
     n = matrix.shape[0]
@@ -112,7 +112,7 @@ def from_scipy(matrix: csr_array, *, model: str = "lif", name: str = "network", 
 
 
 def from_networkx(graph: networkx.DiGraph, *, model: str = "lif", name: str = "network", dt: float | None = None,
-                  weight: str = "weight", delay: str = "delay", input_weight: float = 1.0, **params: object) -> Network:
+                  weight: str = "weight", delay: str = "delay", input_weight: float = 1.0, **params: Any) -> Network:
     """One neuron per node, in the graph's order; edges carry weights (default 1) and delays in ticks (default 1)."""
     from scipy.sparse import coo_array
     index = {node: i for i, node in enumerate(graph)}
@@ -157,7 +157,7 @@ def _vector(bias: object, n: int) -> np.ndarray | None:
     return np.array(np.broadcast_to(bias.ravel(), (n,)))
 
 
-def _dense(pre: Shape, post: Shape, weights, bias, **_) -> tuple[LinearOp, ...]:
+def _dense(pre: Shape, post: Shape, weights: Any, bias: object, **_: Any) -> tuple[LinearOp, ...]:
     full = (prod(post), prod(pre))
     weights = _numbers(weights, "weights")
     check(weights.shape in ((), full), f"dense weights have shape {text(weights.shape)}, need {text(full)}",
@@ -166,7 +166,7 @@ def _dense(pre: Shape, post: Shape, weights, bias, **_) -> tuple[LinearOp, ...]:
     return (*flat, Dense(np.array(np.broadcast_to(weights, full)), _vector(bias, full[0])))
 
 
-def _sparse(pre: Shape, post: Shape, weights, bias, **_) -> tuple[LinearOp, ...]:
+def _sparse(pre: Shape, post: Shape, weights: Any, bias: object, **_: Any) -> tuple[LinearOp, ...]:
     from scipy.sparse import csr_array, issparse
     full = (prod(post), prod(pre))
     if not issparse(weights):
@@ -176,7 +176,7 @@ def _sparse(pre: Shape, post: Shape, weights, bias, **_) -> tuple[LinearOp, ...]
     return (Sparse(csr_array(weights, dtype=float), _vector(bias, full[0]), pre, post),)
 
 
-def _one_to_one(pre: Shape, post: Shape, weights, bias, **_) -> tuple[LinearOp, ...]:
+def _one_to_one(pre: Shape, post: Shape, weights: Any, bias: object, **_: Any) -> tuple[LinearOp, ...]:
     check(prod(pre) == prod(post), f"one_to_one needs populations of one size, these have {text(pre)} and {text(post)}")
     weights = _numbers(weights, "weights")
     if weights.size == prod(pre):
@@ -185,7 +185,7 @@ def _one_to_one(pre: Shape, post: Shape, weights, bias, **_) -> tuple[LinearOp, 
     return (Scale(np.array(np.broadcast_to(weights, pre)), _vector(bias, prod(post))),)
 
 
-def _conv2d(pre: Shape, post: Shape, weights, bias, **window) -> tuple[LinearOp, ...]:
+def _conv2d(pre: Shape, post: Shape, weights: Any, bias: object, **window: Any) -> tuple[LinearOp, ...]:
     window = {k: v for k, v in window.items() if k not in ("probability", "seed")}
     known = ("stride", "padding", "dilation", "groups")
     for key in window:
@@ -194,9 +194,11 @@ def _conv2d(pre: Shape, post: Shape, weights, bias, **window) -> tuple[LinearOp,
     return (Conv2d(_numbers(weights, "weights"), pre, bias=bias, **window),)
 
 
-def _random(pre: Shape, post: Shape, weights, bias, probability, seed, **_) -> tuple[LinearOp, ...]:
+def _random(pre: Shape, post: Shape, weights: Any, bias: object, probability: float | None, seed: int, **_: Any
+            ) -> tuple[LinearOp, ...]:
     from scipy.sparse import coo_array
-    check(probability is not None and 0 <= probability <= 1, f"probability is {probability}", "give a number in 0..1")
+    if probability is None or not 0 <= probability <= 1:
+        raise NetworkError(Diagnostic("N210", f"probability is {probability}", help="give a number in 0..1"))
     n_post, n_pre = prod(post), prod(pre)
     generator = np.random.Generator(np.random.Philox(key=seed))
     n = int(generator.binomial(n_post * n_pre, probability))
@@ -208,4 +210,6 @@ def _random(pre: Shape, post: Shape, weights, bias, probability, seed, **_) -> t
     return (Sparse(matrix.tocsr(), _vector(bias, n_post), pre, post),)
 
 
-_OPERATORS = {"dense": _dense, "sparse": _sparse, "one_to_one": _one_to_one, "conv2d": _conv2d, "random": _random}
+_OPERATORS: dict[str, Callable[..., tuple[LinearOp, ...]]] = {
+    "dense": _dense, "sparse": _sparse, "one_to_one": _one_to_one, "conv2d": _conv2d, "random": _random,
+}

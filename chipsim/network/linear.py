@@ -61,7 +61,7 @@ class Dense(LinearOp):
     bias: np.ndarray | None = None
     is_dense = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(np.ndim(self.weight) == 2, f"dense weights have shape {text(np.shape(self.weight))}, need (out, in)")
         check(self.bias is None or np.shape(self.bias) == self.out_shape,
                f"bias has shape {text(np.shape(self.bias))}, weights {text(np.shape(self.weight))}",
@@ -88,7 +88,7 @@ class Sparse(LinearOp):
     in_shape: tuple[int, ...] = ()
     out_shape: tuple[int, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, size in zip(("out_shape", "in_shape"), self.weight.shape, strict=True):
             shape = getattr(self, name) or (size,)
             check(prod(shape) == size, f"sparse weights {text(self.weight.shape)} do not go with {name} {text(shape)}")
@@ -123,7 +123,7 @@ class Reshape(LinearOp):
     in_shape: tuple[int, ...]
     out_shape: tuple[int, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(prod(self.in_shape) == prod(self.out_shape),
                f"cannot reshape {text(self.in_shape)} ({prod(self.in_shape)} elements) to {text(self.out_shape)} "
                f"({prod(self.out_shape)})")
@@ -138,7 +138,7 @@ class Delay(LinearOp):
 
     ticks: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(np.all(np.asarray(self.ticks) >= 0), "a delay is negative", "delays are 0 ticks or more")
 
     @property

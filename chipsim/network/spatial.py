@@ -73,7 +73,7 @@ class Conv2d(LinearOp):
     bias: np.ndarray | None = None
     is_conv = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(np.ndim(self.weight) == 4 and len(self.in_shape) == 3,
                f"conv2d with weights {text(np.shape(self.weight))} on input {text(self.in_shape)}",
                "weights are (out, in/groups, kh, kw), inputs (channels, height, width)")
@@ -138,7 +138,7 @@ class SumPool2d(LinearOp):
     stride: tuple[int, int] | int | None = None
     padding: tuple[int, int] | int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(len(self.in_shape) == 3, f"2-D pooling of an input of shape {text(self.in_shape)}",
                "inputs are (channels, height, width)")
         check(min(self.out_shape) > 0, f"pooling window {text(_pair(self.kernel_size, 'kernel_size'))} is larger "

@@ -37,7 +37,7 @@ class Stimulus:
     labels: np.ndarray | None = None
     origin: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.n_samples < 1 or self.ticks < 1:
             raise _error(self.origin, "S301", f"the stimulus has {self.n_samples} samples of {self.ticks} ticks",
                          "give at least one tick of one sample")
@@ -206,10 +206,10 @@ def _read_h5(path: Path) -> Stimulus:
             if f.attrs.get("format") != "chipsim stimulus":
                 raise _error(str(path), "S313", "this HDF5 file is no stimulus", "write one with Stimulus.save")
             data = {k: f[k][()] for k in f}
-            sizes = [int(f.attrs[k]) for k in ("n_samples", "ticks", "n_lines")]
+            n_samples, ticks, n_lines = (int(f.attrs[k]) for k in ("n_samples", "ticks", "n_lines"))
             start = np.concatenate([[0], np.cumsum(data["events_per_tick"], dtype=np.int64)])
             line = data["line"].astype(np.uint32)
-            return Stimulus(*sizes, start, line, data.get("value"), data.get("labels"), str(path))
+            return Stimulus(n_samples, ticks, n_lines, start, line, data.get("value"), data.get("labels"), str(path))
     except (OSError, KeyError) as e:
         raise _error(str(path), "S313", "not a stimulus: not an HDF5 file, or a damaged one",
                      "write one with Stimulus.save") from e

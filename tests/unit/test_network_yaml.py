@@ -99,6 +99,7 @@ BAD = [
     (HEAD, "N204", 3, "population `n` receives nothing"),
     (HEAD.replace("lif", "lifs") + LINK, "N205", 3, "unknown model `lifs`"),
     (HEAD.replace("model: lif, ", "") + LINK, "N205", 3, "needs a `model`"),
+    (HEAD.replace("tau: 1", "tau: 1, name: m") + LINK, "N206", 3, "`n` has no `name`"),
     (HEAD.replace("tau", "tua") + LINK, "N206", 3, "has no parameter `tua`"),
     (HEAD + LINK + "output: [n]\n", "N206", 6, "there is no `output` here"),
     (HEAD + "projections:\n  - {from: in, to: n, wieghts: 1}\n", "N206", 5, "there is no `wieghts` here"),

@@ -329,6 +329,23 @@ def test_files_that_are_no_nir_graphs(tmp_path):
         load_network(tmp_path / "net.onnx")
 
 
+@pytest.mark.parametrize("part, value, message", [
+    ("nodes/x", 0, "something else than nodes"), ("edges", 3, "does not have two ends"),
+    ("nodes/x/weight", "text", "node `x` .Linear.: a parameter has the wrong kind or shape"),
+    ("nodes/x/weight", None, "node `x` .Linear. lacks the parameter 'weight'"),
+    ("nodes/in/shape", np.array([np.nan]), "node `in` .Input.: a parameter has the wrong kind"),
+])
+def test_damaged_graphs_are_refused_by_name(tmp_path, part, value, message):
+    import h5py
+    path = write(tmp_path / "a.nir", line(nir.Linear(np.ones((2, 3))), 3, 2))
+    with h5py.File(path, "a") as f:
+        del f[f"node/{part}"]
+        if value is not None:
+            f[f"node/{part}"] = value
+    with pytest.raises(NetworkError, match=message):
+        load_network(path)
+
+
 @pytest.mark.parametrize("file, ok", [
     ("old_braille", True), ("old_braille_flattened", True), ("old_braille_subgraph", True),
     ("braille_noDelay_bias_zero_subgraph", False), ("braille_noDelay_noBias_subtract_subgraph", False),

@@ -71,8 +71,9 @@ class _Importer:
         self.ops: dict[str, tuple[LinearOp, ...]] = {}
         shapes: dict[str, tuple[int, ...]] = {}
         for name in order:
-            shapes[name] = self._shape(graph.nodes[name], [shapes[a] for a in self.sources[name]
-                                                           if (a, name) not in loops and a in shapes])
+            before = [shapes[a] for a in self.sources[name] if (a, name) not in loops]
+            with graph.naming(graph.nodes[name]):
+                shapes[name] = self._shape(graph.nodes[name], before)
         inputs = [k for k in graph.nodes if k in self.populations and graph.nodes[k].type == "Input"]
         self.populations = {k: self.populations[k] for k in (*inputs, *order) if k in self.populations}
         self.projections: list[Projection] = []
@@ -119,7 +120,10 @@ class _Importer:
                                     did_you_mean(node.type, known) + "; replace the layer before exporting")
 
     def _always_late(self, node: Node) -> bool:
-        return node.type == "Delay" and np.min(node.params.get("delay", 0)) * self._ticks_per_unit() >= 0.5
+        if node.type != "Delay":
+            return False
+        with self.graph.naming(node):
+            return bool(np.min(node.params["delay"]) * self._ticks_per_unit() >= 0.5)
 
     def _ticks_per_unit(self) -> float:
         return self.unit / (self.dialect.dt or 1.0)

@@ -7,9 +7,12 @@ the input, scalar parameters, edges to a name that became `name.input`).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from chipsim.errors import Diagnostic, NetworkError
 from chipsim.network.validate import did_you_mean
@@ -38,13 +41,31 @@ class Graph:
         return NetworkError(Diagnostic(code, message, file=self.origin, help=help))
 
 
+    @contextmanager
+    def naming(self, node: Node) -> Iterator[None]:
+        """Whatever goes wrong inside is said of this node."""
+        where = f"node `{node.name}` ({node.type})"
+        try:
+            yield
+        except NetworkError as e:
+            first = e.diagnostics[0]
+            if first.file:
+                raise
+            raise self.refuse(f"{where}: {first.message}", first.help, first.code) from e
+        except KeyError as e:
+            raise self.refuse(f"{where} lacks the parameter {e}", "export the network again") from e
+        except (TypeError, ValueError, IndexError, OverflowError) as e:
+            raise self.refuse(f"{where}: a parameter has the wrong kind or shape ({e})", "export it again") from e
+
+
 def read_graph(source: object) -> Graph:
     """Graph from the path of a .nir file or a `nir.NIRGraph`. Raises NetworkError."""
     if isinstance(source, str | os.PathLike):
         tree, origin = _from_file(Path(source)), str(source)
     else:
         tree, origin = _from_object(source), f"{type(source).__module__.split('.')[0]}.{type(source).__name__}"
-    graph = Graph({}, [], tree.get("metadata") or {}, origin)
+    metadata = tree.get("metadata")
+    graph = Graph({}, [], metadata if isinstance(metadata, dict) else {}, origin)
     _flatten(tree, "", graph)
     _connect(graph)
     return graph
@@ -60,7 +81,7 @@ def _from_file(path: Path) -> dict:
         raise fail(f"there is no file {path}", "check the path")
     try:
         with h5py.File(path, "r") as f:
-            if "node" not in f or "nodes" not in f["node"]:
+            if not isinstance(f.get("node/nodes"), h5py.Group):
                 raise fail("not a NIR graph: HDF5 without /node/nodes")
             return _tree(f["node"])
     except OSError as e:
@@ -97,20 +118,23 @@ def _from_object(graph: object) -> dict:
 def _flatten(tree: dict, prefix: str, graph: Graph) -> None:
     """Add the nodes and edges of a (sub)graph; edges keep the names they have, joined with the prefix."""
     nodes = tree.get("nodes", {})
+    if not isinstance(nodes, dict) or not all(isinstance(n, dict) for n in nodes.values()):
+        place = f"nested graph `{prefix[:-1]}`" if prefix else "the graph"
+        raise graph.refuse(f"{place} has something else than nodes among its nodes", "export the network again")
     for name, node in nodes.items():
         kind = node.get("type")
-        if kind == "NIRGraph":
+        if isinstance(kind, str) and kind == "NIRGraph":
             _flatten(node, f"{prefix}{name}.", graph)
         else:
             graph.nodes[prefix + name] = Node(prefix + name, str(kind), {k: v for k, v in node.items() if k != "type"})
     graph.edges += [(prefix + str(_plain(a)), prefix + str(_plain(b))) for a, b in _pairs(tree.get("edges", ()), graph)]
 
 
-def _pairs(edges: Iterable, graph: Graph) -> list:
-    edges = list(edges)
-    if any(len(e) != 2 for e in edges):
+def _pairs(edges: object, graph: Graph) -> list:
+    pairs = list(edges) if np.iterable(edges) else [()]
+    if any(np.ndim(e) != 1 or len(e) != 2 for e in pairs):
         raise graph.refuse("an edge does not have two ends", "edges are pairs of node names")
-    return edges
+    return pairs
 
 
 def _connect(graph: Graph) -> None:

@@ -9,7 +9,6 @@ from math import prod
 
 import numpy as np
 
-from chipsim.errors import NetworkError
 from chipsim.network.importers.nir_graph import Graph, Node
 from chipsim.network.linear import Delay, Dense, LinearOp, Reshape, Scale, Sparse, text
 from chipsim.network.spatial import AvgPool2d, Conv1d, Conv2d, SumPool2d
@@ -22,16 +21,8 @@ Shape = tuple[int, ...]
 
 def linear_ops(graph: Graph, node: Node, shape: Shape, ticks_per_unit: float) -> tuple[LinearOp, ...]:
     """The chain for a node that gets `shape`. Raises NetworkError that names the node."""
-    try:
+    with graph.naming(node):
         return _BUILD.get(node.type, _conv)(graph, node, shape, ticks_per_unit)
-    except KeyError as e:
-        raise graph.refuse(f"node `{node.name}` ({node.type}) lacks the parameter {e}",
-                           "export the network again") from e
-    except NetworkError as e:
-        if not e.diagnostics[0].file:
-            first = e.diagnostics[0]
-            raise graph.refuse(f"node `{node.name}` ({node.type}): {first.message}", first.help, first.code) from e
-        raise
 
 
 def squeeze(shape: Shape, n: int) -> Shape:

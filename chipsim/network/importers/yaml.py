@@ -81,7 +81,9 @@ def _population(document: Document, net: NetworkBuilder, name: str, entry: objec
     known = parameters_of(model) or {}
     values = {}
     for key, value in entry.items():
-        if value is None and key != "v_min":
+        if key in ("name", "origin"):                    # the builder's own words, no model's parameters
+            document.report("N206", (*path, key), f"population `{name}` has no `{key}`", did_you_mean(key, known))
+        elif value is None and key != "v_min":
             document.report("N207", (*path, key), f"parameter `{key}` of population `{name}` has no value")
         elif key not in OPTIONS and isinstance(value, str) and value.endswith(".npy"):
             values[key] = _file(document, (*path, key), value)
