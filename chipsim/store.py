@@ -14,6 +14,8 @@ import numpy as np
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.files import replacing
 
+MAKER = {"layout": "compile", "run": "run"}            # the command that writes each kind
+
 
 def save(path: str | os.PathLike, kind: str, version: int, facts: dict, arrays: dict[str, np.ndarray]) -> None:
     """Write a file whole or not at all. `facts` must be JSON-able; array names may contain '/'."""
@@ -39,7 +41,7 @@ def load(path: str | os.PathLike, kind: str, version: int) -> tuple[dict, dict[s
             if found != kind:
                 raise UsageError(Diagnostic("U402", f"`{path}` holds {'a ' + found if found else 'no chipsim data'}, "
                                             f"a {kind} is needed here",
-                                            help=f"a {kind} comes from `chipsim {'compile' if kind == 'layout' else 'run'}`"))
+                                            help=f"a {kind} comes from `chipsim {MAKER[kind]}`"))
             if int(h.attrs["chipsim_version"]) > version:
                 raise UsageError(Diagnostic("U403", f"`{path}` was written by a newer chipsim (format "
                                             f"{h.attrs['chipsim_version']}, this one reads up to {version})",

@@ -1,4 +1,4 @@
-"""From pieces on cores to the Layout: slots, in-axons, segments, synapse memory, out-axons, and what is used of what."""
+"""From pieces on cores to the Layout: slots, in-axons, segments, synapses, out-axons, and what is used of what."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.compiler.draft import Connection, Draft
-from chipsim.compiler.partition import Demand, limits
 from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutPopulation
+from chipsim.compiler.partition import Demand, limits
 from chipsim.models.kernels import KERNELS
 
 
@@ -50,7 +50,7 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
 
 
 def _numbers(draft: Draft, groups: list[Group], n: int) -> list[np.ndarray]:
-    """Per node, int64[size]: the source number of each unit; lines come after the neurons, in the order of the inputs."""
+    """Per node, int64[size]: the source number of each unit; lines follow the neurons, in the order of the inputs."""
     number, lines = [], n
     for i, node in enumerate(draft.nodes):
         numbers = np.zeros(node.size, np.int64)
@@ -108,7 +108,8 @@ def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integ
         for part in (columns.core, columns.source, columns.delay, columns.bank, columns.format, columns.target,
                      columns.weight))
     order = np.lexsort((target, bank, delay, source, core))
-    core, source, delay, bank, kind, target, weight = (a[order] for a in (core, source, delay, bank, kind, target, weight))
+    core, source, delay, bank, kind, target, weight = (
+        column[order] for column in (core, source, delay, bank, kind, target, weight))
     new_axon = _changes(core, source)
     new_segment = new_axon | _changes(delay, bank)
     axon_first, segment_first = np.flatnonzero(new_axon), np.flatnonzero(new_segment)

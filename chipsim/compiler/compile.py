@@ -57,7 +57,8 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
         raise UsageError(Diagnostic("U420", f"nothing called `{unknown[0]}` can be approximated",
                                     help="one of " + ", ".join(f"{k} ({v})" for k, v in REPLACEABLE.items())))
     if neurons_per_core is not None and neurons_per_core < 1:
-        raise UsageError(Diagnostic("U421", f"a core holds at least one neuron, got neurons_per_core={neurons_per_core}"))
+        raise UsageError(Diagnostic("U421", "a core holds at least one neuron, "
+                                    f"got neurons_per_core={neurons_per_core}"))
     draft = Draft(network, chip, Options(wanted, neurons_per_core, seed))
     log = []
     for step in passes:

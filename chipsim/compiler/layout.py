@@ -1,4 +1,4 @@
-"""The network on the chip: which core and slot each neuron has, axon tables, synapse memory, weights in the chip's numbers.
+"""The network on the chip: core and slot of each neuron, axon tables, synapse memory, weights in the chip's numbers.
 
 Sources are numbered neurons first (0 .. n_neurons-1, ordered by core, then slot), then input lines. A source's spike
 becomes one packet per out-axon entry; a packet names an in-axon of its target core; an in-axon owns a run of segments,
@@ -63,7 +63,7 @@ class Layout:
     axon_format: np.ndarray            # uint8[A]   index into SYNAPSE_FORMATS
     axon_start: np.ndarray             # int64[A+1] into segments
     segment_delay: np.ndarray          # int32[G]   ticks from the tick of the spike to the tick it acts in
-    segment_bank: np.ndarray           # uint8[G]   0: accumulator itself; b > 0: bank b, shifted by bank_shift[b] at the tick's end
+    segment_bank: np.ndarray           # uint8[G]   0: accumulator itself; b > 0: bank b, see bank_shift
     segment_start: np.ndarray          # int64[G+1] into synapses
     target: np.ndarray                 # uint16|uint32[W] slot on the target core
     weight: np.ndarray                 # int16|float64[W]
@@ -97,7 +97,8 @@ class Layout:
         use = ", ".join(f"{name} {int(used.max())}" + (f" of {self.limits[name]}" if self.limits.get(name) else "")
                         for name, used in self.usage.items() if len(used))
         return (f"<Layout {self.network} on {self.chip.name}: {self.n_neurons} neurons on {self.n_cores} of "
-                f"{self.chip.n_cores} cores, {len(self.axon_core)} in-axons, {len(self.target)} synapses; fullest: {use}>")
+                f"{self.chip.n_cores} cores, {len(self.axon_core)} in-axons, {len(self.target)} synapses; "
+                f"fullest: {use}>")
 
     def _repr_html_(self) -> str:
         from chipsim.report.html import layout_html

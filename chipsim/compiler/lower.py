@@ -28,10 +28,12 @@ def lower(draft: Draft) -> Draft:
         name = projection.name or f"{projection.pre} -> {projection.post}"
         if folded.bias.any():
             _add_bias(draft, nodes[post], folded.bias, name)
-            for d, part in ([(projection.delay, folded.bias)] if projection.delay else []) + list(folded.late_bias.items()):
+            at_once = [(projection.delay, folded.bias)] if projection.delay else []
+            for d, part in at_once + list(folded.late_bias.items()):
                 late[post, d] = late.get((post, d), 0) + part
         for d, matrix in sorted(folded.maps.items()):
-            connections.append(Connection(pre, post, matrix, projection.delay + d, folded.kind, name, projection.format))
+            connections.append(
+                Connection(pre, post, matrix, projection.delay + d, folded.kind, name, projection.format))
     model = draft.chip.core.neuron.model
     return replace(draft, nodes=tuple(nodes), connections=tuple(connections), late_bias=late, model=model,
                    model_options=dict(KERNELS[model].options), merit={"connections": len(connections)})
@@ -45,7 +47,7 @@ def _params(draft: Draft, population) -> dict[str, np.ndarray]:
             raise ExpressError(Diagnostic(
                 "M230", f"population `{population.name}` is of model `{population.model}`; the cores of "
                 f"{draft.chip.name} compute `{draft.chip.core.neuron.model}`", file=population.origin,
-                help="give the population in physical terms (model lif or cuba_lif), or choose a chip that has the model"))
+                help="give the population in physical terms (model lif or cuba_lif), or choose a chip with the model"))
         known = chip_models[population.model]
         return {name: np.broadcast_to(np.asarray(population.params.get(name, p.default)), population.shape).ravel()
                 for name, p in known.items()}
@@ -55,8 +57,8 @@ def _params(draft: Draft, population) -> dict[str, np.ndarray]:
 
 def _add_bias(draft: Draft, node: Node, bias: np.ndarray, name: str) -> None:
     if "bias" not in node.params:
-        raise ExpressError(Diagnostic("M231", f"projection `{name}` has a bias, but population `{node.name}` has integer "
-                                      "parameters", help="put it into bias_mant and bias_exp"))
+        raise ExpressError(Diagnostic("M231", f"projection `{name}` has a bias, but population `{node.name}` has "
+                                      "integer parameters", help="put it into bias_mant and bias_exp"))
     node.params["bias"][:] += bias
 
 
@@ -64,8 +66,8 @@ def retime(draft: Draft) -> Draft:
     """Ticks as the chip counts them: a spike needs at least `delay.min` ticks to reach a neuron.
 
     A node's depth is the number of ticks by which it lags behind the network's synchronous steps; with delay d in the
-    network and depths a, b at its ends a connection takes d + b - a ticks on the chip, so that what a node computes is the
-    network's result, `depth` ticks later. Loops without enough delay cannot be retimed: ExpressError, unless
+    network and depths a, b at its ends a connection takes d + b - a ticks on the chip, so that what a node computes is
+    the network's result, `depth` ticks later. Loops without enough delay cannot be retimed: ExpressError, unless
     `approximate` has "delays", which gives their connections the shortest delay the chip has.
     """
     least, most = draft.chip.core.delay.min, draft.chip.core.delay.max
@@ -80,7 +82,7 @@ def retime(draft: Draft) -> Draft:
         if "delays" not in draft.options.approximate or not slow:
             raise ExpressError(Diagnostic(
                 "M232", f"the loop {names} has less delay than {draft.chip.name} needs: {least} tick per projection",
-                help="--approximate delays gives its feedback the shortest delay the chip has, or add delay to the loop"))
+                help="--approximate delays gives its feedback the shortest delay the chip has; or add delay to it"))
         loose.update(slow)
     approximations = list(draft.approximations)
     connections = []
@@ -90,8 +92,9 @@ def retime(draft: Draft) -> Draft:
             approximations.append(dict(what=f"delay of `{c.name}`", kind="delays", size=f"{least - ticks} tick more"))
             ticks = least
         if ticks > most:
-            raise ExpressError(Diagnostic("M233", f"projection `{c.name}` needs a delay of {ticks} ticks; {draft.chip.name} "
-                                          f"has at most {most}", help="shorten the delay, or the path beside it"))
+            raise ExpressError(Diagnostic(
+                "M233", f"projection `{c.name}` needs a delay of {ticks} ticks; {draft.chip.name} has at most {most}",
+                help="shorten the delay, or the path beside it"))
         connections.append(replace(c, delay=ticks))
     nodes = tuple(replace(n, depth=d) for n, d in zip(nodes, depth, strict=True))
     return replace(draft, nodes=nodes, connections=tuple(connections), approximations=tuple(approximations),
@@ -99,7 +102,7 @@ def retime(draft: Draft) -> Draft:
 
 
 def _depths(nodes, connections, least: int) -> tuple[list[int], list[int] | None]:
-    """Smallest depths with depth[post] >= depth[pre] + least - delay (Bellman-Ford), or the nodes of a loop without any."""
+    """Smallest depths with depth[post] >= depth[pre] + least - delay (Bellman-Ford), or nodes of a loop without any."""
     depth, parent = [0] * len(nodes), [-1] * len(nodes)
     for _ in range(len(nodes) + 1):
         changed = -1

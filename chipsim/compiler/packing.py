@@ -20,7 +20,9 @@ def code_bits(needed: int, sizes: tuple[int, ...]) -> int:
 
 def loihi_bits(n: np.ndarray, weight_bits: int, delay_bits: int, index_bits: int) -> np.ndarray:
     """Bits of an axon with n synapses, for each n of an int array."""
-    per_synapse = code_bits(weight_bits, WEIGHT_BITS) + delay_bits + (code_bits(index_bits, INDEX_BITS) if index_bits else 0)
+    per_synapse = code_bits(weight_bits, WEIGHT_BITS) + delay_bits
+    if index_bits:
+        per_synapse += code_bits(index_bits, INDEX_BITS)
 
     def block(count: np.ndarray) -> np.ndarray:
         return -(-(count * per_synapse + HEADER) // WORD) * WORD
@@ -29,7 +31,8 @@ def loihi_bits(n: np.ndarray, weight_bits: int, delay_bits: int, index_bits: int
     return full * block(np.int64(BLOCK)) + np.where(rest > 0, block(rest), 0)
 
 
-def axon_bits(packing: str, n: np.ndarray, *, dense: bool, weight_bits: int, delay_bits: int, slots: int | None) -> np.ndarray:
+def axon_bits(packing: str, n: np.ndarray, *, dense: bool, weight_bits: int, delay_bits: int,
+              slots: int | None) -> np.ndarray:
     """Bits that axons with n synapses each take on a core with `slots` neurons; 0 with packing `none`."""
     if packing == "none":
         return np.zeros_like(n)

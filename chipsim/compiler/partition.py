@@ -17,8 +17,8 @@ from chipsim.compiler.packing import axon_bits
 from chipsim.errors import Diagnostic, FitError
 
 RESOURCES = ("neurons", "axons_in", "axons_out", "synapse_bits", "neuron_configs")
-UNIT = {"neurons": "neurons", "axons_in": "input axons", "axons_out": "output axons", "synapse_bits": "bits of synapse memory",
-        "neuron_configs": "neuron configurations"}
+UNIT = {"neurons": "neurons", "axons_in": "input axons", "axons_out": "output axons",
+        "synapse_bits": "bits of synapse memory", "neuron_configs": "neuron configurations"}
 REMEDY = {
     "axons_in": "fewer sources per neuron: a smaller kernel, pruning, or a relay population",
     "axons_out": "fewer targets per neuron, or larger cores, so that they spread over fewer of them",
@@ -182,7 +182,8 @@ def _spread_outputs(draft: Draft, demand: Demand, pieces: list[Piece], cap: dict
             if need <= cap["axons_out"]:
                 result.append(p)
             elif p.stop - p.first == 1:
-                misfits.append(_misfit(draft, p.node, f"neuron {p.first} alone needs", "axons_out", need, cap["axons_out"]))
+                misfits.append(_misfit(draft, p.node, f"neuron {p.first} alone needs", "axons_out", need,
+                                       cap["axons_out"]))
                 return pieces
             else:
                 middle = (p.first + p.stop) // 2

@@ -73,9 +73,8 @@ def _inexpressible(draft: Draft, node: Node, report: list[dict]) -> list[Diagnos
     ):
         if not present:
             continue
-        if instead is not None and kind in draft.options.approximate:
-            report.append(dict(what=f"population `{node.name}` {cannot}", kind=kind, size=instead))
-        elif kind == "v_reset":                          # a different start, nothing else: not worth a refusal
+        # a different start, nothing else, is not worth a refusal
+        if kind == "v_reset" or instead is not None and kind in draft.options.approximate:
             report.append(dict(what=f"population `{node.name}` {cannot}", kind=kind, size=instead))
         else:
             help = (f"--approximate {kind}: {instead}" if instead else
@@ -84,8 +83,9 @@ def _inexpressible(draft: Draft, node: Node, report: list[dict]) -> list[Diagnos
                                     file=node.population.origin, help=help))
     for name in ("ai", "av"):
         if ((p[name] < 0) | (p[name] > 1)).any():
-            found.append(Diagnostic("M241", f"population `{node.name}` has a decay factor of {p[name].max():g} per tick; the "
-                                    "chip has 0 to 1", file=node.population.origin, help="check dt and time constants"))
+            found.append(Diagnostic(
+                "M241", f"population `{node.name}` has a decay factor of {p[name].max():g} per tick; the chip has 0 to 1",
+                file=node.population.origin, help="check dt and time constants"))
     return found
 
 
@@ -149,7 +149,8 @@ def _registers(node: Node, neuron: Neuron, params: dict, scale: float, gain: np.
     stored = np.round(bias / 2.0**exponent).astype(np.int64) << exponent
     if constant.any():
         error = np.abs(stored / scale - constant).max() / vth.min()
-        report.append(dict(what=f"biases of `{node.name}`", kind="rounding", size=f"at most {error:.2g} of a threshold"))
+        report.append(dict(what=f"biases of `{node.name}`", kind="rounding",
+                           size=f"at most {error:.2g} of a threshold"))
     refract = node.params["refractory"] + 1
     if (refract > (neuron.refractory_max or np.inf)).any():
         report.append(dict(what=f"refractory period of `{node.name}`", kind="saturation",
@@ -190,9 +191,9 @@ def _with_values(weight, values: np.ndarray):
 
 def _native(node: Node) -> dict:
     p = node.params
-    return dict(du=p["du"].astype(np.int32), dv=p["dv"].astype(np.int32), vth=(p["vth_mant"].astype(np.int64) << 6)
-                .astype(np.int32), bias=(p["bias_mant"].astype(np.int64) << p["bias_exp"].astype(np.int64)).astype(np.int32),
-                refract=p["refract"].astype(np.int32))
+    registers = dict(du=p["du"], dv=p["dv"], vth=p["vth_mant"].astype(np.int64) << 6,
+                     bias=p["bias_mant"].astype(np.int64) << p["bias_exp"].astype(np.int64), refract=p["refract"])
+    return {name: values.astype(np.int32) for name, values in registers.items()}
 
 
 def native_weights(c: Connection, profile: str) -> Connection:
@@ -204,8 +205,8 @@ def native_weights(c: Connection, profile: str) -> Connection:
     low, high = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}[sign]
     outside = (raw != np.round(raw)) | (raw < low) | (raw > high)
     if outside.any():
-        raise ExpressError(Diagnostic("M242", f"projection `{c.name}` has the weight {raw[outside][0]:g}; a {sign}-sign "
-                                      f"mantissa is a whole number from {low} to {high}",
+        raise ExpressError(Diagnostic("M242", f"projection `{c.name}` has the weight {raw[outside][0]:g}; a "
+                                      f"{sign}-sign mantissa is a whole number from {low} to {high}",
                                       help="use weight_exponent for the scale"))
     stored = effective(raw.astype(np.int64), exponent, bits, sign, profile)
     shift = exponent if profile == "lava" and exponent < 0 else 0
@@ -216,8 +217,8 @@ def effective(mantissa: np.ndarray, exponent: int, bits: int, sign: str, profile
     """int64 weights in units of 2^6, by the profile's truncation rule.
 
     loihi, brian2loihi   mantissa truncated toward zero to its stored bits; shifted by the exponent, floor
-    nengo                mantissa rounded to its stored bits, saturated; with a negative exponent rounded once more to what
-                         is left of the 8 bits and a sign
+    nengo                mantissa rounded to its stored bits, saturated; with a negative exponent rounded once more to
+                         what is left of the 8 bits and a sign
     lava                 floor to the stored bits; a negative exponent is left to the sum over a tick
     """
     mixed = sign == "mixed"

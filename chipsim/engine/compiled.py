@@ -1,4 +1,4 @@
-"""The compiled engine: function tick by tick in one call per chunk, then the mesh of each tick, on as many threads as asked.
+"""The compiled engine: function, one call per chunk of ticks, then the mesh of each tick, on as many threads as asked.
 
 On barrier chips what a spike does does not depend on when in the tick it arrives, so function runs first and leaves
 the packets of each tick behind; the mesh phases of different ticks share nothing and run in parallel. Every result is
@@ -38,7 +38,7 @@ class CompiledEngine:
 
     def advance(self, n_ticks: int, start: np.ndarray, line: np.ndarray, value: np.ndarray | None,
                 reset_every: int = 0) -> None:
-        """Run `n_ticks`; the events of tick t are line[start[t]:start[t+1]]; reset before every `reset_every`-th tick."""
+        """Run `n_ticks`; tick t has the events line[start[t]:start[t+1]]; reset before every `reset_every`-th tick."""
         done = 0
         while done < n_ticks:
             n = min(self.ticks_per_call, n_ticks - done)
@@ -79,7 +79,8 @@ class CompiledEngine:
             self.latency += latency
         slowest = int(ps.argmax())
         if ps[slowest] > self.slowest[0]:
-            self.slowest = (int(ps[slowest]), first_tick + slowest, records(slowest, first_tick, start, source, axon, times))
+            self.slowest = (int(ps[slowest]), first_tick + slowest,
+                            records(slowest, first_tick, start, source, axon, times))
         if self.recording.packets:
             self.packets += [records(t, first_tick, start, source, axon, times) for t in range(n)]
         per_tick = max(1, len(source) // n)
@@ -94,7 +95,8 @@ class CompiledEngine:
 
         return Outcome(
             active=joined(1), core_active=self.function.active_per_core(), spike_counts=joined(0),
-            source_spikes=self.function.spikes_per_source(), event_tick=tick, event_source=source, event_payload=payload,
+            source_spikes=self.function.spikes_per_source(), event_tick=tick, event_source=source,
+            event_payload=payload,
             probes=[np.concatenate([c[4][i] for c in self.chunks]) for i in range(len(self.recording.probes))],
             tick_ps=joined(2), tick_limit=joined(3), soma_ps=self.soma_ps, synapse_ps=self.synapse_ps,
             stall_ps=self.stall_ps, latency=self.latency, slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],

@@ -50,7 +50,7 @@ class ReferenceEngine:
 
     def advance(self, n_ticks: int, start: np.ndarray, line: np.ndarray, value: np.ndarray | None,
                 reset_every: int = 0) -> None:
-        """Run `n_ticks`; the events of tick t are line[start[t]:start[t+1]]; reset before every `reset_every`-th tick."""
+        """Run `n_ticks`; tick t has the events line[start[t]:start[t+1]]; reset before every `reset_every`-th tick."""
         for t in range(n_ticks):
             if reset_every and self.tick and self.tick % reset_every == 0:
                 self.reset()
@@ -136,7 +136,8 @@ class ReferenceEngine:
         return Outcome(
             active=np.array([r["active"] for r in self.ticks], np.int64), core_active=self.core_active,
             spike_counts=np.array([r["counts"] for r in self.ticks], np.int64), source_spikes=self.source_spikes,
-            event_tick=np.array([e[0] for e in events], np.int64), event_source=np.array([e[1] for e in events], np.int64),
+            event_tick=np.array([e[0] for e in events], np.int64),
+            event_source=np.array([e[1] for e in events], np.int64),
             event_payload=np.array([e[2] for e in events], np.float64),
             probes=[np.array([r["probes"][i] for r in self.ticks]) for i in range(len(self.recording.probes))],
             tick_ps=np.array([r["ps"] for r in self.ticks], np.int64),

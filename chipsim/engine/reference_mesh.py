@@ -1,4 +1,5 @@
-"""Time within a tick, defined plainly: soma servers make packets, a mesh of handshakes moves them, synapse servers take them.
+"""Time within a tick, defined plainly: soma servers make packets, a mesh of handshakes moves them, synapse servers
+take them.
 
 `soma_work` says what each core's soma server does, `Mesh` what becomes of the packets; `analytic_tick` is the same
 tick without queues. The compiled twin is fabric.pyx.
@@ -41,7 +42,7 @@ def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server
     layout = plan.layout
     out = layout.out_start
     servers = [Server() for _ in range(layout.n_cores + 1)]
-    fired = set(s for s in sources if s < layout.n_neurons)
+    fired = {s for s in sources if s < layout.n_neurons}
     for c in range(layout.n_cores):
         elapsed = 0
         for neuron in range(layout.core_start[c], layout.core_start[c + 1]):
@@ -59,7 +60,7 @@ def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server
 
 
 def analytic_tick(plan: Plan, servers: list[Server], work: np.ndarray) -> tuple[int, int]:
-    """No queues: the busiest soma server, synapse server or channel bounds the tick (ties: in this order, lowest index)."""
+    """No queues: the busiest soma server, synapse server or channel bounds the tick (ties: this order, lowest index)."""
     load = np.zeros(plan.fabric.n_channels, np.int64)
     for e, server in enumerate(servers):
         for p in server.packets:

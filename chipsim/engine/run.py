@@ -39,17 +39,21 @@ class Run:
     core_counts    int64[C, ACTIONS]        summed over ticks (hops: packets sent by the core)
     source_spikes  int64[S]                 spikes (input lines: events) per source
     link_packets   int64[L]                 flits per channel; `links` says which
-    links          dict of arrays [L]: from_router, to_router, kind (0 inject, 1 eject, 2 east-west, 3 north-south), core
+    links          dict of arrays [L]: from_router, to_router, core,
+                   kind (0 inject, 1 eject, 2 east-west, 3 north-south)
     tick_ps        int64[ticks]             length of each tick, barrier included (0 with timing "none")
     barrier_ps     int64[ticks]
     tick_limit     int32[ticks]             what set the tick: code*2^24 + index; see `limit_name`
-    soma_ps        int64[C], synapse_ps int64[C]  busy time per core, summed over ticks; stall_ps int64[C] soma stalled on a full FIFO
+    soma_ps        int64[C], synapse_ps int64[C]  busy time per core, summed over ticks;
+                   stall_ps int64[C] soma stalled on a full FIFO
     slowest        dict describing the slowest tick: tick, core or link, busy times of its servers
-    latency        int64[bins] histogram of packet latencies (made -> accepted by the synapse server's FIFO); see stats.py
+    latency        int64[bins] histogram of packet latencies (made -> accepted by the synapse server's FIFO);
+                   see stats.py
     spikes         population -> (tick int64[n], index int32[n]) for recorded populations, ordered by tick, then index
     values         population -> float64[ticks, size] output values, for populations that emit values each tick
     states         (population, variable) -> array[ticks, size] for probed variables
-    packets        None or dict of arrays, one entry per packet: tick, source, axon, made_ps, entered_ps, arrived_ps, started_ps, done_ps
+    packets        None or dict of arrays, one entry per packet: tick, source, axon, made_ps, entered_ps, arrived_ps,
+                   started_ps, done_ps
     samples        None or dict: ticks (per sample), count, labels (or None), depth per output, predicted, output_counts
     meta           command line, versions, seed, timing level, wall time, stimulus, rates
     """

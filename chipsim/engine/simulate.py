@@ -179,7 +179,7 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
 
 
 def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tuple[dict, ...]:
-    """Per population: where it sits, and the actions that its own spikes made (its synaptic operations are its targets')."""
+    """Per population: where it sits, and the actions its own spikes made (its synaptic operations are its targets')."""
     rows = []
     for i, p in enumerate(layout.populations):
         sources = layout.neurons_of(p.name)
@@ -187,7 +187,8 @@ def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tup
         counts = (lowered.per_spike[sources] * spikes[:, None]).sum(0)
         rows.append(dict(name=p.name, shape=list(p.shape), is_input=p.is_input, size=len(sources), depth=p.depth,
                          spikes=int(spikes.sum()), packets=int(counts[A["axon_in"]]),
-                         synops=int(sum(counts[A[s]] for s in SYNOPS)), updates=0 if p.is_input else ticks * len(sources),
+                         synops=int(sum(counts[A[s]] for s in SYNOPS)),
+                         updates=0 if p.is_input else ticks * len(sources),
                          counts=dict(zip(ACTIONS, counts.tolist(), strict=True)),
                          cores=sorted({int(layout.cores[g.core]) for g in layout.groups if g.population == i})))
     return tuple(rows)
@@ -225,7 +226,8 @@ def _named(layout: Layout, out: Outcome, recording: Recording, schedule: _Schedu
         if tallies:
             counts = tallies[layout.outputs[0]]
             samples |= dict(output_counts=counts, predicted=counts.argmax(1))
-    return dict(spikes=spikes, values=values, samples=samples, states=dict(zip(recording.names, out.probes, strict=True)))
+    states = dict(zip(recording.names, out.probes, strict=True))
+    return dict(spikes=spikes, values=values, samples=samples, states=states)
 
 
 def _emits_values(layout: Layout) -> list[bool]:

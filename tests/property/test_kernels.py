@@ -35,8 +35,8 @@ def test_loihi_kernel_equals_its_step_with_wraps_and_saturation(profile, seed):
     state = dict(u=rng.choice([-big, big, 0, 1, -1, 64], N), v=rng.choice([-big, big, 0, 1, -1], N),
                  wait=rng.integers(0, 3, N))
     state = {k: v.astype(np.int32) for k, v in state.items()}
-    inputs = [rng.choice([0, 1, -1, 32767, -32768, 32768, 65536, int(rng.integers(-(2**16), 2**16))], N).astype(np.int32)
-              for _ in range(6)]
+    corners = [0, 1, -1, 32767, -32768, 32768, 65536]
+    inputs = [rng.choice([*corners, int(rng.integers(-(2**16), 2**16))], N).astype(np.int32) for _ in range(6)]
     if profile == "brian2loihi":                # no wraps there: keep what 32 bits hold, as the emulator's users must
         inputs = [np.clip(x, -(2**12), 2**12).astype(np.int32) for x in inputs]
     both(LoihiLif.step, loihi_step, state, params, PROFILES[profile], inputs)
@@ -49,6 +49,7 @@ def test_affine_kernel_equals_its_step_in_every_reset_mode(seed):
     params |= dict(vth=rng.choice([1.0, 0.5, 2.0, 0.1], N), v_min=rng.choice([-np.inf, -1.0, 0.0], N),
                    reset=rng.integers(0, 6, N).astype(np.uint8), ge=rng.integers(0, 2, N).astype(np.uint8),
                    refractory=rng.integers(0, 3, N).astype(np.int32))
-    state = dict(i=rng.normal(size=N), v=rng.choice([0.0, 1.0, -2.0, 0.3], N), wait=rng.integers(0, 2, N).astype(np.int32))
+    state = dict(i=rng.normal(size=N), v=rng.choice([0.0, 1.0, -2.0, 0.3], N),
+                 wait=rng.integers(0, 2, N).astype(np.int32))
     inputs = [rng.choice([0.0, 1.0, -1.0, 0.5, 7.3, rng.normal()], N) for _ in range(6)]
     both(Affine.step, affine_step, state, params, {}, inputs)

@@ -45,7 +45,8 @@ def chips(draw):
     ns = st.integers(1, 9)
     width, height = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     settings = [f"fabric.width={width}", f"fabric.height={height}",
-                f"fabric.cores_per_router={draw(st.integers(1, 3))}", f"fabric.routing={draw(st.sampled_from(['xy', 'yx']))}",
+                f"fabric.cores_per_router={draw(st.integers(1, 3))}",
+                f"fabric.routing={draw(st.sampled_from(['xy', 'yx']))}",
                 f"fabric.io.router=[{draw(st.integers(0, width - 1))},{draw(st.integers(0, height - 1))}]"]
     for channel in ("inject", "eject", "east_west", "north_south"):
         for key in ("latency", "cycle", "credit"):
@@ -65,7 +66,8 @@ def integer_networks(draw):
     populations = {"in": Population("in", (lines,), "input")}
     for i, n in enumerate(sizes):
         params = dict(du=rng.integers(0, 4096, n), dv=rng.integers(0, 4096, n), vth_mant=rng.integers(1, 400, n),
-                      bias_mant=rng.integers(-300, 2000, n), bias_exp=rng.integers(0, 4, n), refract=rng.integers(1, 5, n))
+                      bias_mant=rng.integers(-300, 2000, n), bias_exp=rng.integers(0, 4, n),
+                      refract=rng.integers(1, 5, n))
         if draw(st.booleans()):
             params = {k: v[:1] for k, v in params.items()}
         populations[f"p{i}"] = Population(f"p{i}", (n,), "loihi_lif", params)
@@ -91,7 +93,8 @@ def integer_networks(draw):
 def stimuli(draw, lines, ticks=8):
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     samples = draw(st.integers(1, 3))
-    return Stimulus.from_dense((rng.random((ticks, samples, lines)) < draw(st.sampled_from([0.1, 0.5, 1.0]))).astype(np.uint8))
+    rate = draw(st.sampled_from([0.1, 0.5, 1.0]))
+    return Stimulus.from_dense((rng.random((ticks, samples, lines)) < rate).astype(np.uint8))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

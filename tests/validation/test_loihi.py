@@ -105,7 +105,8 @@ def sparse_by_delay(weights, delays, mask):
 
 
 def run_network(profile, n, params, inputs, projections, ticks, engine, neurons_per_core=None):
-    populations = {"in": Population("in", (inputs.shape[1],), "input"), "lif": Population("lif", (n,), "loihi_lif", params)}
+    populations = {"in": Population("in", (inputs.shape[1],), "input"),
+                   "lif": Population("lif", (n,), "loihi_lif", params)}
     network = Network("golden", populations, tuple(projections), outputs=("lif",))
     layout = compile(network, chip_with(profile), neurons_per_core=neurons_per_core)
     run = simulate(layout, Stimulus.from_dense(inputs.astype(np.uint8)), ticks=ticks, timing="none", engine=engine,
@@ -117,14 +118,16 @@ def run_network(profile, n, params, inputs, projections, ticks, engine, neurons_
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", [f"net_delay_lava_{i}" for i in range(4)] + [f"net_delay_portable_{i}" for i in range(3)])
+@pytest.mark.parametrize("name", [*(f"net_delay_lava_{i}" for i in range(4)),
+                                  *(f"net_delay_portable_{i}" for i in range(3))])
 def test_lava_recurrent_network_with_delays(validation_dir, name, engine):
     z = golden(validation_dir, name)
     form = dict(weight_exponent=int(z["wexp"]), weight_bits=int(z["nwb"]), sign="mixed")
     mask = z["W"] != 0
     whole = form | dict(weight_bits=8, sign="excitatory")
     projections = [Projection("in", "lif", (Dense(z["Win"].astype(float)),), 0, whole)]
-    projections += [Projection("lif", "lif", (Sparse(m),), d + 1, form) for d, m in sparse_by_delay(z["W"], z["D"], mask)]
+    projections += [Projection("lif", "lif", (Sparse(m),), d + 1, form)
+                    for d, m in sparse_by_delay(z["W"], z["D"], mask)]
     profiles = ["lava"] + (["brian2loihi"] if "portable" in name else [])
     for profile in profiles:
         params = dict(du=z["du"] + (profile == "brian2loihi"), dv=z["dv"], vth_mant=z["vth"])
@@ -150,8 +153,9 @@ def test_nengo_recurrent_network(validation_dir, name, engine):
 def test_loihi_2_silicon_trace_of_one_neuron(validation_dir, engine):
     z = golden(validation_dir, "loihi_hw_lif_trace")
     params = dict(du=z["du"], dv=z["dv"], vth_mant=z["vth_mant"])
-    projections = [Projection("in", "lif", (Dense(np.array([[float(z["weight"])]])),), 0, dict(sign="excitatory", weight_bits=8))]
-    u, v, s = run_network("loihi", 1, params, z["input"][:, None], projections, len(z["input"]), engine)
+    projections = [Projection("in", "lif", (Dense(np.array([[float(z["weight"])]])),), 0,
+                              dict(sign="excitatory", weight_bits=8))]
+    _u, v, s = run_network("loihi", 1, params, z["input"][:, None], projections, len(z["input"]), engine)
     assert s.sum() == 4
     lag = np.flatnonzero(z["spikes"])[0] - np.flatnonzero(s[:, 0])[0]
     assert lag in (0, 1)

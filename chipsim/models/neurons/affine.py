@@ -19,8 +19,8 @@ import numpy as np
 
 class Affine:
     name = "affine"
-    params = {"bias": "f8", "ai": "f8", "bi": "f8", "av": "f8", "bv": "f8", "bx": "f8", "cv": "f8", "vth": "f8", "v_reset": "f8",
-              "v_min": "f8", "reset": "u1", "ge": "u1", "refractory": "i4"}
+    params = {"bias": "f8", "ai": "f8", "bi": "f8", "av": "f8", "bv": "f8", "bx": "f8", "cv": "f8", "vth": "f8",
+              "v_reset": "f8", "v_min": "f8", "reset": "u1", "ge": "u1", "refractory": "i4"}
     state = {"i": "f8", "v": "f8", "wait": "i4"}
     accumulator = "f8"
     options: dict[str, object] = {}

@@ -62,7 +62,8 @@ cdef class Fabric:
     cdef int64_t* done
 
     cdef void* hold(self, str name, array, dtype) except NULL
-    cdef int tick(self, const int64_t* seed_start, const int64_t* tail_ps, int64_t* length, int32_t* limit) noexcept nogil
+    cdef int tick(self, const int64_t* seed_start, const int64_t* tail_ps, int64_t* length,
+                  int32_t* limit) noexcept nogil
     cdef int wake(self, uint32_t channel, int64_t at) noexcept nogil
     cdef void touch(self, uint32_t channel) noexcept nogil
     cdef uint32_t onward(self, int32_t router, uint32_t packet) noexcept nogil

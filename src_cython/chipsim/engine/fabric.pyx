@@ -7,15 +7,11 @@ seen by another grant of the same time because every latency, cycle and credit d
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
 
 import numpy as np
 
-from chipsim.engine.topology import LINK_PORTS
-
-from chipsim.engine.buffers cimport PacketSeed
 from chipsim.engine.function cimport Function
-from chipsim.engine.wheel cimport Wheel, wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
+from chipsim.engine.wheel cimport wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
 
 cdef extern from *:
     """
@@ -45,7 +41,7 @@ cdef class Fabric:
             raise MemoryError("no memory for the event calendar")
 
     def __init__(self, plan):
-        cdef int64_t k, slots = 0, s = 0
+        cdef int64_t k, slots = 0
         f, layout = plan.fabric, plan.layout
         self.keep = {}
         self.n_channels, self.n_cores = f.n_channels, layout.n_cores
@@ -129,7 +125,8 @@ cdef class Fabric:
 
     # ---- one tick ----
 
-    cdef int tick(self, const int64_t* seed_start, const int64_t* tail_ps, int64_t* length, int32_t* limit) noexcept nogil:
+    cdef int tick(self, const int64_t* seed_start, const int64_t* tail_ps, int64_t* length,
+                  int32_t* limit) noexcept nogil:
         """From a quiet start until all is still. seed_start and tail_ps: host port first, then the cores."""
         cdef int64_t e, i, j, now
         cdef uint32_t c, p
@@ -359,7 +356,7 @@ cdef inline int64_t latency_bin(int64_t ps) noexcept nogil:
 
 def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int32_t[::1] limit,
              int64_t[::1] soma_ps, int64_t[::1] synapse_ps):
-    """Ticks without queues: the busiest soma server, synapse server or channel sets the length (reference.analytic_tick)."""
+    """Ticks without queues: the busiest soma server, synapse server or channel sets the length, as `analytic_tick`."""
     f = plan.fabric
     cdef const int32_t[::1] router = f.router
     cdef const int32_t[::1] inject = f.inject

@@ -3,7 +3,7 @@
 One call advances a chunk of ticks without the interpreter. Cost follows activity: neurons are visited in slices,
 synapses only for the spikes there are. Counting is a handful of additions per spike, from rows worked out beforehand.
 """
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -182,7 +182,9 @@ cdef class Function:
         self.seed_start[row] = self.seeds.n
         for i in range(n_lines):
             payload = 1.0 if values == NULL else values[i]
-            if payload != 0 and self.emit(<uint32_t>(self.n_neurons + lines[i]), payload, &nothing, self.host_ps, counts):
+            if payload == 0:
+                continue
+            if self.emit(<uint32_t>(self.n_neurons + lines[i]), payload, &nothing, self.host_ps, counts):
                 return -1
         for g in range(self.n_groups):
             while core < self.group_core[g]:                      # a core is done when the next one's groups begin

@@ -6,7 +6,7 @@ time come out together, in no particular order; whoever uses them must not depen
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef enum:
-    NEAR_BITS = 7           # near bucket: 128 ps. Mesh latencies are several of them, so most events skip the sorted one
+    NEAR_BITS = 7           # near bucket: 128 ps. Mesh latencies are several of them: most events skip the sorted one
     WHEEL_BITS = 10         # buckets of a wheel; near wheel 131 ns, far wheel 134 us
     N_BUCKETS = 1024
     N_WORDS = 16
