@@ -84,7 +84,7 @@ def _inexpressible(draft: Draft, node: Node, report: list[dict]) -> list[Diagnos
     for name in ("ai", "av"):
         if ((p[name] < 0) | (p[name] > 1)).any():
             found.append(Diagnostic(
-                "M241", f"population `{node.name}` has a decay factor of {p[name].max():g} per tick; the chip has 0 to 1",
+                "M241", f"population `{node.name}` decays by {p[name].max():g} per tick; the chip has factors 0 to 1",
                 file=node.population.origin, help="check dt and time constants"))
     return found
 

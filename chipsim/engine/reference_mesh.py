@@ -1,5 +1,4 @@
-"""Time within a tick, defined plainly: soma servers make packets, a mesh of handshakes moves them, synapse servers
-take them.
+"""Time within a tick, defined plainly: soma servers make packets, handshakes move them, synapse servers take them.
 
 `soma_work` says what each core's soma server does, `Mesh` what becomes of the packets; `analytic_tick` is the same
 tick without queues. The compiled twin is fabric.pyx.
@@ -60,7 +59,7 @@ def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server
 
 
 def analytic_tick(plan: Plan, servers: list[Server], work: np.ndarray) -> tuple[int, int]:
-    """No queues: the busiest soma server, synapse server or channel bounds the tick (ties: this order, lowest index)."""
+    """No queues: the busiest soma server, synapse server or channel bounds the tick (ties: this order, then index)."""
     load = np.zeros(plan.fabric.n_channels, np.int64)
     for e, server in enumerate(servers):
         for p in server.packets:
