@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from chipsim.errors import Diagnostic, UsageError
 from chipsim.models.kernels import KERNELS
 
 if TYPE_CHECKING:
+    from chipsim.engine.compiled import CompiledEngine
+    from chipsim.engine.reference import ReferenceEngine
     from chipsim.network.stimulus import Stimulus
 
 TIMINGS = ("none", "analytic", "exact")
@@ -54,11 +56,7 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     schedule = _schedule(layout, stimulus, ticks)
     lowered = plan(layout)
     recording = _recording(layout, record, record_packets)
-    if engine == "compiled":
-        from chipsim.engine.compiled import CompiledEngine as Engine
-    else:
-        from chipsim.engine.reference import ReferenceEngine as Engine
-    machine = Engine(lowered, recording, timing, threads)
+    machine = _engine(engine)(lowered, recording, timing, threads)
     began, done, step = time.perf_counter(), 0, 1
     while done < schedule.ticks:
         n = min(step, schedule.ticks - done)
@@ -73,6 +71,16 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     run.meta.update(engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began,
                     stimulus=stimulus.origin if stimulus is not None else "")
     return run
+
+
+def _engine(name: str) -> type[CompiledEngine] | type[ReferenceEngine]:
+    if name == "compiled":
+        from chipsim.engine.compiled import CompiledEngine
+
+        return CompiledEngine
+    from chipsim.engine.reference import ReferenceEngine
+
+    return ReferenceEngine
 
 
 class _Schedule:
@@ -220,7 +228,7 @@ def _named(layout: Layout, out: Outcome, recording: Recording, schedule: _Schedu
             np.add.at(tallies[p.name], (tick // schedule.per_sample, index), payload)
     samples = None
     if schedule.sampled:
-        samples = dict(ticks=schedule.per_sample, count=schedule.count, depth=schedule.depth)
+        samples = dict[str, Any](ticks=schedule.per_sample, count=schedule.count, depth=schedule.depth)
         if schedule.labels is not None:
             samples["labels"] = np.asarray(schedule.labels)
         if tallies:
