@@ -150,7 +150,8 @@ def test_interrupt_leaves_no_broken_file(here):
     """Ctrl-C in the midst of a long simulation, as the terminal sends it."""
     slow = ["run", *DIGITS, "--chip", "loihi", "--input", SPIKES, "--engine", "reference"]
     run = subprocess.Popen([sys.executable, "-m", "chipsim", *slow], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                           text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+                           text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     assert run.stderr.readline().startswith("compiled")
     time.sleep(0.5)
     run.send_signal(signal.SIGINT)

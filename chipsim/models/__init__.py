@@ -1,0 +1,1 @@
+"""What a chip computes: the kernels of its cores, and one file per neuron model."""
