@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -35,24 +37,31 @@ def load(path: str | os.PathLike, kind: str, version: int) -> tuple[dict, dict[s
 
     if not Path(path).is_file():
         raise UsageError(Diagnostic("U401", f"there is no file `{path}`", help="check the name and the folder"))
-    try:
-        with h5py.File(path, "r") as h:
-            found = h.attrs.get("chipsim_kind")
-            if found != kind:
-                raise UsageError(Diagnostic("U402", f"`{path}` holds {'a ' + found if found else 'no chipsim data'}, "
-                                            f"a {kind} is needed here",
-                                            help=f"a {kind} comes from `chipsim {MAKER[kind]}`"))
-            if int(h.attrs["chipsim_version"]) > version:
-                raise UsageError(Diagnostic("U403", f"`{path}` was written by a newer chipsim (format "
-                                            f"{h.attrs['chipsim_version']}, this one reads up to {version})",
-                                            help="update chipsim, or make the file again"))
-            facts = json.loads(h["facts"][()])
-            arrays: dict[str, np.ndarray] = {}
-            h["arrays"].visititems(lambda name, d: arrays.__setitem__(name, d[()]) if hasattr(d, "dtype") else None)
-    except (OSError, KeyError, ValueError) as e:
-        raise UsageError(Diagnostic("U404", f"`{path}` cannot be read as a {kind} file: {e}",
-                                    help="it may be cut off or of another format; make it again")) from e
+    with understood(path, kind), h5py.File(path, "r") as h:
+        found = h.attrs.get("chipsim_kind")
+        if found != kind:
+            raise UsageError(Diagnostic("U402", f"`{path}` holds {'a ' + found if found else 'no chipsim data'}, "
+                                        f"a {kind} is needed here",
+                                        help=f"a {kind} comes from `chipsim {MAKER[kind]}`"))
+        if int(h.attrs["chipsim_version"]) > version:
+            raise UsageError(Diagnostic("U403", f"`{path}` was written by a newer chipsim (format "
+                                        f"{h.attrs['chipsim_version']}, this one reads up to {version})",
+                                        help="update chipsim, or make the file again"))
+        facts = json.loads(h["facts"][()])
+        arrays: dict[str, np.ndarray] = {}
+        h["arrays"].visititems(lambda name, d: arrays.__setitem__(name, d[()]) if hasattr(d, "dtype") else None)
     return facts, arrays
+
+
+@contextmanager
+def understood(path: str | os.PathLike, kind: str) -> Iterator[None]:
+    """What is missing from a file, or is not of the form it should have, as a UsageError."""
+    try:
+        yield
+    except (OSError, KeyError, ValueError, TypeError) as e:
+        what = f"it has no {e}" if isinstance(e, KeyError) else e
+        raise UsageError(Diagnostic("U404", f"`{path}` cannot be read as a {kind} file: {what}",
+                                    help="it may be cut off or of another format; make it again")) from e
 
 
 def kind_of(path: str | os.PathLike) -> str | None:

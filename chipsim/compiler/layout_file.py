@@ -8,7 +8,7 @@ import numpy as np
 
 from chipsim import store
 from chipsim.chip.spec import ChipSpec
-from chipsim.compiler.layout import Group, Layout, LayoutPopulation
+from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutPopulation
 
 VERSION = 1
 FACTS = ("network", "outputs", "dt", "model", "options", "limits", "approximations", "log", "notes")
@@ -30,12 +30,43 @@ def save_layout(layout: Layout, path: str | os.PathLike) -> None:
 def load_layout(path: str | os.PathLike) -> Layout:
     """Read what `save_layout` wrote. UsageError when it is missing or something else."""
     facts, arrays = store.load(path, "layout", VERSION)
-    groups = arrays.pop("groups")
-    params, usage = store.split("params", arrays), store.split("usage", arrays)
-    rest = {name: array for name, array in arrays.items() if "/" not in name}
-    return Layout(
-        chip=ChipSpec.from_dict(facts["chip"]), params=params, usage=usage,
-        populations=tuple(LayoutPopulation(**{**p, "shape": tuple(p["shape"])}) for p in facts["populations"]),
-        groups=tuple(Group(*map(int, row)) for row in groups),
-        **{name: tuple(v) if isinstance(v := facts[name], list) else v for name in FACTS},
-        **{"first_input": None, **rest})
+    with store.understood(path, "layout"):
+        groups = arrays.pop("groups")
+        params, usage = store.split("params", arrays), store.split("usage", arrays)
+        rest = {name: array for name, array in arrays.items() if "/" not in name}
+        layout = Layout(
+            chip=ChipSpec.from_dict(facts["chip"]), params=params, usage=usage,
+            populations=tuple(LayoutPopulation(**{**p, "shape": tuple(p["shape"])}) for p in facts["populations"]),
+            groups=tuple(Group(*map(int, row)) for row in groups),
+            **{name: tuple(v) if isinstance(v := facts[name], list) else v for name in FACTS},
+            **{"first_input": None, **rest})
+        check(layout)
+    return layout
+
+
+def check(layout: Layout) -> None:
+    """ValueError unless every table points into the next one: the compiled engine follows them without looking."""
+    n, n_cores, synapses = layout.n_neurons, layout.n_cores, len(layout.target)
+    n_axons, n_segments = len(layout.axon_core), len(layout.segment_delay)
+    for name, rows, end in (("core_start", n_cores, n), ("out_start", layout.n_sources, len(layout.out_axon)),
+                            ("axon_start", n_axons, n_segments), ("segment_start", n_segments, synapses)):
+        start = getattr(layout, name)
+        if len(start) != rows + 1 or start[0] != 0 or start[-1] != end or (np.diff(start) < 0).any():
+            raise ValueError(f"`{name}` does not divide {end} entries into {rows} parts")
+    params = [(f"params.{name}", n, None) for name in layout.params]
+    for name, rows, stop in (("out_axon", len(layout.out_axon), n_axons), ("axon_core", n_axons, n_cores),
+                             ("axon_format", n_axons, len(SYNAPSE_FORMATS)), ("weight", synapses, None),
+                             ("segment_delay", n_segments, layout.chip.core.delay.max + 1),
+                             ("segment_bank", n_segments, len(layout.bank_shift)), ("population_index", n, None),
+                             ("cores", n_cores, layout.chip.n_cores), *params):
+        array = layout.params[name[7:]] if name.startswith("params.") else getattr(layout, name)
+        if len(array) != rows or stop is not None and rows and not 0 <= array.min() <= array.max() < stop:
+            raise ValueError(f"`{name}` does not hold {rows} numbers" + (f" below {stop}" if stop else ""))
+    if synapses:
+        segments = np.flatnonzero(np.diff(layout.segment_start))
+        axon = np.repeat(np.arange(n_axons), np.diff(layout.axon_start))[segments]
+        furthest = np.maximum.reduceat(layout.target, layout.segment_start[segments])
+        if (furthest >= np.diff(layout.core_start)[layout.axon_core[axon]]).any():
+            raise ValueError("`target` names slots beyond the end of a core")
+    if sum(g.stop - g.start for g in layout.groups) != n or any(g.start < 0 or g.stop > n for g in layout.groups):
+        raise ValueError(f"`groups` do not cover {n} neurons")

@@ -33,14 +33,15 @@ def save_run(run: Run, path: str | os.PathLike) -> None:
 def load_run(path: str | os.PathLike) -> Run:
     """Read what `save_run` wrote. UsageError when it is missing or something else."""
     facts, arrays = store.load(path, "run", VERSION)
-    tables = {table: store.split(table, arrays) for table in TABLES}
-    spikes = store.split("spikes", arrays)
-    names = dict.fromkeys(key.rsplit("/", 1)[0] for key in spikes)
-    states = {tuple(key.rsplit("/", 1)): a for key, a in store.split("states", arrays).items()}
-    samples = {**facts["samples"], **store.split("samples", arrays)} if "samples" in facts else None
-    if not facts["has_packets"]:
-        tables["packets"] = None
-    facts["populations"], facts["approximations"] = tuple(facts["populations"]), tuple(facts["approximations"])
-    return Run(**{name: facts[name] for name in FACTS}, **tables, states=states, samples=samples,
-               spikes={n: (spikes[f"{n}/tick"], spikes[f"{n}/index"]) for n in names},
-               **{f.name: arrays[f.name] for f in fields(Run) if f.name in arrays})
+    with store.understood(path, "run"):
+        tables = {table: store.split(table, arrays) for table in TABLES}
+        spikes = store.split("spikes", arrays)
+        names = dict.fromkeys(key.rsplit("/", 1)[0] for key in spikes)
+        states = {tuple(key.rsplit("/", 1)): a for key, a in store.split("states", arrays).items()}
+        samples = {**facts["samples"], **store.split("samples", arrays)} if "samples" in facts else None
+        if not facts["has_packets"]:
+            tables["packets"] = None
+        facts["populations"], facts["approximations"] = tuple(facts["populations"]), tuple(facts["approximations"])
+        return Run(**{name: facts[name] for name in FACTS}, **tables, states=states, samples=samples,
+                   spikes={n: (spikes[f"{n}/tick"], spikes[f"{n}/index"]) for n in names},
+                   **{f.name: arrays[f.name] for f in fields(Run) if f.name in arrays})
