@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -137,10 +138,10 @@ class Stimulus:
         labels = None if self.labels is None or len(self.labels) != self.ticks // ticks_per_sample else self.labels
         return replace(self, n_samples=self.ticks // ticks_per_sample, ticks=ticks_per_sample, labels=labels)
 
-    def select(self, samples: int | slice | np.ndarray | range) -> Stimulus:
+    def select(self, samples: int | slice | Iterable[int]) -> Stimulus:
         """Only these samples, in this order."""
         chosen = np.atleast_1d(np.arange(self.n_samples)[samples] if isinstance(samples, slice)
-                               else np.asarray(samples, np.int64))
+                               else np.asarray(samples if isinstance(samples, int) else list(samples), np.int64))
         if not chosen.size or chosen.min() < 0 or chosen.max() >= self.n_samples:
             raise _error(self.origin, "S309", f"samples {samples} are not among the {self.n_samples} there are")
         start = np.asarray(self.start)
