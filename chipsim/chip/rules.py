@@ -101,8 +101,8 @@ def more_tiles_do_not_meet_sooner(chip: ChipSpec) -> Iterator[Misfit]:
 
 def loihi_neurons_have_a_profile(chip: ChipSpec) -> Iterator[Misfit]:
     n = chip.core.neuron
-    if n.model == "loihi_lif" and n.profile is None:
-        yield Misfit("core.neuron", "`core.neuron.model: loihi_lif` needs `core.neuron.profile`",
+    if "loihi_lif" in n.models and n.profile is None:
+        yield Misfit("core.neuron", "the model `loihi_lif` of `core.neuron.models` needs `core.neuron.profile`",
                      "`profile: loihi` computes as the silicon does")
 
 

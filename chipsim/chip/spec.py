@@ -104,7 +104,7 @@ class Delay(Part):
 class Neuron(Part):
     """Arithmetic of the soma and range of its registers (null: no limit)."""
 
-    model: Literal["affine", "loihi_lif"] = Field(description="neuron model the cores compute")
+    models: tuple[str, ...] = Field(min_length=1, description="neuron models the cores compute")
     profile: Literal["loihi", "lava", "nengo", "brian2loihi"] | None = Field(
         None, description="whose rounding and overflow `loihi_lif` follows: the silicon's or an emulator's")
     resets: tuple[Literal["zero", "value", "subtract", "multispike"], ...] = Field(
@@ -244,7 +244,7 @@ class ChipSpec(Part):
     def __repr__(self) -> str:
         kinds = ", ".join(f"{n} {kind}" for kind, n in self.kinds().items())
         return (f"<ChipSpec {self.name}: {self.n_cores} cores on a {self.fabric.width}x{self.fabric.height} "
-                f"{self.fabric.topology}, {self.core.neuron.model}, {self.time_base}; numbers: {kinds}>")
+                f"{self.fabric.topology}, {' '.join(self.core.neuron.models)}, {self.time_base}; numbers: {kinds}>")
 
     __str__ = __repr__
 

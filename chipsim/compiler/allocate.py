@@ -6,33 +6,33 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.compiler.draft import Connection, Draft
-from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutPopulation
+from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
 from chipsim.compiler.partition import Demand, limits
-from chipsim.models.kernels import KERNELS
 
 
 def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
     """The Layout of a partitioned and placed Draft."""
     order = np.argsort(draft.places, kind="stable")          # cores in the layout go by their number on the chip
     cores = [draft.cores[i] for i in order]
+    models, model_of = _models(draft)
     groups, start = [], [0]
     for c, pieces in enumerate(cores):
         at = start[-1]
         for p in pieces:
-            groups.append(Group(c, at, at + p.stop - p.first, p.node, p.first))
+            groups.append(Group(c, at, at + p.stop - p.first, p.node, p.first, model_of[p.node]))
             at += p.stop - p.first
         start.append(at)
     n = start[-1]
     number = _numbers(draft, groups, n)
-    model = KERNELS[draft.model]
-    params = {name: np.zeros(n, dtype) for name, dtype in model.params.items()}
+    kernels = [m.kernel for m in models]
+    params = {name: np.zeros(n, dtype) for kernel in kernels for name, dtype in kernel.params.items()}
     index = np.zeros(n, np.int32)
     for g in groups:
         rows = slice(g.first, g.first + g.stop - g.start)
         index[g.start : g.stop] = np.arange(rows.start, rows.stop)
-        for name in params:
+        for name in kernels[g.model].params:
             params[name][g.start : g.stop] = draft.nodes[g.population].params[name][rows]
-    tables = _axons(draft, number, np.array(start, np.int64), model.accumulator == "i4")
+    tables = _axons(draft, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
     core_of = np.repeat(np.arange(len(cores)), np.diff(start))
     reach = np.diff(tables["out_start"])[:n]
     demand = Demand(draft)
@@ -43,10 +43,23 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
     return Layout(
         chip=draft.chip, network=draft.network.name, populations=_populations(draft, number),
         outputs=draft.network.outputs, dt=draft.network.dt, cores=np.sort(draft.places).astype(np.int32),
-        core_start=np.array(start, np.int64), groups=tuple(groups), model=draft.model, options=draft.model_options,
-        params=params, population_index=index, **tables, first_input=_first_input(draft, number, n),
+        core_start=np.array(start, np.int64), groups=tuple(groups), models=models, params=params,
+        population_index=index, **tables, first_input=_first_input(draft, number, n),
         usage={k: np.asarray(v, np.int64) for k, v in usage.items()}, limits=limits(draft.chip),
         approximations=draft.approximations, log=log, notes=draft.network.notes + draft.notes)
+
+
+def _models(draft: Draft) -> tuple[tuple[LayoutModel, ...], list[int]]:
+    """The distinct models in use, and which one each node has."""
+    models: list[LayoutModel] = []
+    index = []
+    for node in draft.nodes:
+        found = next((i for i, m in enumerate(models) if (m.name, m.options) == (node.model, node.options)), None)
+        if found is None and not node.is_input:
+            found = len(models)
+            models.append(LayoutModel(node.model, node.options))
+        index.append(-1 if found is None else found)
+    return tuple(models), index
 
 
 def _numbers(draft: Draft, groups: list[Group], n: int) -> list[np.ndarray]:
@@ -88,30 +101,31 @@ class _Entries:
     source: list
     delay: list
     bank: list
+    receptor: list
     format: list
     target: list
     weight: list
 
 
 def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integer: bool) -> dict[str, np.ndarray]:
-    """Sort all synapses by (core, source, delay, bank, target) and read the tables off the boundaries."""
+    """Sort all synapses by (core, source, delay, bank, receptor, target) and read the tables off the boundaries."""
     banks = [0]
-    columns = _Entries([], [], [], [], [], [], [])
+    columns = _Entries([], [], [], [], [], [], [], [])
     for c in draft.connections:
         bank = 0
         if c.bank_shift:
             banks.append(c.bank_shift)
             bank = len(banks) - 1
         _append(columns, c, number, core_start, bank)
-    core, source, delay, bank, kind, target, weight = (
+    core, source, delay, bank, receptor, kind, target, weight = (
         np.concatenate(part) if part else np.zeros(0, np.int64)
-        for part in (columns.core, columns.source, columns.delay, columns.bank, columns.format, columns.target,
-                     columns.weight))
-    order = np.lexsort((target, bank, delay, source, core))
-    core, source, delay, bank, kind, target, weight = (
-        column[order] for column in (core, source, delay, bank, kind, target, weight))
+        for part in (columns.core, columns.source, columns.delay, columns.bank, columns.receptor, columns.format,
+                     columns.target, columns.weight))
+    order = np.lexsort((target, receptor, bank, delay, source, core))
+    core, source, delay, bank, receptor, kind, target, weight = (
+        a[order] for a in (core, source, delay, bank, receptor, kind, target, weight))
     new_axon = _changes(core, source)
-    new_segment = new_axon | _changes(delay, bank)
+    new_segment = new_axon | _changes(delay, bank, receptor)
     axon_first, segment_first = np.flatnonzero(new_axon), np.flatnonzero(new_segment)
     axon_core, axon_source = core[axon_first], source[axon_first]
     n_sources = int(core_start[-1]) + sum(node.size for node in draft.nodes if node.is_input)
@@ -123,6 +137,7 @@ def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integ
         axon_format=kind[axon_first].astype(np.uint8),
         axon_start=np.append(np.searchsorted(segment_first, axon_first), len(segment_first)).astype(np.int64),
         segment_delay=delay[segment_first].astype(np.int32), segment_bank=bank[segment_first].astype(np.uint8),
+        segment_receptor=receptor[segment_first].astype(np.uint8),
         segment_start=np.append(segment_first, len(core)).astype(np.int64),
         target=target.astype(np.uint32 if wide else np.uint16),
         weight=weight.astype(np.int16 if integer else np.float64), bank_shift=np.array(banks, np.int32))
@@ -151,6 +166,7 @@ def _append(columns: _Entries, c: Connection, number: list[np.ndarray], core_sta
     columns.source.append(number[c.pre][pre])
     columns.delay.append(np.full(len(post), c.delay))
     columns.bank.append(np.full(len(post), bank))
+    columns.receptor.append(np.full(len(post), c.receptor))
     columns.format.append(np.full(len(post), SYNAPSE_FORMATS.index(c.format)))
     columns.target.append(neuron - core_start[core])
     columns.weight.append(values)

@@ -27,10 +27,12 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A population with flat parameters in the kernel's names (none for input lines)."""
+    """A population with flat parameters in the names of its kernel `model`, and that kernel's options."""
 
     population: Population
     params: dict[str, np.ndarray]
+    model: str = ""
+    options: dict[str, object] = field(default_factory=dict)
     depth: int = 0
 
     @property
@@ -54,6 +56,7 @@ class Connection:
     delay    ticks as the network means them; after `retime` as the chip counts them
     format   "dense" | "sparse" | "conv"
     bits     of a stored weight; bank_shift of the accumulator (0: none of its own)
+    receptor  input of the target's kernel that the weights are summed in
     late     bias vector that this path adds from tick `delay` on, part of the post node's bias; or None
     """
 
@@ -66,6 +69,7 @@ class Connection:
     native: dict | None = None
     bits: int = 0
     bank_shift: int = 0
+    receptor: int = 0
 
     @property
     def is_dense(self) -> bool:
@@ -89,8 +93,6 @@ class Draft:
     nodes: tuple[Node, ...] = ()
     connections: tuple[Connection, ...] = ()
     late_bias: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)   # (node, tick) -> bias absent before it
-    model: str = ""
-    model_options: dict[str, object] = field(default_factory=dict)
     cores: tuple[tuple[Piece, ...], ...] = ()           # pieces of each core, in slot order
     places: np.ndarray | None = None                    # int32[cores] core numbers on the chip
     approximations: tuple[dict, ...] = ()

@@ -2,15 +2,18 @@
 
 Sources are numbered neurons first (0 .. n_neurons-1, ordered by core, then slot), then input lines. A source's spike
 becomes one packet per out-axon entry; a packet names an in-axon of its target core; an in-axon owns a run of segments,
-a segment a run of synapses that share delay and accumulator bank. Everything the engine needs is one of these arrays.
+a segment a run of synapses that share delay, accumulator bank and receptor. Everything the engine needs is one of these arrays.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
+from chipsim.errors import Diagnostic, UsageError
+from chipsim.models.kernels import Kernel, find_kernel
 
 SYNAPSE_FORMATS = ("dense", "sparse", "conv")
 
@@ -24,6 +27,23 @@ class Group:
     stop: int
     population: int    # index into Layout.populations
     first: int         # index within the population of neuron `start`
+    model: int = 0     # index into Layout.models
+
+
+@dataclass(frozen=True, eq=False)
+class LayoutModel:
+    """A neuron model in use: the kernel, and its options, one value for all neurons of the model."""
+
+    name: str
+    options: dict[str, object]
+
+    @property
+    def kernel(self) -> type[Kernel]:
+        found = find_kernel(self.name)
+        if found is None:
+            raise UsageError(Diagnostic("U416", f"the layout needs the neuron model `{self.name}`, which is not known here",
+                                        help="register the model first (chipsim.models.neurons.register)"))
+        return found.bound(self.options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +71,8 @@ class Layout:
     groups: tuple[Group, ...]          # in evaluation order
 
     # neurons (N)
-    model: str                         # kernel name: "affine" or "loihi_lif" ...
-    options: dict[str, object]         # of the kernel, one value for all neurons
-    params: dict[str, np.ndarray]      # [N] each, dtype as the model says
+    models: tuple[LayoutModel, ...]    # in use; they share one accumulator dtype
+    params: dict[str, np.ndarray]      # [N] each, of all models; 0 where a neuron's model has no such parameter
     population_index: np.ndarray       # int32[N] index within its population (flat)
 
     # axons and synapses (S = N + lines sources, A in-axons, G segments, W stored synapses)
@@ -64,6 +83,7 @@ class Layout:
     axon_start: np.ndarray             # int64[A+1] into segments
     segment_delay: np.ndarray          # int32[G]   ticks from the tick of the spike to the tick it acts in
     segment_bank: np.ndarray           # uint8[G]   0: accumulator itself; b > 0: bank b, see bank_shift
+    segment_receptor: np.ndarray       # uint8[G]   input of the target's model, see Kernel.receptors
     segment_start: np.ndarray          # int64[G+1] into synapses
     target: np.ndarray                 # uint16|uint32[W] slot on the target core
     weight: np.ndarray                 # int16|float64[W]
@@ -76,6 +96,21 @@ class Layout:
     approximations: tuple[dict, ...] = ()                          # what was rounded, replaced, dropped; with its size
     log: tuple[dict, ...] = ()                                     # pass, seconds, figures of merit
     notes: tuple[str, ...] = ()
+
+    @cached_property
+    def kernels(self) -> tuple[type[Kernel], ...]:
+        """Of each of `models`."""
+        return tuple(m.kernel for m in self.models)
+
+    @property
+    def n_receptors(self) -> int:
+        """Inputs that are summed apart for each neuron."""
+        return max((len(k.receptors) for k in self.kernels), default=1)
+
+    @property
+    def accumulator(self) -> str:
+        """dtype of the summed inputs: "i4" or "f8"."""
+        return self.kernels[0].accumulator
 
     @property
     def n_neurons(self) -> int:

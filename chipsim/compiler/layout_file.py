@@ -8,10 +8,10 @@ import numpy as np
 
 from chipsim import store
 from chipsim.chip.spec import ChipSpec
-from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutPopulation
+from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
 
-VERSION = 1
-FACTS = ("network", "outputs", "dt", "model", "options", "limits", "approximations", "log", "notes")
+VERSION = 2
+FACTS = ("network", "outputs", "dt", "limits", "approximations", "log", "notes")
 
 
 def save_layout(layout: Layout, path: str | os.PathLike) -> None:
@@ -22,8 +22,9 @@ def save_layout(layout: Layout, path: str | os.PathLike) -> None:
     facts = {name: getattr(layout, name) for name in FACTS}
     facts["chip"] = layout.chip.to_dict()
     facts["populations"] = [asdict(p) for p in layout.populations]
-    arrays["groups"] = np.array([(g.core, g.start, g.stop, g.population, g.first) for g in layout.groups],
-                                np.int64).reshape(-1, 5)
+    facts["models"] = [asdict(m) for m in layout.models]
+    arrays["groups"] = np.array([(g.core, g.start, g.stop, g.population, g.first, g.model) for g in layout.groups],
+                                np.int64).reshape(-1, 6)
     store.save(path, "layout", VERSION, facts, arrays)
 
 
@@ -37,6 +38,7 @@ def load_layout(path: str | os.PathLike) -> Layout:
         layout = Layout(
             chip=ChipSpec.from_dict(facts["chip"]), params=params, usage=usage,
             populations=tuple(LayoutPopulation(**{**p, "shape": tuple(p["shape"])}) for p in facts["populations"]),
+            models=tuple(LayoutModel(**m) for m in facts["models"]),
             groups=tuple(Group(*map(int, row)) for row in groups),
             **{name: tuple(v) if isinstance(v := facts[name], list) else v for name in FACTS},
             **{"first_input": None, **rest})
@@ -57,7 +59,8 @@ def check(layout: Layout) -> None:
     for name, rows, stop in (("out_axon", len(layout.out_axon), n_axons), ("axon_core", n_axons, n_cores),
                              ("axon_format", n_axons, len(SYNAPSE_FORMATS)), ("weight", synapses, None),
                              ("segment_delay", n_segments, layout.chip.core.delay.max + 1),
-                             ("segment_bank", n_segments, len(layout.bank_shift)), ("population_index", n, None),
+                             ("segment_bank", n_segments, len(layout.bank_shift)),
+                             ("segment_receptor", n_segments, layout.n_receptors), ("population_index", n, None),
                              ("cores", n_cores, layout.chip.n_cores), *params):
         array = layout.params[name[7:]] if name.startswith("params.") else getattr(layout, name)
         if len(array) != rows or stop is not None and rows and not 0 <= array.min() <= array.max() < stop:
@@ -70,3 +73,5 @@ def check(layout: Layout) -> None:
             raise ValueError("`target` names slots beyond the end of a core")
     if sum(g.stop - g.start for g in layout.groups) != n or any(g.start < 0 or g.stop > n for g in layout.groups):
         raise ValueError(f"`groups` do not cover {n} neurons")
+    if any(not 0 <= g.model < len(layout.models) for g in layout.groups):
+        raise ValueError("`groups` name models that are not there")

@@ -7,8 +7,9 @@ import numpy as np
 
 from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.errors import Diagnostic, ExpressError
-from chipsim.models.kernels import KERNELS
-from chipsim.models.neurons import chip_models, framework_models
+from chipsim.models.kernels import Kernel, find_kernel
+from chipsim.models.neurons import arithmetics, chip_models, framework_models
+from chipsim.network.graph import Population, Projection
 from chipsim.network.linear import fold
 
 
@@ -20,7 +21,8 @@ def lower(draft: Draft) -> Draft:
     """
     network = draft.network
     index = {name: i for i, name in enumerate(network.populations)}
-    nodes = [Node(p, _params(draft, p)) for p in network.populations.values()]
+    nodes = [_node(draft, p) for p in network.populations.values()]
+    kernels = [_kernel(draft, n) for n in nodes]
     connections, late = [], {}
     for projection in network.projections:
         pre, post = index[projection.pre], index[projection.post]
@@ -32,33 +34,87 @@ def lower(draft: Draft) -> Draft:
             for d, part in at_once + list(folded.late_bias.items()):
                 late[post, d] = late.get((post, d), 0) + part
         for d, matrix in sorted(folded.maps.items()):
-            connections.append(
-                Connection(pre, post, matrix, projection.delay + d, folded.kind, name, projection.format))
-    model = draft.chip.core.neuron.model
-    return replace(draft, nodes=tuple(nodes), connections=tuple(connections), late_bias=late, model=model,
-                   model_options=dict(KERNELS[model].options), merit={"connections": len(connections)})
+            for receptor, part in _receptors(projection, name, kernels[post], matrix):
+                connections.append(Connection(pre, post, part, projection.delay + d, folded.kind, name, projection.format,
+                                              receptor=receptor))
+    return replace(draft, nodes=tuple(nodes), connections=tuple(connections), late_bias=late,
+                   merit={"connections": len(connections)})
 
 
-def _params(draft: Draft, population) -> dict[str, np.ndarray]:
+def _node(draft: Draft, population: Population) -> Node:
+    """The population in the first of its arithmetics that the chip's cores have."""
     if population.model == "input":
-        return {}
+        return Node(population, {})
+    have = draft.chip.core.neuron.models
     if population.model in chip_models:
-        if draft.chip.core.neuron.model != population.model:
-            raise ExpressError(Diagnostic(
-                "M230", f"population `{population.name}` is of model `{population.model}`; the cores of "
-                f"{draft.chip.name} compute `{draft.chip.core.neuron.model}`", file=population.origin,
-                help="give the population in physical terms (model lif or cuba_lif), or choose a chip with the model"))
+        if population.model not in have:
+            raise _no_such_model(draft, population)
         known = chip_models[population.model]
-        return {name: np.broadcast_to(np.asarray(population.params.get(name, p.default)), population.shape).ravel()
-                for name, p in known.items()}
-    params = framework_models[population.model].discretise(population, draft.network.dt)
-    return {**params, "bias": np.zeros(population.size)}
+        params = {name: np.broadcast_to(np.asarray(population.params.get(name, p.default)), population.shape).ravel()
+                  for name, p in known.items()}
+        return Node(population, params, population.model)
+    module = framework_models[population.model]
+    forms = arithmetics(module)
+    name = next((k for k in forms if k in have), "")
+    if not name and "affine" in forms and "loihi_lif" in have:      # in floating point first; `quantise` makes integers
+        return Node(population, forms["affine"](population, draft.network.dt) | {"bias": np.zeros(population.size)},
+                    "loihi_lif")
+    if not name:
+        raise _no_such_model(draft, population)
+    params = forms[name](population, draft.network.dt)
+    options = module.kernel_options(population) if hasattr(module, "kernel_options") else {}
+    if "bias" in find_kernel(name).params and "bias" not in params:
+        params = params | {"bias": np.zeros(population.size)}
+    return Node(population, params, name, dict(find_kernel(name).options) | options)
+
+
+def _no_such_model(draft: Draft, population: Population) -> ExpressError:
+    return ExpressError(Diagnostic(
+        "M230", f"population `{population.name}` is of model `{population.model}`; the cores of {draft.chip.name} compute "
+        + ", ".join(f"`{m}`" for m in draft.chip.core.neuron.models), file=population.origin,
+        help="give the population in physical terms (model lif or cuba_lif), or choose a chip that has the model"))
+
+
+def _kernel(draft: Draft, node: Node) -> type[Kernel] | None:
+    if node.is_input:
+        return None
+    kernel = find_kernel(node.model)
+    if kernel is None:
+        raise ExpressError(Diagnostic("M234", f"{draft.chip.name} computes the neuron model `{node.model}`, which has no "
+                                      "kernel", help="core.neuron.models of the chip names kernels; see docs/reference/"
+                                      "neuron-models.md"))
+    return kernel.bound(node.options)
+
+
+def _receptors(projection: Projection, name: str, kernel: type[Kernel], matrix) -> list[tuple[int, object]]:
+    """The matrix by receptor of the target: whole, or cut by the sign of the weights."""
+    if projection.receptor:
+        if projection.receptor not in kernel.receptors:
+            raise ExpressError(Diagnostic(
+                "M235", f"projection `{name}` goes to the receptor `{projection.receptor}`, which `{kernel.name}` does not "
+                "have", file=projection.origin, help="there are " + ", ".join(f"`{r}`" for r in kernel.receptors if r)))
+        return [(kernel.receptors.index(projection.receptor), matrix)]
+    if not kernel.by_sign:
+        return [(0, matrix)]
+    negative = matrix.minimum(0) if hasattr(matrix, "minimum") else np.minimum(matrix, 0)
+    positive = matrix.maximum(0) if hasattr(matrix, "maximum") else np.maximum(matrix, 0)
+    if kernel.by_sign == "magnitude":
+        negative = -negative
+    parts = []
+    for receptor, part in enumerate((positive, negative)):
+        if hasattr(part, "tocsr"):
+            part = part.tocsr()
+            part.eliminate_zeros()
+        if (part != 0).sum() or (receptor == 0 and not (negative != 0).sum()):
+            parts.append((receptor, part))
+    return parts
 
 
 def _add_bias(draft: Draft, node: Node, bias: np.ndarray, name: str) -> None:
     if "bias" not in node.params:
-        raise ExpressError(Diagnostic("M231", f"projection `{name}` has a bias, but population `{node.name}` has "
-                                      "integer parameters", help="put it into bias_mant and bias_exp"))
+        raise ExpressError(Diagnostic("M231", f"projection `{name}` has a bias, but the model of population `{node.name}` "
+                                      f"(`{node.model}`) takes none from projections",
+                                      help="put it into the population's own parameters: bias_mant and bias_exp, or i_e"))
     node.params["bias"][:] += bias
 
 

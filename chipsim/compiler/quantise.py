@@ -15,6 +15,7 @@ import numpy as np
 from chipsim.chip.spec import Neuron
 from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.errors import Diagnostic, ExpressError
+from chipsim.models.kernels import find_kernel
 from chipsim.models.neurons.loihi_lif import PROFILES
 
 UNIT = 64                                               # weights and thresholds count in 2^6
@@ -25,17 +26,22 @@ MANTISSA = 254                                          # 8 bits, mixed sign: ev
 def quantise(draft: Draft) -> Draft:
     """Nodes and connections in the chip's integers; nothing to do on chips that compute in floating point."""
     neuron = draft.chip.core.neuron
-    if draft.model == "affine":
+    integer = {i for i, node in enumerate(draft.nodes) if node.model and find_kernel(node.model).accumulator == "i4"}
+    if integer and len(integer) < sum(not node.is_input for node in draft.nodes):
+        raise ExpressError(_mixed(draft, integer))
+    if not integer:
         return replace(draft, merit={"arithmetic": "float64"})
     options = dict(PROFILES[neuron.profile or "loihi"])
     report, problems = list(draft.approximations), []
     nodes, connections = list(draft.nodes), list(draft.connections)
     for i, node in enumerate(nodes):
-        if node.is_input:
-            continue
         incoming = [k for k, c in enumerate(connections) if c.post == i]
+        if node.model != "loihi_lif":
+            for k in incoming:
+                connections[k] = _whole(connections[k])
+            continue
         if "vth_mant" in node.params:
-            nodes[i] = replace(node, params=_native(node))
+            nodes[i] = replace(node, params=_native(node), options=options)
             for k in incoming:
                 connections[k] = native_weights(connections[k], neuron.profile or "loihi")
             continue
@@ -43,14 +49,14 @@ def quantise(draft: Draft) -> Draft:
         params, gain = _dynamics(node, neuron, options, report)
         scaled = {k: _scaled(connections[k], gain) for k in incoming}
         scale = _scale(node, neuron, scaled.values())
-        nodes[i] = replace(node, params=_registers(node, neuron, params, scale, gain, report))
+        nodes[i] = replace(node, params=_registers(node, neuron, params, scale, gain, report), options=options)
         for k, weight in scaled.items():
             connections[k] = _weights(connections[k], weight, scale, draft, report)
     if problems:
         raise ExpressError(*problems)
     snr = [a["snr_dB"] for a in report if "snr_dB" in a]
-    return replace(draft, nodes=tuple(nodes), connections=tuple(connections), model_options=options,
-                   approximations=tuple(report), late_bias={},
+    return replace(draft, nodes=tuple(nodes), connections=tuple(connections), approximations=tuple(report),
+                   late_bias={},
                    merit={"worst_weight_snr_dB": round(min(snr), 1)} if snr else {})
 
 
@@ -185,6 +191,23 @@ def _with_values(weight, values: np.ndarray):
     result = weight.astype(np.int16)
     result.data = values
     return result
+
+
+def _mixed(draft: Draft, integer: set[int]) -> Diagnostic:
+    names = ", ".join(f"`{n.name}` ({n.model})" for i, n in enumerate(draft.nodes) if i in integer)
+    return Diagnostic("M244", f"{names} sum integers, the other populations floating-point numbers; one layout sums one kind",
+                      help="use models of one kind of arithmetic in a network")
+
+
+def _whole(c: Connection) -> Connection:
+    """Weights that a model takes as they are: whole numbers of 16 bits."""
+    raw = _values(c.weight)
+    outside = (raw != np.round(raw)) | (np.abs(raw) >= 2**15)
+    if outside.any():
+        raise ExpressError(Diagnostic("M243", f"projection `{c.name}` has the weight {raw[outside][0]:g}; its target takes "
+                                      "whole numbers from -32767 to 32767", help="give the weights in the model's integers"))
+    return replace(c, weight=_with_values(c.weight, raw.astype(np.int16)), bits=int(np.abs(raw).max(initial=0)).bit_length()
+                   + bool((raw < 0).any()))
 
 
 # ---- networks given in Loihi's own numbers ----

@@ -15,7 +15,6 @@ from chipsim.engine.function import Function
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
 from chipsim.engine.plan import Plan
 from chipsim.engine.stats import N_BINS
-from chipsim.models.kernels import KERNELS
 
 CHUNK_PACKETS = 1 << 20                     # packets whose times are held at once: 40 MB
 
@@ -23,9 +22,10 @@ CHUNK_PACKETS = 1 << 20                     # packets whose times are held at on
 class CompiledEngine:
     """Advance a Plan tick by tick. `timing` is "none", "analytic" or "exact"; same results as ReferenceEngine."""
 
-    def __init__(self, plan: Plan, recording: Recording, timing: str = "exact", threads: int = 1):
+    def __init__(self, plan: Plan, recording: Recording, timing: str = "exact", threads: int = 1,
+                 seed: int = 0):
         self.plan, self.recording, self.timing, self.threads = plan, recording, timing, max(1, threads)
-        self.function = Function(plan, recording.sources, timing != "none")
+        self.function = Function(plan, recording.sources, timing != "none", seed)
         self.fabrics = [Fabric(plan) for _ in range(self.threads)] if timing == "exact" else []
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 and self.fabrics else None
         self.chunks: list[tuple] = []
@@ -47,7 +47,7 @@ class CompiledEngine:
 
     def chunk(self, n: int, start, line, value, reset_every: int) -> None:
         first_tick = self.function.tick
-        state = KERNELS[self.plan.layout.model].state
+        state = {name: dtype for kernel in self.plan.layout.kernels for name, dtype in kernel.state.items()}
         probes = [(name, ids, np.zeros((n, len(ids)), state[name])) for name, ids in self.recording.probes]
         counts, active = self.function.advance(n, np.ascontiguousarray(start, np.int64),
                                                np.ascontiguousarray(line, np.uint32), value, reset_every, probes)

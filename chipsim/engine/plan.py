@@ -67,6 +67,15 @@ def plan(layout: Layout) -> Plan:
         host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time))
 
 
+def initial_state(layout: Layout) -> dict[str, np.ndarray]:
+    """State variables [N] of all models, as they are at the start and after a reset."""
+    state = {name: np.zeros(layout.n_neurons, dtype) for kernel in layout.kernels for name, dtype in kernel.state.items()}
+    for g in layout.groups:
+        for name, parameter in layout.kernels[g.model].initial.items():
+            state[name][g.start : g.stop] = layout.params[parameter][g.start : g.stop]
+    return state
+
+
 def _per_spike(layout: Layout, fabric: FabricPlan, endpoint: np.ndarray, axon_synops: np.ndarray) -> np.ndarray:
     counts = np.zeros((layout.n_sources, len(ACTIONS)), np.int32)
     source = np.repeat(np.arange(layout.n_sources), np.diff(layout.out_start))

@@ -12,41 +12,41 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
-from chipsim.engine.plan import Plan
+from chipsim.engine.plan import Plan, initial_state
 from chipsim.engine.reference_mesh import Mesh, analytic_tick, soma_work
 from chipsim.engine.stats import N_BINS, bin_of
-from chipsim.models.kernels import KERNELS
+from chipsim.models.draws import Draws
 
 
 class ReferenceEngine:
     """Advance a Plan tick by tick. `timing` is "none", "analytic" or "exact"."""
 
-    def __init__(self, plan: Plan, recording: Recording, timing: str = "exact", threads: int = 1):
+    def __init__(self, plan: Plan, recording: Recording, timing: str = "exact", threads: int = 1,
+                 seed: int = 0):
         self.plan, self.layout, self.recording, self.timing = plan, plan.layout, recording, timing
-        self.kernel = KERNELS[self.layout.model]
+        self.kernels, self.seed = self.layout.kernels, seed
         self.tick = 0
         self.ticks: list[dict] = []
         self.packets: list[tuple] = []
-        n, cores = self.layout.n_neurons, self.layout.n_cores
+        cores = self.layout.n_cores
         self.core_active = np.zeros(cores, np.int64)
         self.source_spikes = np.zeros(self.layout.n_sources, np.int64)
         self.soma_ps, self.stall_ps = np.zeros(cores + 1, np.int64), np.zeros(cores + 1, np.int64)
         self.synapse_ps = np.zeros(cores, np.int64)
         self.latency = np.zeros(N_BINS, np.int64)
         self.slowest: tuple[int, int, list] = (-1, -1, [])
-        self.state = {name: np.zeros(n, dtype) for name, dtype in self.kernel.state.items()}
         self.reset()
 
     def reset(self) -> None:
-        """All state to zero, nothing in flight."""
-        layout, n = self.layout, self.layout.n_neurons
-        for array in self.state.values():
-            array[:] = 0
-        self.sums = np.zeros((self.plan.max_delay + 1, n), self.kernel.accumulator)
-        self.banks = np.zeros((len(layout.bank_shift), self.plan.max_delay + 1, n), np.int64)
+        """All state as at the start, nothing in flight."""
+        layout = self.layout
+        self.state = initial_state(layout)
+        shape = (self.plan.max_delay + 1, layout.n_receptors, layout.n_neurons)
+        self.sums = np.zeros(shape, layout.accumulator)
+        self.banks = np.zeros((len(layout.bank_shift), *shape), np.int64)
         if layout.first_input is not None:
             for d, row in enumerate(layout.first_input):
-                self.sums[(self.tick + d) % len(self.sums)] += row
+                self.sums[(self.tick + d) % len(self.sums), 0] += row
 
     def advance(self, n_ticks: int, start: np.ndarray, line: np.ndarray, value: np.ndarray | None,
                 reset_every: int = 0) -> None:
@@ -65,11 +65,14 @@ class ReferenceEngine:
         active = np.zeros(layout.n_neurons, bool)
         for g in layout.groups:
             part = slice(g.start, g.stop)
-            state = {name: array[part] for name, array in self.state.items()}
-            params = {name: layout.params[name][part] for name in self.kernel.params}
-            sums = self.sums[tick % len(self.sums)]
-            payloads, active[part] = self.kernel.step(state, params, layout.options, sums[part])
-            sums[part] = 0
+            kernel, options = self.kernels[g.model], layout.models[g.model].options
+            state = {name: self.state[name][part] for name in kernel.state}
+            params = {name: layout.params[name][part] for name in kernel.params}
+            sums = self.sums[tick % len(self.sums), : len(kernel.receptors), part]
+            draws = (Draws(self.seed, tick, g.population, g.first),) if kernel.random else ()
+            x = sums if len(kernel.receptors) > 1 else sums[0]
+            payloads, active[part] = kernel.step(state, params, options, x, *draws)
+            sums[:] = 0
             for i in np.flatnonzero(payloads):
                 emitted.append((g.start + int(i), float(payloads[i])))
                 self.deliver(*emitted[-1])
@@ -99,10 +102,10 @@ class ReferenceEngine:
             for g in range(layout.axon_start[axon], layout.axon_start[axon + 1]):
                 synapses = slice(layout.segment_start[g], layout.segment_start[g + 1])
                 slot = (self.tick + layout.segment_delay[g]) % len(self.sums)
-                bank = layout.segment_bank[g]
-                sums = self.sums[slot] if bank == 0 else self.banks[bank, slot]
+                bank, receptor = layout.segment_bank[g], layout.segment_receptor[g]
+                sums = self.sums[slot, receptor] if bank == 0 else self.banks[bank, slot, receptor]
                 w = layout.weight[synapses].astype(sums.dtype)
-                np.add.at(sums, base + layout.target[synapses].astype(np.int64), w * sums.dtype.type(payload))
+                np.add.at(sums, base + layout.target[synapses].astype(np.int64), w * sums.dtype.type(int(payload) if sums.dtype.kind == "i" else payload))
 
     def time(self, active: np.ndarray, sources: list[int]) -> tuple[int, int]:
         """Length of the tick in ps and what set it."""

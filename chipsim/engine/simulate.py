@@ -13,7 +13,6 @@ from chipsim.engine.outcome import Outcome, Recording
 from chipsim.engine.plan import Plan, plan, spikes_to_counts
 from chipsim.engine.run import ACTIONS, SYNOPS, A, Run
 from chipsim.errors import Diagnostic, UsageError
-from chipsim.models.kernels import KERNELS
 
 if TYPE_CHECKING:
     from chipsim.engine.compiled import CompiledEngine
@@ -56,7 +55,7 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     schedule = _schedule(layout, stimulus, ticks)
     lowered = plan(layout)
     recording = _recording(layout, record, record_packets)
-    machine = _engine(engine)(lowered, recording, timing, threads)
+    machine = _engine(engine)(lowered, recording, timing, threads, seed)
     began, done, step = time.perf_counter(), 0, 1
     while done < schedule.ticks:
         n = min(step, schedule.ticks - done)
@@ -140,13 +139,20 @@ def _recording(layout: Layout, record: Iterable[str], packets: bool) -> Recordin
             sources[layout.neurons_of(name)] = True
         else:
             population, _, variable = name.rpartition(".")
-            states = KERNELS[layout.model].state
+            states = _states(layout, population)
             if population not in names or variable not in states:
                 raise UsageError(Diagnostic("U415", f"`{name}` cannot be recorded",
-                                            help=f"populations: {', '.join(names)}; variables: {', '.join(states)}, as "
-                                            f"in `{names[-1]}.v`; or outputs, all"))
+                                            help=f"populations: {', '.join(names)}; variables of `{names[-1]}`: "
+                                            f"{', '.join(_states(layout, names[-1]))}, as in `{names[-1]}.v`; or outputs, "
+                                            "all"))
             probes.append((population, variable))
     return Recording(sources, tuple((variable, layout.neurons_of(p)) for p, variable in probes), tuple(probes), packets)
+
+
+def _states(layout: Layout, population: str) -> dict[str, str]:
+    """State variables of a population: name -> dtype."""
+    return next((layout.kernels[g.model].state for g in layout.groups
+                 if layout.populations[g.population].name == population), {})
 
 
 def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timing: str, recording: Recording) -> Run:
@@ -240,7 +246,8 @@ def _named(layout: Layout, out: Outcome, recording: Recording, schedule: _Schedu
 
 def _emits_values(layout: Layout) -> list[bool]:
     """Per population: its neurons emit their value every tick instead of spikes."""
-    if "reset" not in layout.params:
-        return [False] * len(layout.populations)
-    return [not p.is_input and bool((layout.params["reset"][layout.neurons_of(p.name)] == 0).all())
-            for p in layout.populations]
+    emits = [not p.is_input for p in layout.populations]
+    for g in layout.groups:
+        kernel = layout.kernels[g.model]
+        emits[g.population] &= kernel.emits_values({name: layout.params[name][g.start : g.stop] for name in kernel.params})
+    return emits

@@ -1,1 +1,13 @@
-"""What a chip computes: the kernels of its cores, and one file per neuron model."""
+"""What a chip computes: the kernels of its cores, one file per neuron model, and the random numbers they draw."""
+from __future__ import annotations
+
+CODES = {
+    "M230": "The chip's cores do not compute this neuron model. `core.neuron.models` of the chip file lists what they "
+            "compute; frameworks' models (lif, cuba_lif ...) become `affine` or, rounded, `loihi_lif`.",
+    "M231": "The target's model takes no bias from projections. Its own parameters have a constant input.",
+    "M234": "A chip file names a neuron model that chipsim does not have. Models are files of chipsim/models/neurons; "
+            "your own is made known with `chipsim.models.neurons.register`.",
+    "M235": "A projection names a receptor (an input of its target's model) that the model does not have.",
+    "M243": "Models with integer inputs take whole-number weights of 16 bits, as they are.",
+    "M244": "The neurons of a layout sum their inputs either as integers or in floating point, not some so, some so.",
+}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 KINDS = ("dense", "sparse", "one_to_one", "conv2d", "random")
-OPTIONS = ("integrator", "reset", "compare", "v_min", "gain")
+OPTIONS = ("integrator", "reset", "compare", "v_min", "gain", "convention")
 Shape = tuple[int, ...]
 
 
@@ -46,7 +46,7 @@ class NetworkBuilder:
         """Neurons of a model of chipsim.models.neurons. Returns the name.
 
         params  the model's parameters (number or array that broadcasts to shape, times in seconds) and the options
-                integrator, reset, compare, v_min, gain (chipsim.models.neurons.framework)
+                integrator, reset, compare, v_min, gain (chipsim.models.neurons.framework), convention
         """
         if name in self.populations:
             raise NetworkError(Diagnostic("N214", f"there are two populations `{name}`", help="rename one"))
@@ -57,7 +57,7 @@ class NetworkBuilder:
 
     def connect(self, pre: str, post: str, kind: str = "dense", *, weights: object = 1.0, bias: object = None,
                 delay: int = 0, probability: float | None = None, seed: int = 0, format: dict | None = None,
-                name: str = "", origin: str = "", **window: Any) -> Projection:
+                receptor: str = "", name: str = "", origin: str = "", **window: Any) -> Projection:
         """Project `pre` onto `post`.
 
         kind      dense       weights [post, pre], or one number for all
@@ -68,6 +68,7 @@ class NetworkBuilder:
                               drawn by a callable (generator, n) -> array
         bias      added to the target in every tick: one per neuron, or per output channel of a conv2d
         delay     ticks; see Projection.delay
+        receptor  which input of the target's model, by name; see Projection.receptor
         format    a chip's own synapse format, for networks in a chip's integers
         """
         ends = []
@@ -81,7 +82,7 @@ class NetworkBuilder:
         check(kind == "conv2d" or not window, f"{', '.join(window)} only go with kind conv2d")
         check(kind == "random" or probability is None, "probability only goes with kind random")
         ops = _OPERATORS[kind](*ends, weights, bias, probability=probability, seed=seed, **window)
-        projection = Projection(pre, post, ops, delay, format, name or f"{pre} -> {post}", origin)
+        projection = Projection(pre, post, ops, delay, format, name or f"{pre} -> {post}", origin, receptor)
         self.projections.append(projection)
         return projection
 

@@ -44,6 +44,8 @@ class Projection:
     ops      applied in order; shapes chain from pre.shape to post.shape
     delay    ticks beyond the synchronous semantics of the frameworks: 0 means that a spike acts in the step in which it
              was emitted (feed-forward), 1 that it acts one step later (what every framework does on a recurrent edge)
+    receptor which input of the target's model it goes to, by name; "": its first, or by the sign of the weights where
+             the model says so (chipsim.models.kernels.Kernel)
     format   integer synapse format for networks given in a chip's own numbers, for example
              {"weight_exponent": 0, "weight_bits": 8, "sign": "mixed"}; None: the compiler quantises
     """
@@ -55,6 +57,7 @@ class Projection:
     format: dict[str, object] | None = None
     name: str = ""
     origin: str = ""
+    receptor: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ def save(network: Network, path: str | os.PathLike) -> None:
         for i, q in enumerate(network.projections):
             group = projections.create_group(f"{i:04}")
             group.attrs["projection"] = json.dumps({"pre": q.pre, "post": q.post, "delay": q.delay, "format": q.format,
-                                                    "name": q.name, "origin": q.origin})
+                                                    "name": q.name, "origin": q.origin, "receptor": q.receptor})
             for k, op in enumerate(q.ops):
                 _save_op(group.create_group(f"{k:02}"), op)
 

@@ -76,7 +76,7 @@ def _check_population(p: Population, report) -> None:
         report("N205", (*path, "model"), f"population `{p.name}` has the unknown model `{p.model}`",
                did_you_mean(p.model, known), p.origin)
         return
-    for name, fault, allowed in option_faults(p.options):
+    for name, fault, allowed in option_faults(p.options, neurons.options_of(p.model)):
         report("N217", (*path, name), f"option `{name}` of population `{p.name}` {fault}",
                did_you_mean(str(p.options[name]), allowed), p.origin)
     for name in p.params.keys() - parameters.keys():

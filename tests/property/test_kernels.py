@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chipsim.engine.neurons import affine_step, loihi_step
+from chipsim.engine.neurons import native_step
 from chipsim.models.neurons.affine import Affine
 from chipsim.models.neurons.loihi_lif import PROFILES, LoihiLif
 
@@ -39,7 +39,7 @@ def test_loihi_kernel_equals_its_step_with_wraps_and_saturation(profile, seed):
     inputs = [rng.choice([*corners, int(rng.integers(-(2**16), 2**16))], N).astype(np.int32) for _ in range(6)]
     if profile == "brian2loihi":                # no wraps there: keep what 32 bits hold, as the emulator's users must
         inputs = [np.clip(x, -(2**12), 2**12).astype(np.int32) for x in inputs]
-    both(LoihiLif.step, loihi_step, state, params, PROFILES[profile], inputs)
+    both(LoihiLif.step, native_step(LoihiLif), state, params, PROFILES[profile], inputs)
 
 
 @given(seed=st.integers(0, 2**32))
@@ -52,4 +52,4 @@ def test_affine_kernel_equals_its_step_in_every_reset_mode(seed):
     state = dict(i=rng.normal(size=N), v=rng.choice([0.0, 1.0, -2.0, 0.3], N),
                  wait=rng.integers(0, 2, N).astype(np.int32))
     inputs = [rng.choice([0.0, 1.0, -1.0, 0.5, 7.3, rng.normal()], N) for _ in range(6)]
-    both(Affine.step, affine_step, state, params, {}, inputs)
+    both(Affine.step, native_step(Affine), state, params, {}, inputs)

@@ -12,13 +12,13 @@ from chipsim.chip import load_chip
 from chipsim.compiler import compile
 from chipsim.compiler.quantise import effective
 from chipsim.engine import simulate
-from chipsim.engine.neurons import loihi_step
+from chipsim.engine.neurons import native_step
 from chipsim.models.neurons.loihi_lif import PROFILES, LoihiLif
 from chipsim.network.graph import Network, Population, Projection
 from chipsim.network.linear import Dense, Sparse
 from chipsim.network.stimulus import Stimulus
 
-STEPS = {"plain": LoihiLif.step, "compiled": loihi_step}
+STEPS = {"plain": LoihiLif.step, "compiled": native_step(LoihiLif)}
 ENGINES = ("compiled", "reference")
 
 

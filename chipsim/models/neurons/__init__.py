@@ -2,7 +2,9 @@
 
 framework_models   what frameworks and NIR know; parameters in seconds and trained units. Each is a module with
                    `parameters`, `spiking` and `discretise(population, dt)`, which gives the parameters of the
-                   floating-point kernel (affine.py). A new file with a `discretise` is a new model.
+                   floating-point kernel (affine.py), or of the file's own `kernel`. A new file with a `discretise`
+                   is a new model. What may differ: `arithmetics` (kernel name -> discretise) where there are several,
+                   `options` (name -> allowed values), `kernel_options(population)`.
 chip_models        models that are one chip's own arithmetic, in that chip's integers: name -> parameters
 """
 from __future__ import annotations
@@ -11,8 +13,17 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import TYPE_CHECKING
 
+from chipsim.models.kernels import REGISTERED
 from chipsim.models.neurons.framework import Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from chipsim.network.graph import Population
 
 chip_models: dict[str, dict[str, Parameter]] = {
     "loihi_lif": {
@@ -30,6 +41,26 @@ chip_models: dict[str, dict[str, Parameter]] = {
 def _framework_models() -> dict[str, ModuleType]:
     modules = (import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__))
     return {m.__name__.rpartition(".")[2]: m for m in modules if hasattr(m, "discretise")}
+
+
+def arithmetics(module: ModuleType) -> dict[str, Callable[[Population, float | None], dict[str, np.ndarray]]]:
+    """Kernels that can compute a framework model, the preferred one first -> function (population, dt) -> parameters."""
+    if hasattr(module, "arithmetics"):
+        return module.arithmetics
+    return {module.kernel.name if hasattr(module, "kernel") else "affine": module.discretise}
+
+
+def register(module: ModuleType) -> None:
+    """Make a model known that is not in this package: a module with the same attributes, under its own name."""
+    name = module.__name__.rpartition(".")[2]
+    _framework_models()[name] = module
+    if hasattr(module, "kernel"):
+        REGISTERED[module.kernel.name] = module.kernel
+
+
+def options_of(model: str) -> dict[str, tuple] | None:
+    """Options of a model and their values; None: the usual ones of framework.py."""
+    return getattr(_framework_models().get(model), "options", None)
 
 
 def parameters_of(model: str) -> dict[str, Parameter] | None:

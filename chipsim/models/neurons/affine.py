@@ -16,21 +16,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from chipsim.models.kernels import Kernel
 
-class Affine:
+
+class Affine(Kernel):
     name = "affine"
     params = {"bias": "f8", "ai": "f8", "bi": "f8", "av": "f8", "bv": "f8", "bx": "f8", "cv": "f8", "vth": "f8",
               "v_reset": "f8", "v_min": "f8", "reset": "u1", "ge": "u1", "refractory": "i4"}
     state = {"i": "f8", "v": "f8", "wait": "i4"}
-    accumulator = "f8"
-    options: dict[str, object] = {}
 
     @staticmethod
     def step(s: dict, p: dict, options: dict, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Advance every neuron by one tick in place; return (payload float64[n], active bool[n]).
-
-        A payload of 0 sends nothing. `active`: the neuron had state, input or bias.
-        """
+        """Advance every neuron by one tick in place; return (payload float64[n], active bool[n])."""
         x = sums + p["bias"]
         active = (s["i"] != 0) | (s["v"] != 0) | (x != 0) | (p["cv"] != 0)
         v_old = s["v"].copy()
@@ -61,3 +58,10 @@ class Affine:
         spiked = (emitted != 0) & (reset != 0)
         s["wait"][:] = np.where(spiked, p["refractory"], np.maximum(s["wait"] - 1, 0))
         return emitted, active
+
+    @staticmethod
+    def emits_values(p: dict) -> bool:
+        return bool((p["reset"] == 0).all())
+
+
+kernel = Affine

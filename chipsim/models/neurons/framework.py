@@ -67,8 +67,11 @@ def _text(shape: tuple[int, ...]) -> str:
     return "(" + ", ".join(map(str, shape)) + ")"
 
 
-def option_faults(options: dict[str, object]) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Options that make no sense: name, what is wrong, what may be there."""
+def option_faults(options: dict[str, object], own: dict[str, tuple] | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Options that make no sense: name, what is wrong, what may be there. own: of a model that has not the usual ones."""
+    if own is not None:
+        return [(name, f"is {value!r}" if name in own else "is unknown", own.get(name, tuple(own)))
+                for name, value in options.items() if value not in own.get(name, ())]
     faults = []
     for name, value in options.items():
         allowed = {"integrator": INTEGRATORS, "reset": tuple(RESETS), "compare": (">", ">=")}.get(name, ())

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from chipsim.models.kernels import Kernel
+
 #          ds: offset of the u decay   dm: offset of the v decay   *_wrap: bits besides the sign, 0 = none, -1 = Lava's
 PROFILES: dict[str, dict[str, int]] = {
     "loihi": dict(ds=1, dm=0, q_wrap=21, u_wrap=23, sum_wrap=23, vmin=-(2**23) + 1, vmax=2**23 - 1),
@@ -41,7 +43,7 @@ def wrap(x: np.ndarray, bits: int) -> np.ndarray:
     return np.where(x <= -m, x + 2 * m, x)
 
 
-class LoihiLif:
+class LoihiLif(Kernel):
     name = "loihi_lif"
     params = {"du": "i4", "dv": "i4", "vth": "i4", "bias": "i4", "refract": "i4"}
     state = {"u": "i4", "v": "i4", "wait": "i4"}
@@ -66,3 +68,6 @@ class LoihiLif:
         s["v"][:] = np.where(spikes, 0, v)
         s["wait"][:] = np.maximum(np.where(spikes, p["refract"], s["wait"]) - 1, 0)
         return spikes.astype(np.int64), active
+
+
+kernel = LoihiLif

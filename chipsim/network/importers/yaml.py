@@ -26,7 +26,7 @@ from chipsim.network.validate import did_you_mean, findings
 TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 TOP = ("name", "dt", "populations", "projections", "outputs")
 PROJECTION = ("from", "to", "kind", "weights", "bias", "delay", "probability", "seed", "stride", "padding", "dilation",
-              "groups", "format", "name")
+              "groups", "format", "receptor", "name")
 RANDOM = {"normal": ("mean", "std"), "uniform": ("low", "high"), "integers": ("low", "high")}
 
 
@@ -130,7 +130,7 @@ def _projection(document: Document, net: NetworkBuilder, i: int, entry: object, 
     origin = f"{document.path}:{document.locate(path)['line']}"
     try:
         net.connect(str(entry["from"]), str(entry["to"]), kind, weights=weights, bias=bias, delay=delay, seed=seed,
-                    name=str(entry.get("name", "")), origin=origin, **options)
+                    receptor=str(entry.get("receptor", "")), name=str(entry.get("name", "")), origin=origin, **options)
     except NetworkError as e:
         for d in e.diagnostics:
             part = next((k for k in ("weights", "bias", "probability", "stride", "padding") if k in d.message), "")

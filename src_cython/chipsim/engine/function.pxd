@@ -1,16 +1,20 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from chipsim.engine.buffers cimport Events, Seeds
-from chipsim.engine.neurons cimport AffineParams, LoihiParams
+from chipsim.engine.neurons cimport Model, Slice
 
 
 cdef class Function:
     cdef readonly int64_t tick
     cdef object keep                                # arrays the raw pointers below point into
     cdef bint integer, want_seeds
-    cdef LoihiParams loihi
-    cdef AffineParams affine
-    cdef int64_t n_neurons, n_sources, n_cores, n_groups, n_actions, ring, n_banks, first_rows
+    cdef list somas                                 # one Soma per model
+    cdef const Model** group_model
+    cdef const int64_t* group_soma
+    cdef const int64_t* group_stream                # population, and index in it of the group's first neuron
+    cdef const int64_t* group_first
+    cdef int64_t n_neurons, n_sources, n_cores, n_groups, n_actions, ring, n_banks, n_receptors, n_states, first_rows
+    cdef object failure                             # exception of a NumPy step
     cdef const int64_t* core_start
     cdef const int64_t* group_start
     cdef const int64_t* group_stop
@@ -21,6 +25,7 @@ cdef class Function:
     cdef const int64_t* axon_start
     cdef const int32_t* segment_delay
     cdef const uint8_t* segment_bank
+    cdef const uint8_t* segment_receptor
     cdef const int64_t* segment_start
     cdef const int32_t* bank_shift
     cdef const double* first_input
@@ -30,11 +35,13 @@ cdef class Function:
     cdef const uint32_t* target32
     cdef const int16_t* weight16
     cdef const double* weight64
-    cdef int32_t* sums32                            # [ring, n_neurons]
+    cdef int32_t* sums32                            # [ring, receptors, n_neurons]
     cdef double* sums64
-    cdef int32_t* banks                             # [banks, ring, n_neurons]
+    cdef int32_t* banks                             # [banks, ring, receptors, n_neurons]
+    cdef const int64_t* state_at                    # [states] address and bytes of each state variable, and of its start
+    cdef const int64_t* state_bytes
+    cdef const int64_t* start_at
     cdef uint8_t* active
-    cdef uint8_t* fired
     cdef double* payload
     cdef int64_t* source_spikes
     cdef int64_t* core_active
@@ -45,7 +52,9 @@ cdef class Function:
     cdef int64_t* tail_ps                           # [ticks * (cores + 1)]
 
     cdef void* hold(self, str name, array, dtype) except NULL
-    cdef int hold_neurons(self, layout) except -1
+    cdef int hold_neurons(self, layout, seed) except -1
+    cdef int step(self, int64_t g, int64_t slot) noexcept nogil
+    cdef int plain_step(self, int64_t g, Slice* s) noexcept with gil
     cdef void clear(self) noexcept nogil
     cdef void deliver(self, uint32_t source, double payload) noexcept nogil
     cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps,

@@ -4,29 +4,30 @@ One call advances a chunk of ticks without the interpreter. Cost follows activit
 synapses only for the spikes there are. Counting is a handful of additions per spike, from rows worked out beforehand.
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
-from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
 from chipsim.engine.buffers cimport add_event, add_seed
-from chipsim.engine.neurons cimport affine_slice, loihi_slice
+from chipsim.engine.neurons cimport Model, Slice, Soma
+from chipsim.engine.plan import initial_state
 
 
 cdef class Function:
-    """Function(plan, record, want_seeds): state of all neurons and synapses of a Plan.
+    """Function(plan, record, want_seeds, seed): state of all neurons and synapses of a Plan.
 
     record      bool[S] sources whose spikes are logged
     want_seeds  keep, per tick and core, the packets with the soma time before each, for the fabric
     """
 
-    def __init__(self, plan, record, bint want_seeds):
+    def __init__(self, plan, record, bint want_seeds, seed=0):
         layout = plan.layout
-        self.integer = layout.model == "loihi_lif"
+        self.integer = layout.accumulator == "i4"
         self.want_seeds = want_seeds
         self.n_neurons, self.n_sources, self.n_cores = layout.n_neurons, layout.n_sources, layout.n_cores
         self.n_groups, self.n_actions = len(layout.groups), plan.per_spike.shape[1]
-        self.ring, self.n_banks = plan.max_delay + 1, len(layout.bank_shift)
+        self.ring, self.n_banks, self.n_receptors = plan.max_delay + 1, len(layout.bank_shift), layout.n_receptors
         self.idle_ps, self.active_ps, self.spike_ps = plan.idle_ps, plan.active_ps, plan.spike_ps
         self.axon_out_ps, self.host_ps = plan.axon_out_ps, plan.host_ps
         self.keep = {}
@@ -40,6 +41,7 @@ cdef class Function:
         self.axon_start = <const int64_t*>self.hold("axon_start", layout.axon_start, np.int64)
         self.segment_delay = <const int32_t*>self.hold("segment_delay", layout.segment_delay, np.int32)
         self.segment_bank = <const uint8_t*>self.hold("segment_bank", layout.segment_bank, np.uint8)
+        self.segment_receptor = <const uint8_t*>self.hold("segment_receptor", layout.segment_receptor, np.uint8)
         self.segment_start = <const int64_t*>self.hold("segment_start", layout.segment_start, np.int64)
         self.bank_shift = <const int32_t*>self.hold("bank_shift", layout.bank_shift, np.int32)
         self.per_spike = <const int32_t*>self.hold("per_spike", plan.per_spike, np.int32)
@@ -55,9 +57,9 @@ cdef class Function:
             self.weight16 = <const int16_t*>self.hold("weight", layout.weight, np.int16)
         else:
             self.weight64 = <const double*>self.hold("weight", layout.weight, np.float64)
-        self.hold_neurons(layout)
+        self.hold_neurons(layout, seed)
         self.active = <uint8_t*>self.hold("active", np.zeros(self.n_neurons), np.uint8)
-        self.fired = <uint8_t*>self.hold("fired", np.zeros(self.n_neurons), np.uint8)
+        self.payload = <double*>self.hold("payload", np.zeros(self.n_neurons), np.float64)
         self.source_spikes = <int64_t*>self.hold("source_spikes", np.zeros(self.n_sources), np.int64)
         self.core_active = <int64_t*>self.hold("core_active", np.zeros(self.n_cores), np.int64)
         self.clear()
@@ -67,46 +69,37 @@ cdef class Function:
         self.keep[name] = np.ascontiguousarray(array, dtype)
         return <void*><size_t>self.keep[name].ctypes.data
 
-    cdef int hold_neurons(self, layout) except -1:
-        """Parameters, state and accumulators of the layout's neuron model."""
-        cdef int64_t n = self.n_neurons
-        p, o = layout.params, layout.options
+    cdef int hold_neurons(self, layout, seed) except -1:
+        """Parameters, state and accumulators of the layout's neuron models."""
+        cdef int64_t n = self.n_neurons, i
+        cdef Soma soma
+        start = initial_state(layout)
+        state = {name: array.copy() for name, array in start.items()}
+        self.keep |= {f"state.{name}": array for name, array in state.items()}
+        self.keep["start"] = start
+        self.n_states = len(state)
+        self.state_at = <const int64_t*>self.hold("state_at", [a.ctypes.data for a in state.values()], np.int64)
+        self.start_at = <const int64_t*>self.hold("start_at", [a.ctypes.data for a in start.values()], np.int64)
+        self.state_bytes = <const int64_t*>self.hold("state_bytes", [a.nbytes for a in state.values()], np.int64)
+        self.somas = [Soma(kernel, model.options, layout.params, state, seed)
+                      for model, kernel in zip(layout.models, layout.kernels, strict=True)]
+        self.group_model = <const Model**>calloc(self.n_groups + 1, sizeof(Model*))
+        for i in range(self.n_groups):
+            soma = self.somas[layout.groups[i].model]
+            self.group_model[i] = &soma.model
+        self.group_soma = <const int64_t*>self.hold("group_soma", [g.model for g in layout.groups], np.int64)
+        self.group_stream = <const int64_t*>self.hold("group_stream", [g.population for g in layout.groups], np.int64)
+        self.group_first = <const int64_t*>self.hold("group_first", [g.first for g in layout.groups], np.int64)
+        shape = (self.ring, self.n_receptors, n)
         if self.integer:
-            self.loihi.du = <const int32_t*>self.hold("du", p["du"], np.int32)
-            self.loihi.dv = <const int32_t*>self.hold("dv", p["dv"], np.int32)
-            self.loihi.vth = <const int32_t*>self.hold("vth", p["vth"], np.int32)
-            self.loihi.bias = <const int32_t*>self.hold("bias", p["bias"], np.int32)
-            self.loihi.refract = <const int32_t*>self.hold("refract", p["refract"], np.int32)
-            self.loihi.u = <int32_t*>self.hold("state.u", np.zeros(n), np.int32)
-            self.loihi.v = <int32_t*>self.hold("state.v", np.zeros(n), np.int32)
-            self.loihi.wait = <int32_t*>self.hold("state.wait", np.zeros(n), np.int32)
-            self.loihi.ds, self.loihi.dm = o["ds"], o["dm"]
-            self.loihi.q_wrap, self.loihi.u_wrap, self.loihi.sum_wrap = o["q_wrap"], o["u_wrap"], o["sum_wrap"]
-            self.loihi.vmin, self.loihi.vmax = o["vmin"], o["vmax"]
-            self.sums32 = <int32_t*>self.hold("sums", np.zeros((self.ring, n)), np.int32)
-            self.banks = <int32_t*>self.hold("banks", np.zeros((self.n_banks, self.ring, n)), np.int32)
-            return 0
-        self.affine.bias = <const double*>self.hold("bias", p["bias"], np.float64)
-        self.affine.ai = <const double*>self.hold("ai", p["ai"], np.float64)
-        self.affine.bi = <const double*>self.hold("bi", p["bi"], np.float64)
-        self.affine.av = <const double*>self.hold("av", p["av"], np.float64)
-        self.affine.bv = <const double*>self.hold("bv", p["bv"], np.float64)
-        self.affine.bx = <const double*>self.hold("bx", p["bx"], np.float64)
-        self.affine.cv = <const double*>self.hold("cv", p["cv"], np.float64)
-        self.affine.vth = <const double*>self.hold("vth", p["vth"], np.float64)
-        self.affine.v_reset = <const double*>self.hold("v_reset", p["v_reset"], np.float64)
-        self.affine.v_min = <const double*>self.hold("v_min", p["v_min"], np.float64)
-        self.affine.reset = <const uint8_t*>self.hold("reset", p["reset"], np.uint8)
-        self.affine.ge = <const uint8_t*>self.hold("ge", p["ge"], np.uint8)
-        self.affine.refractory = <const int32_t*>self.hold("refractory", p["refractory"], np.int32)
-        self.affine.i = <double*>self.hold("state.i", np.zeros(n), np.float64)
-        self.affine.v = <double*>self.hold("state.v", np.zeros(n), np.float64)
-        self.affine.wait = <int32_t*>self.hold("state.wait", np.zeros(n), np.int32)
-        self.payload = <double*>self.hold("payload", np.zeros(n), np.float64)
-        self.sums64 = <double*>self.hold("sums", np.zeros((self.ring, n)), np.float64)
+            self.sums32 = <int32_t*>self.hold("sums", np.zeros(shape), np.int32)
+            self.banks = <int32_t*>self.hold("banks", np.zeros((self.n_banks, *shape)), np.int32)
+        else:
+            self.sums64 = <double*>self.hold("sums", np.zeros(shape), np.float64)
         return 0
 
     def __dealloc__(self):
+        free(self.group_model)
         free(self.seeds.at)
         free(self.events.at)
 
@@ -139,7 +132,7 @@ cdef class Function:
                 rc = self.one_tick(lines + start[t], NULL if v == NULL else v + start[t], start[t + 1] - start[t],
                                    &c[t, 0], &a[t], t * stride)
                 if rc:
-                    raise MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
+                    raise self.error()
                 for variable, ids, out in probes:
                     out[t] = self.keep["state." + variable][ids]
             return counts, active
@@ -152,32 +145,62 @@ cdef class Function:
                 if rc:
                     break
         if rc:
-            raise MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
+            raise self.error()
         return counts, active
+
+    def error(self):
+        """What went wrong in the tick that failed."""
+        return self.failure or MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
 
     cdef void clear(self) noexcept nogil:
         """All state to zero, nothing in flight; then the input that stands at the start of a sample."""
-        cdef int64_t n = self.n_neurons, d, k
+        cdef int64_t n = self.n_neurons, size = self.ring * self.n_receptors * n, d, k
+        for k in range(self.n_states):
+            memcpy(<void*><size_t>self.state_at[k], <const void*><size_t>self.start_at[k], <size_t>self.state_bytes[k])
         if self.integer:
-            memset(self.loihi.u, 0, n * sizeof(int32_t))
-            memset(self.loihi.v, 0, n * sizeof(int32_t))
-            memset(self.loihi.wait, 0, n * sizeof(int32_t))
-            memset(self.sums32, 0, self.ring * n * sizeof(int32_t))
-            memset(self.banks, 0, self.n_banks * self.ring * n * sizeof(int32_t))
+            memset(self.sums32, 0, size * sizeof(int32_t))
+            memset(self.banks, 0, self.n_banks * size * sizeof(int32_t))
         else:
-            memset(self.affine.i, 0, n * sizeof(double))
-            memset(self.affine.v, 0, n * sizeof(double))
-            memset(self.affine.wait, 0, n * sizeof(int32_t))
-            memset(self.sums64, 0, self.ring * n * sizeof(double))
+            memset(self.sums64, 0, size * sizeof(double))
             for d in range(self.first_rows):
                 for k in range(n):
-                    self.sums64[((self.tick + d) % self.ring) * n + k] += self.first_input[d * n + k]
+                    self.sums64[((self.tick + d) % self.ring) * self.n_receptors * n + k] += self.first_input[d * n + k]
+
+    cdef int step(self, int64_t g, int64_t slot) noexcept nogil:
+        """Advance a group by one tick and clear its sums; negative when its NumPy step fails."""
+        cdef Slice s
+        cdef int64_t r, at = slot * self.n_receptors * self.n_neurons
+        cdef size_t n
+        s.start, s.stop, s.n = self.group_start[g], self.group_stop[g], self.n_neurons
+        s.sums = <void*>(self.sums32 + at) if self.integer else <void*>(self.sums64 + at)
+        s.active, s.payload = self.active, self.payload
+        s.tick, s.stream, s.first = <uint32_t>self.tick, <uint32_t>self.group_stream[g], <uint32_t>self.group_first[g]
+        if self.group_model[g].step != NULL:
+            self.group_model[g].step(self.group_model[g], &s)
+        elif self.plain_step(g, &s):
+            return -1
+        n = <size_t>(s.stop - s.start)
+        for r in range(self.n_receptors):
+            if self.integer:
+                memset(self.sums32 + at + r * self.n_neurons + s.start, 0, n * sizeof(int32_t))
+            else:
+                memset(self.sums64 + at + r * self.n_neurons + s.start, 0, n * sizeof(double))
+        return 0
+
+    cdef int plain_step(self, int64_t g, Slice* s) noexcept with gil:
+        """The NumPy step of a model without a native one; its exception waits in `failure`."""
+        try:
+            (<Soma>self.somas[self.group_soma[g]]).plain(s)
+        except BaseException as exception:
+            self.failure = exception
+            return -1
+        return 0
 
     cdef int one_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
                       int64_t* n_active, int64_t row) noexcept nogil:
         """Lines, then groups in order: advance, emit, deliver. Negative when memory is exhausted."""
         cdef int64_t i, g, n, b, k, x, core = -1, n_on, elapsed = 0, slot = self.tick % self.ring
-        cdef int64_t nothing = 0
+        cdef int64_t nothing = 0, size = self.ring * self.n_receptors * self.n_neurons
         cdef double payload
         self.seed_start[row] = self.seeds.n
         for i in range(n_lines):
@@ -193,17 +216,13 @@ cdef class Function:
                 core += 1
                 elapsed = 0
                 self.seed_start[row + core + 1] = self.seeds.n
-            if self.integer:
-                loihi_slice(&self.loihi, self.group_start[g], self.group_stop[g], self.sums32 + slot * self.n_neurons,
-                            self.active, self.fired)
-            else:
-                affine_slice(&self.affine, self.group_start[g], self.group_stop[g],
-                             self.sums64 + slot * self.n_neurons, self.active, self.payload)
+            if self.step(g, slot):
+                return -1
             n_on = 0
             for n in range(self.group_start[g], self.group_stop[g]):
                 n_on += self.active[n]
                 elapsed += self.active_ps if self.active[n] else self.idle_ps
-                payload = self.fired[n] if self.integer else self.payload[n]
+                payload = self.payload[n]
                 if payload != 0:
                     elapsed += self.spike_ps
                     if self.emit(<uint32_t>n, payload, &elapsed, self.axon_out_ps, counts):
@@ -217,12 +236,12 @@ cdef class Function:
             elapsed = 0
             self.seed_start[row + core + 1] = self.seeds.n
         for b in range(1, self.n_banks):
-            for k in range(self.ring * self.n_neurons):
-                x = self.banks[b * self.ring * self.n_neurons + k]
+            for k in range(size):
+                x = self.banks[b * size + k]
                 if x:
                     self.sums32[k] += <int32_t>(x << self.bank_shift[b] if self.bank_shift[b] >= 0
                                                 else x >> -self.bank_shift[b])
-                    self.banks[b * self.ring * self.n_neurons + k] = 0
+                    self.banks[b * size + k] = 0
         self.tick += 1
         return 0
 
@@ -246,19 +265,26 @@ cdef class Function:
     cdef void deliver(self, uint32_t source, double payload) noexcept nogil:
         """Add the synapses of every in-axon of a source to the sums of the ticks they reach."""
         cdef int64_t k, axon, g, w, row, base
+        cdef uint32_t grade
         cdef int32_t* sums
         cdef double* sums64
         for k in range(self.out_start[source], self.out_start[source + 1]):
             axon = self.out_axon[k]
             base = self.core_start[self.axon_core[axon]]
             for g in range(self.axon_start[axon], self.axon_start[axon + 1]):
-                row = ((self.tick + self.segment_delay[g]) % self.ring) * self.n_neurons + base
+                row = (((self.tick + self.segment_delay[g]) % self.ring) * self.n_receptors
+                       + self.segment_receptor[g]) * self.n_neurons + base
                 if self.integer:
                     sums = self.sums32 + row
                     if self.segment_bank[g]:
-                        sums = self.banks + self.segment_bank[g] * self.ring * self.n_neurons + row
-                    for w in range(self.segment_start[g], self.segment_start[g + 1]):
-                        sums[self.target16[w]] += self.weight16[w]
+                        sums = self.banks + self.segment_bank[g] * self.ring * self.n_receptors * self.n_neurons + row
+                    if payload == 1.0:
+                        for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                            sums[self.target16[w]] += self.weight16[w]
+                    else:                                        # a graded spike; 32 bits wrap around
+                        grade = <uint32_t><int64_t>payload
+                        for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                            sums[self.target16[w]] += <int32_t>(<uint32_t>self.weight16[w] * grade)
                 elif payload == 1.0:
                     sums64 = self.sums64 + row
                     for w in range(self.segment_start[g], self.segment_start[g + 1]):

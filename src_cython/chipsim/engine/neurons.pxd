@@ -1,46 +1,37 @@
-"""Kernels: one slice of neurons of one core, one tick. Twins of the NumPy steps in chipsim/models/neurons/."""
-from libc.stdint cimport int32_t, int64_t, uint8_t
+"""Neuron models as the compiled engine sees them: arrays by position, and a step that advances a slice of neurons."""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
-cdef struct LoihiParams:
-    const int32_t* du
-    const int32_t* dv
-    const int32_t* vth
-    const int32_t* bias
-    const int32_t* refract
-    int32_t* u
-    int32_t* v
-    int32_t* wait
-    int64_t ds
-    int64_t dm
-    int64_t q_wrap
-    int64_t u_wrap
-    int64_t sum_wrap
-    int64_t vmin
-    int64_t vmax
+cdef struct Slice:
+    int64_t start                   # neurons [start, stop) of one group
+    int64_t stop
+    int64_t n                       # neurons in all: distance between the sums of two receptors
+    void* sums                      # int32 or double [receptors, n]: the tick's summed weights
+    uint8_t* active                 # out [n]: 0 or 1
+    double* payload                 # out [n]: what each neuron emits
+    uint32_t tick                   # the counter of random numbers: tick, neuron first + (i - start), stream
+    uint32_t stream
+    uint32_t first
 
 
-cdef struct AffineParams:
-    const double* bias
-    const double* ai
-    const double* bi
-    const double* av
-    const double* bv
-    const double* bx
-    const double* cv
-    const double* vth
-    const double* v_reset
-    const double* v_min
-    const uint8_t* reset
-    const uint8_t* ge
-    const int32_t* refractory
-    double* i
-    double* v
-    int32_t* wait
+cdef struct Model
 
 
-# Both take the summed inputs of the tick (and clear them), set active[n] to 0 or 1, and give what each neuron emits.
-cdef void loihi_slice(LoihiParams* p, int64_t start, int64_t stop, int32_t* sums, uint8_t* active,
-                      uint8_t* fired) noexcept nogil
-cdef void affine_slice(AffineParams* p, int64_t start, int64_t stop, double* sums, uint8_t* active,
-                       double* payload) noexcept nogil
+ctypedef void (*Step)(const Model* m, const Slice* s) noexcept nogil
+
+
+cdef struct Model:
+    void** params                   # arrays [n] in the order of the kernel's `params`
+    void** state                    # in the order of its `state`
+    double* options                 # in the order of its `options`
+    uint64_t seed
+    Step step                       # NULL: there is none, the NumPy step does it
+
+
+cdef class Soma:
+    """A model's arrays, held together with the pointers to them."""
+    cdef Model model
+    cdef object keep
+    cdef readonly object kernel, options, params, state
+
+    cdef int plain(self, const Slice* s) except -1

@@ -1,0 +1,44 @@
+"""Random numbers that depend on nothing but what they are for: Philox 4x32-10, counter-based.
+
+Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011; constants as there and in Random123. The key is
+the seed, the counter is (tick, neuron, stream, block); so a number does not depend on cores, threads or the order of
+evaluation. src_cython/chipsim/engine/draws.pxd is the compiled twin.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_LOW = np.uint64(0xFFFFFFFF)
+_MULTIPLY = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+
+
+def philox(counter: tuple[np.ndarray | int, ...], seed: int) -> np.ndarray:
+    """uint64[4, n] of 32 random bits each, for counters of four words that broadcast to [n] and a seed of 64 bits."""
+    c = [np.asarray(word).astype(np.uint64) & _LOW for word in np.broadcast_arrays(*counter)]
+    k = [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF]
+    for _ in range(10):
+        first, second = _MULTIPLY[0] * c[0], _MULTIPLY[1] * c[2]
+        shift = np.uint64(32)
+        c = [(second >> shift) ^ c[1] ^ np.uint64(k[0]), second & _LOW, (first >> shift) ^ c[3] ^ np.uint64(k[1]), first & _LOW]
+        k = [(k[0] + _WEYL[0]) & 0xFFFFFFFF, (k[1] + _WEYL[1]) & 0xFFFFFFFF]
+    return np.stack(c)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of a run of neurons in one tick.
+
+    stream  the population's number; neurons count within their population, from `first`
+    """
+
+    seed: int
+    tick: int
+    stream: int
+    first: int
+
+    def words(self, n: int, block: int) -> np.ndarray:
+        """uint64[4, n]: four words of 32 bits for each of n neurons; other blocks are other numbers."""
+        return philox((self.tick, self.first + np.arange(n), self.stream, block), self.seed)
