@@ -30,7 +30,7 @@ class Group:
     model: int = 0     # index into Layout.models
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LayoutModel:
     """A neuron model in use: the kernel, and its options, one value for all neurons of the model."""
 

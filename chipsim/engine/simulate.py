@@ -142,7 +142,7 @@ def _recording(layout: Layout, record: Iterable[str], packets: bool) -> Recordin
             states = _states(layout, population)
             if population not in names or variable not in states:
                 raise UsageError(Diagnostic("U415", f"`{name}` cannot be recorded",
-                                            help=f"populations: {', '.join(names)}; variables of `{names[-1]}`: "
+                                            help=f"populations: {', '.join(names)}; variables: "
                                             f"{', '.join(_states(layout, names[-1]))}, as in `{names[-1]}.v`; or outputs, "
                                             "all"))
             probes.append((population, variable))
