@@ -1,0 +1,37 @@
+"""What each code of a compiler's diagnostic means, for `chipsim explain M201`."""
+
+CODES: dict[str, str] = {
+    "M201": """\
+A single neuron needs more of a resource than a core has: synapse memory, input axons, output axons. However the
+population is cut, this neuron fits nowhere. The message has need and have. Fewer synapses per neuron (a smaller kernel,
+pruning), fewer weight bits, or a chip with larger cores help.""",
+    "M202": """\
+How many cores a population takes, and which limit of a core decides that. Stands below M203: the populations that take
+most cores come first, and there it pays to save.""",
+    "M203": """\
+The network as a whole needs more cores than the chip has. Make the populations listed below it smaller, or the mesh
+larger: `--set fabric.width=16`.""",
+    "M230": """\
+A population is written in one chip's own integers, and this chip's cores compute another model. Give the population in
+physical terms (`lif`, `cuba_lif`), which every chip can be compiled for, or take the chip it was written for.""",
+    "M231": """\
+A projection with a bias goes to a population in a chip's own integers. There the bias is a register of the neuron:
+`bias_mant` and `bias_exp`.""",
+    "M232": """\
+A loop of projections with less delay than the chip needs from spike to effect, usually one tick per projection.
+Frameworks let feedback act in the same step, or one step later over two layers; hardware cannot. `--approximate delays`
+gives the feedback the shortest delay there is, which changes the result; more delay in the network does not.""",
+    "M233": """\
+A projection needs a longer delay than the chip has. Besides its own delay a path that runs beside a longer one waits for
+it: the ticks that layers take on the chip count, too.""",
+    "M240": """\
+A population's neurons do what the chip's cannot: reset by subtraction, several spikes in a tick, a lower bound of the
+voltage, emitting values. Where a replacement exists the help names it: `--approximate reset` makes it, and the report
+says so. Without it nothing is replaced silently.""",
+    "M241": """\
+A decay factor per tick lies outside 0 to 1: the voltage or current would grow by itself. Mostly the time step is larger
+than a time constant, or one of them is in the wrong unit.""",
+    "M242": """\
+A weight in the chip's own integers is not a whole number within the mantissa's range. Larger weights take an exponent:
+`weight_exponent`.""",
+}

@@ -1,0 +1,25 @@
+"""Every code that a message can carry can be looked up, and every code that can be looked up is in use."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from chipsim.cli import main
+from chipsim.cli.explain import all_codes
+
+SOURCE = Path(__file__).parents[2] / "chipsim"
+BARE = {"E100"}                                            # errors.py: an error whose text is all there is
+
+
+def test_every_code_is_explained_and_every_explained_code_is_used():
+    text = "".join(f.read_text(encoding="utf-8") for f in SOURCE.rglob("*.py") if f.name not in ("codes.py", "explain.py"))
+    used = set(re.findall(r'"([EMNSU]\d{3})"', text)) - BARE
+    assert used == set(all_codes())
+
+
+def test_explanation_is_more_than_the_message(capsys):
+    assert main(["explain", "M201"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("M201\n") and "pruning" in out
+    for code, text in all_codes().items():
+        assert len(text.split()) >= 6, code
