@@ -22,8 +22,8 @@ A loop of projections with less delay than the chip needs from spike to effect, 
 Frameworks let feedback act in the same step, or one step later over two layers; hardware cannot. `--approximate delays`
 gives the feedback the shortest delay there is, which changes the result; more delay in the network does not.""",
     "M233": """\
-A projection needs a longer delay than the chip has. Besides its own delay a path that runs beside a longer one waits for
-it: the ticks that layers take on the chip count, too.""",
+A projection needs a longer delay than the chip has. Besides its own delay a path that runs beside a longer one waits
+for it: the ticks that layers take on the chip count, too.""",
     "M240": """\
 A population's neurons do what the chip's cannot: reset by subtraction, several spikes in a tick, a lower bound of the
 voltage, emitting values. Where a replacement exists the help names it: `--approximate reset` makes it, and the report

