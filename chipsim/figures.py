@@ -13,6 +13,11 @@ def significant(value: float, digits: int = 3) -> str:
     return text.replace(",", " ")
 
 
+def exact(value: int) -> str:
+    """A whole number, its digits in groups of three: "12 345"."""
+    return f"{value:,}".replace(",", " ")
+
+
 def si(value: float | None, unit: str, digits: int = 3) -> str:
     """`value` in SI with a prefix: si(9.4e-7, "J") -> "940 nJ". None is "-"."""
     if value is None:

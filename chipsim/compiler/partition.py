@@ -15,6 +15,7 @@ from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.packing import axon_bits
 from chipsim.errors import Diagnostic, FitError
+from chipsim.figures import exact
 
 RESOURCES = ("neurons", "axons_in", "axons_out", "synapse_bits", "neuron_configs")
 UNIT = {"neurons": "neurons", "axons_in": "input axons", "axons_out": "output axons",
@@ -156,8 +157,8 @@ def _cut(draft: Draft, demand: Demand, i: int, cap: dict, misfits: list) -> list
 
 def _misfit(draft: Draft, i: int, what: str, resource: str, need: int, have: int) -> Diagnostic:
     node = draft.nodes[i]
-    return Diagnostic("M201", f"population `{node.name}` does not fit on {draft.chip.name}: {what} {need:,} "
-                      f"{UNIT[resource]}, a core has {have:,} ({need / have:.1f} times as many)".replace(",", " "),
+    return Diagnostic("M201", f"population `{node.name}` does not fit on {draft.chip.name}: {what} {exact(need)} "
+                      f"{UNIT[resource]}, a core has {exact(have)} ({need / have:.1f} times as many)",
                       file=node.population.origin, help=REMEDY[resource])
 
 
@@ -224,7 +225,7 @@ def _too_many(draft: Draft, demand: Demand, cores: list, cap: dict) -> list[Diag
         total = demand.of(whole, binding)
         rows.append((len(own), Diagnostic(
             "M202", f"population `{node.name}` takes {len(own)} cores of {draft.chip.name}, bound by {UNIT[binding]} "
-            f"({total:,} needed, {cap[binding]:,} per core)".replace(",", " "), file=node.population.origin,
+            f"({exact(total)} needed, {exact(cap[binding])} per core)", file=node.population.origin,
             help=REMEDY[binding])))
     rows.sort(key=lambda r: -r[0])
     head = Diagnostic("M203", f"network `{draft.network.name}` needs {len(cores)} cores, {draft.chip.name} has "
