@@ -1,0 +1,146 @@
+"""The passes one by one, on cases that can be worked out on paper."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chipsim.chip import load_chip
+from chipsim.compiler import PASSES, compile
+from chipsim.compiler.packing import loihi_bits
+from chipsim.network import NetworkBuilder, load_network
+
+
+def chain(delays, extra=()):
+    """in -> a -> b -> c with these delays, and further (pre, post, delay)."""
+    net = NetworkBuilder("chain", dt=1e-3)
+    net.add_input("in", 1)
+    names = ["in", "a", "b", "c"]
+    for name in names[1:]:
+        net.add_population(name, 1, "integrate_fire")
+    for pre, post, delay in [*zip(names, names[1:], delays, strict=False), *extra]:
+        net.connect(pre, post, delay=delay)
+    return net.build(["c"])
+
+
+def ticks(layout):
+    """(pre, post) -> ticks on the chip, from the tables."""
+    sources = {int(s): p.name for p in layout.populations for s in layout.neurons_of(p.name)}
+    found = {}
+    for s, pre in sources.items():
+        for axon in layout.out_axon[layout.out_start[s] : layout.out_start[s + 1]]:
+            base = layout.core_start[layout.axon_core[axon]]
+            for g in range(layout.axon_start[axon], layout.axon_start[axon + 1]):
+                for slot in layout.target[layout.segment_start[g] : layout.segment_start[g + 1]]:
+                    found[pre, sources[int(base + slot)]] = int(layout.segment_delay[g])
+    return found
+
+
+@pytest.mark.parametrize("delays, extra, depths, on_chip", [
+    ((0, 0, 0), (), dict(a=1, b=2, c=3), {("in", "a"): 1, ("a", "b"): 1, ("b", "c"): 1}),
+    ((0, 2, 0), (), dict(a=1, b=0, c=1), {("in", "a"): 1, ("a", "b"): 1, ("b", "c"): 1}),
+    ((1, 1, 1), (), dict(a=0, b=0, c=0), {("in", "a"): 1, ("a", "b"): 1, ("b", "c"): 1}),
+    ((0, 0, 0), [("in", "c", 0)], dict(a=1, b=2, c=3), {("in", "c"): 3, ("b", "c"): 1}),
+    ((0, 0, 0), [("c", "a", 3)], dict(a=1, b=2, c=3), {("c", "a"): 1}),
+    ((0, 0, 0), [("a", "a", 1)], dict(a=1, b=2, c=3), {("a", "a"): 1}),
+])
+def test_depth_is_what_a_layer_lags_behind_and_short_cuts_wait_for_it(delays, extra, depths, on_chip):
+    layout = compile(chain(delays, extra), "loihi")
+    assert {p.name: p.depth for p in layout.populations if not p.is_input} == depths
+    assert ticks(layout).items() >= on_chip.items()
+
+
+def test_chip_without_time_keeps_the_networks_own_delays():
+    layout = compile(chain((0, 2, 0), [("in", "c", 0)]), "ideal")
+    assert {p.depth for p in layout.populations} == {0}
+    assert ticks(layout) == {("in", "a"): 0, ("a", "b"): 2, ("b", "c"): 0, ("in", "c"): 0}
+
+
+def weights_and_report(weights, v_threshold=1.0):
+    net = NetworkBuilder("hand", dt=1e-3)
+    net.add_input("in", len(weights))
+    net.add_population("n", 1, "integrate_fire", v_threshold=v_threshold)
+    net.connect("in", "n", weights=np.array([weights], float), name="w")
+    layout = compile(net.build(["n"]), "loihi")
+    return layout, {a["what"]: a for a in layout.approximations}
+
+
+def test_report_of_rounded_weights_has_the_noise_one_finds_on_paper():
+    """1 becomes 254, the largest mantissa of mixed sign; 127 and -63.5 go to even numbers, 128 and -64; 0.76 to 0."""
+    layout, report = weights_and_report([1.0, 0.5, -0.25, 0.003])
+    assert layout.weight.tolist() == [254, 128, -64, 0]
+    row = report["weights of `w`"]
+    power, noise = 254**2 + 127**2 + 63.5**2 + 0.762**2, 1.0 + 0.25 + 0.762**2
+    assert row["snr_dB"] == pytest.approx(10 * np.log10(power / noise), abs=1e-9)
+    assert (row["bits"], row["exponent"], row["zeroed"], row["saturated"]) == (8, 0, 0.25, 0.0)
+    assert layout.params["vth"].tolist() == [254 * 64]
+    assert report["thresholds of `n`"]["threshold_error"] == 0
+
+
+def test_weights_that_are_even_mantissas_are_exact():
+    layout, report = weights_and_report([1.0, 2 / 254, -128 / 254])
+    assert layout.weight.tolist() == [254, 2, -128]
+    assert report["weights of `w`"]["snr_dB"] == 300
+
+
+def test_large_threshold_limits_the_scale_and_its_rounding_is_reported():
+    layout, report = weights_and_report([1.0], v_threshold=300.3)
+    row = report["thresholds of `n`"]
+    scale = 2**21 / 300.3                                       # the membrane keeps two bits of headroom
+    assert row["scale"] == pytest.approx(scale)
+    assert layout.params["vth"].tolist() == [2**21]
+    assert layout.weight.tolist() == [2 * round(scale / 64 / 2)]
+
+
+@pytest.mark.parametrize("tau, model", [(0.02, "lif"), (0.0033, "lif"), (0.02, "cuba_lif")])
+def test_decays_are_registers_of_twelve_bits_and_the_error_is_reported(tau, model):
+    net = NetworkBuilder("decay", dt=1e-3)
+    net.add_input("in", 1)
+    times = dict(tau=tau) if model == "lif" else dict(tau_mem=tau, tau_syn=0.004)
+    net.add_population("n", 1, model, **times)
+    net.connect("in", "n")
+    layout = compile(net.build(["n"]), "loihi")
+    assert layout.params["dv"].tolist() == [round(4096 * 1e-3 / tau)]
+    kept = 0.25 if model == "cuba_lif" else 1.0                 # of a current; without one the chip's u forgets at once
+    assert layout.params["du"].tolist() == [4096 * kept - 1]
+    error = abs(round(4096e-3 / tau) / 4096 - 1e-3 / tau)
+    (row,) = [a for a in layout.approximations if a["what"] == "decays of `n`"]
+    assert float(row["size"].split()[2]) == pytest.approx(error, rel=0.06)
+
+
+def test_zero_weights_are_stored_in_dense_rows_only():
+    def stored(kind):
+        net = NetworkBuilder("zeros", dt=1e-3)
+        net.add_input("in", 3)
+        net.add_population("n", 2, "integrate_fire")
+        net.connect("in", "n", kind, weights=np.array([[1.0, 0, 0], [1.0, 0, 2.0]]))
+        return len(compile(net.build(["n"]), "loihi").target)
+
+    assert (stored("dense"), stored("sparse")) == (6, 3)
+
+
+@pytest.mark.parametrize("n, weight, delay, index, bits", [
+    (1, 8, 0, 0, 64), (6, 8, 0, 0, 64), (7, 8, 0, 0, 128), (64, 8, 0, 0, 576), (65, 8, 0, 0, 640),
+    (10, 8, 0, 10, 192), (64, 8, 6, 12, 1728), (10, 7, 0, 0, 128), (0, 8, 0, 0, 0)])
+def test_synapse_lists_are_packed_into_words_of_64_bits(n, weight, delay, index, bits):
+    assert int(loihi_bits(np.array([n]), weight, delay, index)[0]) == bits
+
+
+def test_passes_are_a_list_one_may_change_and_the_log_names_them():
+    seen = []
+
+    def watch(draft):
+        seen.append(len(draft.connections))
+        return draft
+
+    layout = compile(chain((0, 0, 0)), "loihi", passes=(*PASSES, watch))
+    assert seen == [3]
+    assert [row["pass"] for row in layout.log] == [p.__name__ for p in PASSES] + ["watch"]
+
+
+def test_compiling_twice_gives_the_same_layout(examples_dir):
+    network = load_network(examples_dir / "digits.nir", dialect="snntorch")
+    chip = load_chip("loihi", set=("core.neurons=16",))
+    one, two = compile(network, chip), compile(network, chip)
+    for name, value in vars(one).items():
+        if isinstance(value, np.ndarray):
+            assert np.array_equal(value, getattr(two, name)), name
