@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class Diagnostic:
     """One finding. Lines and columns count from 1; `width` is the number of characters to underline."""
 
-    code: str                       # E103 (chip files), N2xx (networks), M2xx (mapping), S3xx (stimulus), U4xx (usage)
+    code: str                       # E1xx chip files, N2xx networks, M2xx mapping, S3xx input, U4xx usage, R5xx reports
     message: str
     file: str = ""
     line: int = 0

@@ -25,7 +25,8 @@ COMMANDS = {
 
 EPILOG = """\
 exit codes:
-  0 ok · 1 failure inside · 2 wrong usage or input · 3 does not fit the chip · 130 interrupted
+  0 ok · 1 failure inside · 2 wrong usage or input · 3 does not fit the chip
+  4 a `--fail-if` rule holds · 130 interrupted
 
 examples:
   chipsim run examples/digits.nir --chip loihi --input examples/digits_test.h5 --samples 0:10

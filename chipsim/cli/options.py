@@ -4,7 +4,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chipsim.cli.output import Talk
 from chipsim.cli.parser import bound, names, real, whole
@@ -14,10 +14,13 @@ from chipsim.figures import si
 if TYPE_CHECKING:
     from chipsim.chip.spec import ChipSpec
     from chipsim.compiler.layout import Layout
+    from chipsim.engine.run import Run
     from chipsim.network.graph import Network
     from chipsim.report.report import Report
+    from chipsim.report.threshold import Threshold
 
 NETWORK_OPTIONS = ("dialect", "dt", "time_unit", "reset", "multispike", "v_min", "integrator")
+FORMS = ("text", "json", "csv", "html")
 LAYOUT_SUFFIX, RUN_SUFFIX = ".layout.h5", ".run.h5"
 
 
@@ -42,6 +45,24 @@ def add_network_options(parser: ArgumentParser) -> None:
     group.add_argument("--multispike", action=BooleanOptionalAction, default=None,
                        help="a neuron may emit several spikes in a step")
     group.add_argument("--v-min", metavar="X", type=bound, help="potentials stay above X: a number, none, or =-vth")
+
+
+def add_report_options(parser: Any) -> None:
+    """What `run` and `report` share about the report they show."""
+    parser.add_argument("--format", metavar="F", choices=FORMS, default="text",
+                        help=f"of the report: {', '.join(FORMS)} (default text)")
+    parser.add_argument("--costs", metavar="CHIP", help="price it at another chip's costs (a name or a chip file)")
+    parser.add_argument("--fail-if", metavar="RULE", action="append", default=[], dest="fail_if",
+                        help='exit code 4 if it holds, as "energy.per_inference > 10 uJ"; may repeat')
+
+
+def thresholds_from(args: Namespace) -> list[Threshold]:
+    """Read before the work begins, so that a misspelt rule costs nothing."""
+    if not args.fail_if:
+        return []
+    from chipsim.report.threshold import parse_threshold
+
+    return [parse_threshold(text) for text in args.fail_if]
 
 
 def existing(path: str, what: str) -> Path:
@@ -120,10 +141,18 @@ def stored_kind(file: Path) -> str | None:
     return kind_of(file)
 
 
-def render(report: Report, form: str) -> str:
+def render(form: str, report: Report, run: Run, costs: ChipSpec | None) -> str:
     from chipsim.report.formats import RENDERERS
 
-    return RENDERERS[form](report)
+    return RENDERERS[form](report, run, costs)
+
+
+def write(text: str, file: Path) -> None:
+    """Write a text file, whole or not at all."""
+    from chipsim.files import replacing
+
+    with replacing(file) as temporary:
+        temporary.write_text(text + "\n" * (not text.endswith("\n")), encoding="utf-8")
 
 
 def _stored(args: Namespace, file: Path) -> Layout:

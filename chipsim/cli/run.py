@@ -10,20 +10,23 @@ from chipsim.cli.options import (
     RUN_SUFFIX,
     add_chip_options,
     add_network_options,
+    add_report_options,
     compiled,
     existing,
     render,
     stem,
+    thresholds_from,
     writable,
+    write,
 )
 from chipsim.cli.output import Talk, show
-from chipsim.cli.parser import span, whole
+from chipsim.cli.parser import names, span, whole
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.figures import count, si
 
 USAGE = "NETWORK|LAYOUT --chip CHIP --input FILE [options]"
 EXAMPLES = """\
-  chipsim run examples/digits.nir --chip loihi --nir-dialect snntorch --input examples/digits_test.h5
+  chipsim run examples/digits.nir --chip loihi --nir-dialect snntorch --input examples/digits_test.h5 --html digits.html
   chipsim run digits.layout.h5 --input examples/digits_test.h5 --samples 0:10 --format json
   chipsim run examples/digits.nir --chip ideal --nir-dialect snntorch --input examples/digits_test.h5 --no-save
 """
@@ -43,15 +46,16 @@ def add_options(parser: ArgumentParser) -> None:
                        help="none, analytic, or exact (the default: every packet, every hop)")
     group.add_argument("--engine", metavar="NAME", choices=("compiled", "reference"), default="compiled",
                        help="compiled (the default), or reference (slow, the definition)")
+    group.add_argument("--record", metavar="WHAT,...", type=names,
+                       help="spikes to keep: outputs (default), all (default with --html), populations")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
     group.add_argument("--threads", metavar="N", type=whole(1), default=1,
                        help="same results with any number (default 1)")
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", metavar="FILE", help=f"store the run here (default NETWORK{RUN_SUFFIX})")
     group.add_argument("--no-save", action="store_true", help="do not store the run")
-    group.add_argument("--format", metavar="F", choices=("text", "json", "csv"), default="text",
-                       help="of the report: text, json or csv")
-    group.add_argument("--costs", metavar="CHIP", help="price the run at another chip's costs")
+    group.add_argument("--html", metavar="FILE", help="write the report as one page for a browser, too")
+    add_report_options(group)
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
 
 
@@ -63,6 +67,7 @@ def run(args: Namespace) -> int:
                                     help="a network that spikes by itself runs with `--ticks N` alone"))
     network = existing(args.network, "network")
     spikes = existing(args.input, "input") if args.input else None
+    page, thresholds = writable(args.html) if args.html else None, thresholds_from(args)
     target = None if args.no_save else writable(args.output or f"{stem(network)}{RUN_SUFFIX}")
 
     from chipsim.chip import load_chip
@@ -80,16 +85,25 @@ def run(args: Namespace) -> int:
     began = perf_counter()
     with talk.progress("simulating", "ticks") as progress:
         result = simulate(layout, stimulus, ticks=args.ticks, timing=args.timing, engine=args.engine, seed=args.seed,
-                          samples=args.samples, threads=args.threads, progress=progress)
+                          samples=args.samples, threads=args.threads, progress=progress,
+                          record=args.record or (("all",) if page else ("outputs",)))
     wall = perf_counter() - began
     sops = int(result.counts[:, [A[s] for s in SYNOPS]].sum())
     talk.line("simulated", f"{count(result.ticks, 'ticks')}   {si(wall, 's')}   "
                            f"({count(result.ticks / wall)} ticks/s, {si(sops / wall, 'SOP/s')})")
+    result.meta.update(command=shlex.join(["chipsim", "run", *args.argv]), chipsim=chipsim.__version__)
     if target is not None:
         from chipsim.engine.run_file import save_run
 
-        result.meta.update(command=shlex.join(["chipsim", "run", *args.argv]), chipsim=chipsim.__version__)
         save_run(result, target)
         talk.line("saved", f"{target}")
-    show(render(report(result, costs), args.format))
+    account = report(result, costs)
+    if page is not None:
+        write(render("html", account, result, costs), page)
+        talk.line("saved", f"{page}")
+    show(render(args.format, account, result, costs))
+    if thresholds:
+        from chipsim.report.threshold import check
+
+        check(account, thresholds)
     return 0

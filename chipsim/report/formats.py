@@ -1,4 +1,4 @@
-"""The report for programs: JSON (schema in docs/reference/report-json.md) and CSV."""
+"""The report in every form: text, JSON (schema in docs/reference/report-json.md), CSV, HTML."""
 from __future__ import annotations
 
 import csv
@@ -6,6 +6,8 @@ import io
 import json
 from collections.abc import Callable
 
+from chipsim.chip.spec import ChipSpec
+from chipsim.engine.run import Run
 from chipsim.report.report import Report
 
 CSV_COLUMNS = ("component", "action", "count", "each_J", "energy_J", "share", "per_sop_J")
@@ -33,4 +35,14 @@ def _per(joule: float, whole: float) -> tuple[float | str]:
     return (joule / whole if whole else "",)
 
 
-RENDERERS: dict[str, Callable[[Report], str]] = {"text": str, "json": to_json, "csv": to_csv}
+def _html(report: Report, run: Run, costs: ChipSpec | None) -> str:
+    from chipsim.report.page import to_html
+
+    return to_html(run, report, costs)
+
+
+# Each takes the report, its run, and the chip that priced it (None: the run's own).
+RENDERERS: dict[str, Callable[[Report, Run, ChipSpec | None], str]] = {
+    "text": lambda r, run, costs: str(r), "json": lambda r, run, costs: to_json(r),
+    "csv": lambda r, run, costs: to_csv(r), "html": _html,
+}

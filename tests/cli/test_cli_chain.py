@@ -97,6 +97,31 @@ def test_both_engines_give_one_report(here, capsys):
     assert run_json(capsys, *common) == run_json(capsys, *common, "--engine", "reference")
 
 
+def test_the_page_comes_with_the_run_or_from_the_stored_one(here, capsys):
+    common = (*DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:3", "--quiet")
+    assert main(["run", *common, "--html", "a.html", "-o", "a.run.h5", "--format", "csv"]) == 0
+    assert main(["report", "a.run.h5", "--format", "html", "-o", "b.html"]) == 0
+    assert main(["report", "a.run.h5", "--format", "html"]) == 0
+    pages = [(here / name).read_text("utf-8") for name in ("a.html", "b.html")]
+    assert pages[0] == pages[1] and capsys.readouterr().out.endswith(pages[0])
+    assert "lif1: 96 units" in pages[0] and "chipsim run " in pages[0]
+    assert main(["run", *common, "--html", "c.html", "--record", "lif2", "--no-save"]) == 0
+    assert "Not recorded: input, lif1" in (here / "c.html").read_text("utf-8")
+
+
+def test_thresholds_decide_the_exit_code_after_the_report_is_told(here, capsys):
+    common = ["run", *DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:3", "--quiet"]
+    assert main([*common, "--fail-if", "inference.accuracy < 10 %"]) == 0
+    capsys.readouterr()
+    assert main([*common, "--fail-if", "energy.per_inference > 1 nJ", "--fail-if", "ticks > 1"]) == 4
+    out, err = capsys.readouterr()
+    assert out.startswith("digits → loihi") and err.count("error[R501]") == 2
+    assert main(["report", "digits.run.h5", "--fail-if", "latency.tick.mean > 1 ps"]) == 4
+    (here / "digits.run.h5").unlink()
+    assert main([*common, "--fail-if", "energy"]) == 2
+    assert list(here.iterdir()) == []                 # a misspelt rule is told before the work
+
+
 def test_the_four_verbs_from_python_and_their_notebook_views(here):
     import chipsim
     from chipsim.report.html import layout_html, network_html, run_html
