@@ -56,13 +56,24 @@ def run(args: Namespace) -> int:
                                     help=closest(code, codes, "") or "`chipsim explain` lists all codes"))
     from chipsim.report.text import wrapped
 
-    show("\n".join([code, *wrapped([" ".join(codes[code].split())], 0)]))
+    sentences, lines = "", [code]
+    for line in [*codes[code].splitlines(), "    "]:
+        if not line.startswith("    "):                        # indented lines are examples, and stay as they are
+            sentences += f"{line} "
+            continue
+        lines += [*wrapped([" ".join(sentences.split())], 0), *([line] if line.strip() else [])]
+        sentences = ""
+    show("\n".join(lines))
     return 0
 
 
 def all_codes() -> dict[str, str]:
     """Codes of the command line, and of every room that has a table `CODES`."""
+<<<<<<< HEAD
     rooms = ("chipsim.chip", "chipsim.network", "chipsim.models", "chipsim.compiler", "chipsim.engine",
+=======
+    rooms = ("chipsim.chip", "chipsim.network", "chipsim.compiler.codes", "chipsim.engine",
+>>>>>>> 7fe19fa (The report as one HTML page; thresholds for continuous integration; every code explained)
              "chipsim.report.threshold")
     return CODES | {c: t for room in rooms for c, t in getattr(import_module(room), "CODES", {}).items()}
 

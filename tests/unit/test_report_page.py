@@ -122,7 +122,8 @@ def test_numbers_have_a_unit_and_at_most_four_digits(page):
 
 
 @pytest.mark.parametrize("changes", [
-    dict(), dict(layout_name="<script>x</script>"), dict(samples=None), dict(counts=np.zeros((4, len(ACTIONS)), np.int64)),
+    dict(), dict(layout_name="<script>x</script>"), dict(samples=None),
+    dict(counts=np.zeros((4, len(ACTIONS)), np.int64)),
     dict(populations=()), dict(spikes={"out": (np.array([0, 3]), np.array([2, 9], np.int32))}),
 ], ids=["plain", "hostile name", "no samples", "nothing done", "no populations", "recorded"])
 @pytest.mark.parametrize("timing", ["exact", "none"])
@@ -143,8 +144,8 @@ def test_a_long_run_on_many_cores_stays_small():
     base = paper.run()
     zeros = np.zeros(cores, np.int64)
     run = replace(
-        base, ticks=ticks, counts=rng.integers(0, 900, (ticks, len(ACTIONS))), tick_ps=rng.integers(10**6, 10**7, ticks),
-        barrier_ps=np.full(ticks, 10**5), tick_limit=(rng.integers(1, 3, ticks) << 24 | rng.integers(0, cores, ticks)),
+        base, ticks=ticks, counts=rng.integers(0, 900, (ticks, len(ACTIONS))),
+        tick_ps=rng.integers(10**6, 10**7, ticks), barrier_ps=np.full(ticks, 10**5), tick_limit=(rng.integers(1, 3, ticks) << 24 | rng.integers(0, cores, ticks)),
         cores=np.arange(cores, dtype=np.int32), core_counts=rng.integers(0, 10**9, (cores, len(ACTIONS))),
         soma_ps=zeros + 10**9, synapse_ps=zeros + 10**8, stall_ps=zeros, samples=None,
         usage=dict(neurons=zeros + 1000, synapse_bits=zeros + 10**6), limits=dict(neurons=1024, synapse_bits=2**20),
@@ -164,7 +165,8 @@ def test_energy_of_cores_and_host_and_chip_adds_up_to_the_report(run):
     assert (by_core > 0).all()
     r = report(run)
     host = run.counts.sum(axis=0) - run.core_counts.sum(axis=0)
-    of_host = sum(host[ACTIONS.index(a)] * getattr(chip.fabric.channels, a[4:]).energy for a in ACTIONS if a.startswith("hop"))
+    of_host = sum(host[i] * getattr(chip.fabric.channels, a[4:]).energy
+                  for i, a in enumerate(ACTIONS) if a.startswith("hop"))
     of_host += host[ACTIONS.index("host_spike")] * chip.costs.host_spike.energy
     barriers = run.ticks * chip.costs.barrier.energy
     assert by_core.sum() + of_host + barriers == pytest.approx(r.energy.dynamic_J)
