@@ -69,11 +69,7 @@ def run(args: Namespace) -> int:
 
 def all_codes() -> dict[str, str]:
     """Codes of the command line, and of every room that has a table `CODES`."""
-<<<<<<< HEAD
     rooms = ("chipsim.chip", "chipsim.network", "chipsim.models", "chipsim.compiler", "chipsim.engine",
-=======
-    rooms = ("chipsim.chip", "chipsim.network", "chipsim.compiler.codes", "chipsim.engine",
->>>>>>> 7fe19fa (The report as one HTML page; thresholds for continuous integration; every code explained)
              "chipsim.report.threshold")
     return CODES | {c: t for room in rooms for c, t in getattr(import_module(room), "CODES", {}).items()}
 
