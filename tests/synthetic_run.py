@@ -33,7 +33,7 @@ def chip(name: str = "paper", factor: float = 1.0) -> ChipSpec:
 def run(timing: str = "exact", labelled: bool = True, **changes: object) -> Run:
     """Four ticks on cores 0 and 17; all counts fall in tick 1 except what happens every tick."""
     counts = np.zeros((4, len(ACTIONS)), np.int64)
-    counts[1] = [COUNTS[a] for a in ACTIONS]
+    counts[1] = [COUNTS.get(a, 0) for a in ACTIONS]
     timed = timing != "none"
     latency = np.zeros(N_BINS, np.int64)
     for ps, n in ((5_000, 90), (20_000, 9), (80_000, 1)):

@@ -50,7 +50,7 @@ def _holds(shape: Shape) -> str:
         return text
     default = "null" if shape.default is None else shape.default
     if isinstance(default, tuple):
-        default = f"[{', '.join(default)}]"
+        default = f"[{', '.join(map(str, default))}]"
     return text + (f"; default `{default}`" if default not in ("", {}) else "; may be left out")
 
 

@@ -33,10 +33,10 @@ def broken(chip: ChipSpec, *, partial: bool = False) -> list[Misfit]:
 
 def cores_have_places(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
-    places = f.width * f.height * f.cores_per_router
+    places = f.n_places * f.cores_per_router
     if f.n_cores and f.n_cores > places:
         yield Misfit("fabric.n_cores",
-                     f"mesh too small for its cores: {f.n_cores} cores, but {f.width}x{f.height} routers with "
+                     f"mesh too small for its cores: {f.n_cores} cores, but {f.n_places} routers with "
                      f"{f.cores_per_router} each have places for {places}",
                      "enlarge `width`, `height` or `cores_per_router`, or leave `n_cores` out")
 
@@ -44,10 +44,48 @@ def cores_have_places(chip: ChipSpec) -> Iterator[Misfit]:
 def host_is_on_the_mesh(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
     x, y = f.io.router
-    if not (0 <= x < f.width and 0 <= y < f.height):
+    if f.topology in ("tree", "custom"):
+        if not 0 <= x < f.n_routers:
+            yield Misfit("fabric.io.router", f"the host's port is at router {x}, of {f.n_routers}",
+                         f"routers go from 0 to {f.n_routers - 1}")
+    elif not (0 <= x < f.width and 0 <= y < f.height):
         yield Misfit("fabric.io.router",
                      f"the host's port is at router [{x}, {y}], outside the {f.width}x{f.height} mesh",
                      f"columns go from 0 to {f.width - 1}, rows from 0 to {f.height - 1}")
+
+
+CLASSES = {"mesh": ("east_west", "north_south"), "torus": ("east_west", "north_south"),
+           "hex_torus": ("east_west", "north_south", "diagonal"), "tree": ("tree",), "custom": ("east_west",)}
+ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even"), "torus": ("xy", "yx"),
+            "hex_torus": ("xy",), "tree": ("shortest",), "custom": ("shortest",)}
+
+
+def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
+    f = chip.fabric
+    needed = CLASSES[f.topology] + (("interchip",) if f.chips != (1, 1) else ())
+    for name in needed:
+        if getattr(f.channels, name) is None:
+            yield Misfit("fabric.channels", f"a {f.topology} has channels of class `{name}`, which are not described",
+                         f"write `{name}: {{latency: ..., cycle: ..., credit: ..., slots: ..., energy: ...}}`")
+    if f.routing not in ROUTINGS[f.topology]:
+        yield Misfit("fabric.routing", f"routing `{f.routing}` does not exist on a {f.topology}",
+                     "use " + " or ".join(ROUTINGS[f.topology]))
+    if f.topology == "custom" and f.routers is None:
+        yield Misfit("fabric.topology", "a custom topology needs the number of its routers", "write `routers: 12`")
+    if f.topology == "custom" and f.routers is not None:
+        for link in f.links:
+            a, _, b = link.partition("-")
+            if not (a.isdigit() and b.isdigit()) or max(int(a), int(b)) >= f.routers or int(a) == int(b):
+                yield Misfit("fabric.links", f"link `{link}` does not join two of the {f.routers} routers",
+                             f"write two different routers from 0 to {f.routers - 1}, as in `0-1`")
+    if f.topology in ("tree", "custom") and (f.width, f.height, f.chips) != (1, 1, (1, 1)):
+        yield Misfit("fabric.width", f"a {f.topology} has no width, height or chips", "leave them at 1")
+    if f.clock is not None and f.topology == "torus" and f.clock.vcs < 2:
+        yield Misfit("fabric.clock.vcs", "a torus with one virtual channel deadlocks: its rings need two classes",
+                     "use 2 or more")
+    if f.clock is not None and (f.cast != "unicast" or f.routing in ROUTINGS["mesh"][2:]):
+        yield Misfit("fabric.clock", f"clocked routers do {f.cast} casts and routing `{f.routing}` not",
+                     "use unicast and dimension order, or leave `clock` out")
 
 
 def least_is_not_above_most(chip: ChipSpec) -> Iterator[Misfit]:
@@ -113,6 +151,6 @@ def packed_weights_have_bits(chip: ChipSpec) -> Iterator[Misfit]:
                      "say how wide a stored weight is, or use `packing: none`")
 
 
-RULES = (cores_have_places, host_is_on_the_mesh, least_is_not_above_most, exponents_are_in_order,
+RULES = (topology_has_what_it_needs, cores_have_places, host_is_on_the_mesh, least_is_not_above_most, exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, packed_weights_have_bits)

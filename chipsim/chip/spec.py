@@ -46,37 +46,80 @@ class Channel(Part):
 
 
 class Channels(Part):
-    """Channels of the mesh by class."""
+    """Channels of the fabric by class; a topology needs those it has."""
 
     inject: Channel = Field(description="core to router")
     eject: Channel = Field(description="router to core; `slots` is the core's input FIFO")
-    east_west: Channel = Field(description="between routers of a row")
-    north_south: Channel = Field(description="between routers of a column")
+    east_west: Channel | None = Field(None, description="between routers of a row; all links of a custom topology")
+    north_south: Channel | None = Field(None, description="between routers of a column")
+    diagonal: Channel | None = Field(None, description="the third direction of a hexagonal torus")
+    tree: Channel | None = Field(None, description="between the levels of a tree")
+    interchip: Channel | None = Field(None, description="between routers of different chips")
 
 
 class Io(Part):
     """Where the host's spikes enter: a port of its own on one router."""
 
     router: tuple[Annotated[int, count("routers", ge=0, doc="column or row")], int] = Field(
-        description="column and row of the router with the host's port, from [0, 0]")
+        description="column and row of the router with the host's port, from [0, 0]; tree, custom: its number and 0")
+
+
+class Clock(Part):
+    """Routers that work in step: input-queued, with virtual channels and iSLIP allocators.
+
+    `latency` of a channel is then its length in time, rounded up to whole cycles, and `slots` the flits each of its
+    virtual channels holds.
+    """
+
+    period: float = quantity("s", gt=0, doc="one cycle")
+    vcs: int = count("channels", ge=1, le=8, default=1, doc="virtual channels of every input")
+    routing_delay: int = count("cycles", ge=0, le=1, default=0, doc="cycles of route computation; 0: looked ahead")
+    credit_delay: int = count("cycles", ge=0, le=16, default=1, doc="cycles from a credit's arrival to its use")
 
 
 class Fabric(Part):
     """Routers, the channels between them, and the cores on them."""
 
-    topology: Literal["mesh"] = Field(description="how routers are joined")
-    width: int = count("routers", ge=1, doc="routers in a row")
-    height: int = count("routers", ge=1, doc="routers in a column")
+    topology: Literal["mesh", "torus", "hex_torus", "tree", "custom"] = Field(description="how routers are joined")
+    width: int = count("routers", ge=1, doc="routers in a row of a chip; 1 for tree and custom")
+    height: int = count("routers", ge=1, doc="routers in a column of a chip; 1 for tree and custom")
+    chips: tuple[Annotated[int, count("chips", ge=1, doc="chips in a row or column")], int] = Field(
+        (1, 1), description="chips in a row and a column of the system; links between them are of class `interchip`")
     cores_per_router: int = count("cores", ge=1, doc="cores on each router")
     n_cores: int | None = count("cores", ge=1, default=None,
                                 doc="cores in all, where the last routers have fewer; null: every place is taken")
-    routing: Literal["xy", "yx"] = Field("xy", description="dimension order: along the row or the column first")
-    cast: Literal["unicast"] = Field("unicast", description="unicast: one packet per target core")
-    arbitration: Literal["fcfs"] = Field(
-        "fcfs", description="fcfs: first come, first served; ties in port order after the last winner")
+    arity: int = count("children", ge=2, default=4, doc="tree: children of a router")
+    levels: int = count("levels", ge=1, default=2, doc="tree: levels below the root; cores sit on the last")
+    routers: int | None = count("routers", ge=1, default=None, doc="custom: number of routers")
+    links: tuple[str, ...] = Field((), description="custom: two-way links, each written `3-4` for routers 3 and 4")
+    routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "shortest"] = Field(
+        "xy", description="dimension order, a turn model (adaptive, on a mesh), or fewest hops (tree, custom)")
+    cast: Literal["unicast", "multicast"] = Field(
+        "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")
+    arbitration: Literal["fcfs", "round_robin", "oldest"] = Field(
+        "fcfs", description="clockless: who goes first at an output; equal claims in port order after the last winner")
     packet_bits: int = count("bit", ge=1, default=32, doc="length of a spike packet, one flit")
+    clock: Clock | None = Field(None, description="clocked routers; null: handshakes, no clock")
     channels: Channels
     io: Io
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Routers joined by each link of a custom topology; ValueError where one is not written `3-4`."""
+        return tuple((int(a), int(b)) for a, _, b in (link.partition("-") for link in self.links))
+
+    @property
+    def n_routers(self) -> int:
+        """Routers of the whole system."""
+        if self.topology == "tree":
+            return (self.arity ** (self.levels + 1) - 1) // (self.arity - 1)
+        return (self.routers or 0) if self.topology == "custom" else \
+            self.width * self.height * self.chips[0] * self.chips[1]
+
+    @property
+    def n_places(self) -> int:
+        """Routers that have cores: the leaves of a tree, else all."""
+        return self.arity**self.levels if self.topology == "tree" else self.n_routers
 
 
 class SynapseMemory(Part):
@@ -218,11 +261,13 @@ class ChipSpec(Part):
 
     @property
     def n_routers(self) -> int:
-        return self.fabric.width * self.fabric.height
+        """Routers of the whole system."""
+        return self.fabric.n_routers
 
     @property
     def n_cores(self) -> int:
-        return self.fabric.n_cores or self.n_routers * self.fabric.cores_per_router
+        """Cores of the whole system."""
+        return self.fabric.n_cores or self.fabric.n_places * self.fabric.cores_per_router
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: plain SI numbers, provenance beside them. `ChipSpec.from_dict` gives back an equal chip."""

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from chipsim.engine.fabric import Fabric, analytic
+from chipsim.engine.analytic import analytic
+from chipsim.engine.fabric import Fabric
 from chipsim.engine.function import Function
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
 from chipsim.engine.plan import Plan
@@ -99,7 +100,8 @@ class CompiledEngine:
             event_payload=payload,
             probes=[np.concatenate([c[4][i] for c in self.chunks]) for i in range(len(self.recording.probes))],
             tick_ps=joined(2), tick_limit=joined(3), soma_ps=self.soma_ps, synapse_ps=self.synapse_ps,
-            stall_ps=self.stall_ps, latency=self.latency, slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
+            stall_ps=self.stall_ps, latency=self.latency,
+            link_packets=sum(f.loads() for f in self.fabrics) if self.fabrics else None, slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
             packets=columns(self.packets) if self.packets else None)
 
 

@@ -26,9 +26,11 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
     parts["barrier"] = plan.barrier_ps
     endpoint = plan.endpoint[packets["source"]] if len(packets["source"]) else np.zeros(0, np.int32)
     target = layout.axon_core[packets["axon"]] if len(endpoint) else endpoint
+    _, once = np.unique(np.stack([endpoint, packets["entered_ps"]]), axis=1, return_index=True)   # a multicast packet counts once
+    stalls = np.zeros(len(endpoint), np.int64)
+    stalls[once] = (packets["entered_ps"] - packets["made_ps"])[once]
     if code == LIMIT_SOMA:
-        own = np.flatnonzero(endpoint == end)
-        parts["stall"] = int((packets["entered_ps"][own] - packets["made_ps"][own]).sum())
+        parts["stall"] = int(stalls[endpoint == end].sum())
         parts["soma"] = length_ps - parts["stall"]
     elif length_ps:
         there = np.flatnonzero(target == end)
@@ -42,16 +44,20 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
             flight += fabric.latency[channel[0]]
         parts["flight"] = int(flight)
         parts["blocking"] = int(packets["arrived_ps"][p] - packets["entered_ps"][p]) - parts["flight"]
-        before = np.flatnonzero((endpoint == endpoint[p]) & (packets["entered_ps"] <= packets["entered_ps"][p]))
-        parts["stall"] = int((packets["entered_ps"][before] - packets["made_ps"][before]).sum())
+        before = (endpoint == endpoint[p]) & (packets["entered_ps"] <= packets["entered_ps"][p])
+        parts["stall"] = int(stalls[before].sum())
         parts["soma"] = int(packets["entered_ps"][p]) - parts["stall"]
     host = end == layout.n_cores
     result = dict(limit=LIMITS[code], core=-1 if host else int(layout.cores[end]), host=host,
                   router=int(fabric.router[end]), length_ps=int(length_ps + plan.barrier_ps), parts_ps=parts)
     if len(endpoint):
-        flits = np.bincount(fabric.inject[endpoint], minlength=fabric.n_channels)
-        flits += np.bincount(fabric.eject[target], minlength=fabric.n_channels)
-        for channel, _ in walk(fabric, endpoint, target):
-            flits += np.bincount(channel, minlength=fabric.n_channels)
-        result |= dict(busiest_channel=int(flits.argmax()), busiest_flits=int(flits.max()), packets=len(endpoint))
+        number = np.zeros(len(endpoint), np.int64)
+        number[once] = 1
+        packet = np.cumsum(number) if plan.trees is not None else np.arange(len(endpoint))
+        crossed = [(np.arange(len(endpoint)), fabric.inject[endpoint]), (np.arange(len(endpoint)), fabric.eject[target])]
+        crossed += [(moving, channel) for channel, moving in walk(fabric, endpoint, target)]
+        rows, channels = (np.concatenate(a) for a in zip(*crossed, strict=True))
+        pairs = np.unique(packet[rows] * fabric.n_channels + channels)
+        flits = np.bincount(pairs % fabric.n_channels, minlength=fabric.n_channels)
+        result |= dict(busiest_channel=int(flits.argmax()), busiest_flits=int(flits.max()), packets=len(np.unique(packet)))
     return result

@@ -41,6 +41,7 @@ class Outcome:
     synapse_ps: np.ndarray               # int64[C]
     stall_ps: np.ndarray                 # int64[C+1]
     latency: np.ndarray                  # int64[N_BINS]
+    link_packets: np.ndarray | None = None   # int64[K] flits sent over each channel; None unless timing is exact
     slowest_tick: int = -1
     slowest_packets: dict[str, np.ndarray] = field(default_factory=dict)   # PACKET_FIELDS of that tick
     packets: dict[str, np.ndarray] | None = None

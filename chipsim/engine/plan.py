@@ -9,14 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.compiler.layout import Layout
-from chipsim.engine.run import ACTIONS, A
-from chipsim.engine.topology import INJECT, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
+from chipsim.engine.multicast import Trees, build_trees
+from chipsim.engine.run import ACTIONS, HOPS, A
+from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, grid, picoseconds, plan_fabric, walk
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """
+    trees         multicast trees of the sources, or None where every target core gets a packet of its own
+    arbitration   policy of a clockless fabric; columns: routers in a row
     endpoint      int32[S]            core index of each neuron; C (the host port) for input lines
+    axon_core     int32[A]            core index of each in-axon
     per_spike     int32[S, ACTIONS]   actions that follow from one spike of a source, whatever the tick
     axon_synops   int64[A]            stored synapses of an in-axon
     service_ps    int64[A]            time the synapse server takes for a packet of that in-axon
@@ -25,7 +29,11 @@ class Plan:
 
     layout: Layout
     fabric: FabricPlan
+    trees: Trees | None
+    arbitration: str
+    columns: int
     endpoint: np.ndarray
+    axon_core: np.ndarray
     per_spike: np.ndarray
     axon_synops: np.ndarray
     service_ps: np.ndarray
@@ -59,9 +67,14 @@ def plan(layout: Layout) -> Plan:
         tiles = sorted(costs.barrier.tiles.items())
         in_use = len(np.unique(np.asarray(layout.cores) // chip.fabric.cores_per_router))
         barrier_ps = round(np.interp(in_use, [t for t, _ in tiles], [s * 1e12 for _, s in tiles]))
+    axon_core = np.asarray(layout.axon_core)
+    trees = None
+    if chip.fabric.cast == "multicast":
+        trees = build_trees(fabric, endpoint, np.asarray(layout.out_start), axon_core[layout.out_axon])
     return Plan(
-        layout=layout, fabric=fabric, endpoint=endpoint, axon_synops=axon_synops,
-        per_spike=_per_spike(layout, fabric, endpoint, axon_synops), service_ps=service_ps.astype(np.int64),
+        layout=layout, fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration, columns=grid(chip.fabric)[0],
+        endpoint=endpoint, axon_core=axon_core, axon_synops=axon_synops,
+        per_spike=_per_spike(layout, fabric, trees, endpoint, axon_synops), service_ps=service_ps.astype(np.int64),
         idle_ps=picoseconds(costs.neuron_idle.time), active_ps=picoseconds(costs.neuron_active.time),
         spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
         host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time))
@@ -76,20 +89,25 @@ def initial_state(layout: Layout) -> dict[str, np.ndarray]:
     return state
 
 
-def _per_spike(layout: Layout, fabric: FabricPlan, endpoint: np.ndarray, axon_synops: np.ndarray) -> np.ndarray:
+def _per_spike(layout: Layout, fabric: FabricPlan, trees: Trees | None, endpoint: np.ndarray,
+               axon_synops: np.ndarray) -> np.ndarray:
     counts = np.zeros((layout.n_sources, len(ACTIONS)), np.int32)
     source = np.repeat(np.arange(layout.n_sources), np.diff(layout.out_start))
     axon = layout.out_axon
+    targets = np.diff(layout.out_start)
+    packets = targets if trees is None else np.minimum(targets, 1)
     counts[: layout.n_neurons, A["spike"]] = 1
-    packets = np.diff(layout.out_start)
     counts[: layout.n_neurons, A["axon_out"]] = packets[: layout.n_neurons]
     counts[layout.n_neurons :, A["host_spike"]] = packets[layout.n_neurons :]
-    for name in ("axon_in", "hop_inject", "hop_eject"):
-        counts[:, A[name]] = packets
+    counts[:, A["axon_in"]] = targets
     np.add.at(counts, (source, A["synop_dense"] + layout.axon_format[axon].astype(np.int64)), axon_synops[axon])
     hop = A["hop_inject"]
+    if trees is not None:
+        counts[:, hop : hop + len(KINDS)] = trees.links(fabric, len(KINDS))
+        return counts
+    counts[:, A["hop_inject"]] = counts[:, A["hop_eject"]] = packets
     for channel, moving in walk(fabric, endpoint[source], layout.axon_core[axon]):
-        np.add.at(counts, (source[moving], hop + fabric.kind[channel].astype(np.int64) - INJECT), 1)
+        np.add.at(counts, (source[moving], hop + fabric.kind[channel].astype(np.int64)), 1)
     return counts
 
 
@@ -102,7 +120,7 @@ def spikes_to_counts(plan: Plan, source_spikes: np.ndarray) -> tuple[np.ndarray,
     layout = plan.layout
     core_counts = np.zeros((layout.n_cores + 1, len(ACTIONS)), np.int64)
     sent = plan.per_spike * source_spikes[:, None].astype(np.int64)
-    for name in ("spike", "axon_out", "host_spike", "hop_inject", "hop_eject", "hop_east_west", "hop_north_south"):
+    for name in ("spike", "axon_out", "host_spike", *HOPS):
         np.add.at(core_counts[:, A[name]], plan.endpoint, sent[:, A[name]])
     source = np.repeat(np.arange(layout.n_sources), np.diff(layout.out_start))
     packets = source_spikes[source]
@@ -110,6 +128,8 @@ def spikes_to_counts(plan: Plan, source_spikes: np.ndarray) -> tuple[np.ndarray,
     np.add.at(core_counts[:, A["axon_in"]], target, packets)
     np.add.at(core_counts, (target, A["synop_dense"] + layout.axon_format[layout.out_axon].astype(np.int64)),
               packets * plan.axon_synops[layout.out_axon])
+    if plan.trees is not None:
+        return core_counts[:-1], plan.trees.loads(plan.fabric, plan.endpoint, source_spikes)
     pair = plan.endpoint[source].astype(np.int64) * layout.n_cores + target
     pairs, inverse = np.unique(pair, return_inverse=True)
     flow = np.zeros(len(pairs), np.int64)

@@ -34,6 +34,7 @@ class ReferenceEngine:
         self.soma_ps, self.stall_ps = np.zeros(cores + 1, np.int64), np.zeros(cores + 1, np.int64)
         self.synapse_ps = np.zeros(cores, np.int64)
         self.latency = np.zeros(N_BINS, np.int64)
+        self.link_packets = np.zeros(plan.fabric.n_channels, np.int64)
         self.slowest: tuple[int, int, list] = (-1, -1, [])
         self.reset()
 
@@ -116,17 +117,21 @@ class ReferenceEngine:
         work = np.zeros(layout.n_cores, np.int64)
         for server in servers:
             for p in server.packets:
-                work[layout.axon_core[p.axon]] += plan.service_ps[p.axon]
+                for axon in p.axons:
+                    work[layout.axon_core[axon]] += plan.service_ps[axon]
         self.synapse_ps += work
         if self.timing == "analytic":
             return analytic_tick(plan, servers, work)
-        length, limit = Mesh(plan).run(servers)
+        mesh = Mesh(plan)
+        length, limit = mesh.run(servers)
+        self.link_packets += [out.flits for out in mesh.outputs]
         packets = [p for server in [servers[-1], *servers[:-1]] for p in server.packets]      # host port first
         for e, server in enumerate(servers):
             self.stall_ps[e] += sum(p.entered - p.made for p in server.packets)
-        for p in packets:
-            self.latency[bin_of(p.arrived - p.made)] += 1
-        records = [(self.tick, p.source, p.axon, p.made, p.entered, p.arrived, p.started, p.done) for p in packets]
+        records = [(self.tick, p.source, axon, p.made, p.entered, p.arrived[d], p.started[d], p.done[d])
+                   for p in packets for d, axon in enumerate(p.axons)]
+        for r in records:
+            self.latency[bin_of(r[5] - r[3])] += 1
         if length > self.slowest[0]:
             self.slowest = (length, self.tick, records)
         if self.recording.packets:
@@ -146,6 +151,7 @@ class ReferenceEngine:
             tick_ps=np.array([r["ps"] for r in self.ticks], np.int64),
             tick_limit=np.array([r["limit"] for r in self.ticks], np.int32),
             soma_ps=self.soma_ps, synapse_ps=self.synapse_ps, stall_ps=self.stall_ps, latency=self.latency,
+            link_packets=self.link_packets if self.timing == "exact" else None,
             slowest_tick=self.slowest[1], slowest_packets=as_columns(self.slowest[2]),
             packets=as_columns(self.packets) if self.recording.packets and self.timing == "exact" else None)
 

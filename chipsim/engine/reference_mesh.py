@@ -1,4 +1,4 @@
-"""Time within a tick, defined plainly: soma servers make packets, handshakes move them, synapse servers take them.
+"""Time within a tick, defined plainly: soma servers make packets, a mesh of handshakes moves them, synapse servers take them.
 
 `soma_work` says what each core's soma server does, `Mesh` what becomes of the packets; `analytic_tick` is the same
 tick without queues. The compiled twin is fabric.pyx.
@@ -8,24 +8,35 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chipsim.engine.outcome import LIMIT_LINK, LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE
-from chipsim.engine.plan import Plan
 from chipsim.engine.topology import EJECT, INJECT, LOCAL
+from chipsim.errors import Diagnostic, SimulationError
+
+if TYPE_CHECKING:
+    from chipsim.engine.plan import Plan
+
+POLICIES = ("fcfs", "round_robin", "oldest")
 
 
 @dataclass
 class Packet:
+    """One packet, and what becomes of it at each of its targets (one, unless the fabric is multicast)."""
+
     source: int
-    axon: int
+    axons: list[int]
     gap: int                    # soma time between the previous packet's entry and this one's making
     made: int = 0
     entered: int = 0            # into the injection FIFO
-    arrived: int = 0            # in the input FIFO of its core
-    started: int = 0
-    done: int = 0
+    arrived: list[int] = field(default_factory=list)        # in the input FIFO of the core, per axon
+    started: list[int] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.arrived, self.started, self.done = ([0] * len(self.axons) for _ in range(3))
 
 
 @dataclass
@@ -39,31 +50,34 @@ class Server:
 def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server]:
     """Per endpoint: visit the slots in order; a packet's gap is the soma time since the one before it."""
     layout = plan.layout
-    out = layout.out_start
     servers = [Server() for _ in range(layout.n_cores + 1)]
     fired = {s for s in sources if s < layout.n_neurons}
+
+    def packets(source: int) -> list[list[int]]:
+        axons = [int(a) for a in layout.out_axon[layout.out_start[source] : layout.out_start[source + 1]]]
+        return [axons] if plan.trees is not None and axons else [[a] for a in axons]
+
     for c in range(layout.n_cores):
         elapsed = 0
         for neuron in range(layout.core_start[c], layout.core_start[c + 1]):
             elapsed += plan.active_ps if active[neuron] else plan.idle_ps
             if neuron in fired:
                 elapsed += plan.spike_ps
-                for axon in layout.out_axon[out[neuron] : out[neuron + 1]]:
-                    servers[c].packets.append(Packet(neuron, int(axon), elapsed + plan.axon_out_ps))
+                for axons in packets(neuron):
+                    servers[c].packets.append(Packet(neuron, axons, elapsed + plan.axon_out_ps))
                     elapsed = 0
         servers[c].tail = elapsed
     for line in (s for s in sources if s >= layout.n_neurons):
-        for axon in layout.out_axon[out[line] : out[line + 1]]:
-            servers[-1].packets.append(Packet(line, int(axon), plan.host_ps))
+        servers[-1].packets += [Packet(line, axons, plan.host_ps) for axons in packets(line)]
     return servers
 
 
 def analytic_tick(plan: Plan, servers: list[Server], work: np.ndarray) -> tuple[int, int]:
-    """No queues: the busiest soma server, synapse server or channel bounds the tick (ties: this order, then index)."""
+    """No queues: the busiest soma server, synapse server or channel bounds the tick (ties: in this order, lowest index)."""
     load = np.zeros(plan.fabric.n_channels, np.int64)
     for e, server in enumerate(servers):
         for p in server.packets:
-            for k in route(plan, e, int(plan.layout.axon_core[p.axon])):
+            for k in {k for axon in p.axons for k in route(plan, e, int(plan.axon_core[axon]))}:
                 load[k] += plan.fabric.cycle[k]
     length, limit = 0, LIMIT_NONE << 24
     for code, busy in ((LIMIT_SOMA, [sum(p.gap for p in s.packets) + s.tail for s in servers]),
@@ -75,6 +89,7 @@ def analytic_tick(plan: Plan, servers: list[Server], work: np.ndarray) -> tuple[
 
 
 def next_channel(plan: Plan, router: int, core: int) -> int:
+    """The channel by which the table sends a packet for a core on from a router."""
     f = plan.fabric
     port = f.next_port[router, f.router[core]]
     return int(f.eject[core] if port == LOCAL else f.out_channel[router, port])
@@ -89,6 +104,16 @@ def route(plan: Plan, endpoint: int, core: int) -> list[int]:
 
 
 @dataclass
+class Flit:
+    """A packet, or a copy of it, in a FIFO."""
+
+    packet: Packet
+    node: int                                                # multicast: its place in the tree
+    arrival: int
+    wants: dict[int, int]                                    # outputs still to be taken -> tree node or -1 - delivery
+
+
+@dataclass
 class Output:
     """A channel with its sender's bookkeeping and the FIFO at its far end."""
 
@@ -96,34 +121,38 @@ class Output:
     last_port: int = -1                                      # winner of the last grant, for ties
     credits: list[int] = field(default_factory=list)         # times at which slots taken become usable again
     held: int = 0                                            # slots taken whose return is not yet known
-    queue: deque = field(default_factory=deque)              # (packet, arrival)
+    queue: deque = field(default_factory=deque)              # of Flit
     head_at: int = 0                                         # the head of the queue may request from here on
     busy_until: int = 0                                      # eject channels: the synapse server behind
+    flits: int = 0                                           # sent
 
 
 class Mesh:
     """Routers, FIFOs and arbiters of one tick, from a quiet start; handshakes, no clock.
 
     A flit may leave by an output when it is at the head of its FIFO and the FIFO's cycle since the last departure is
-    over (its request), the output's cycle is over, and a slot at the far end is free. Among the requests that stand at
-    that time the earliest wins; equal times go in port order after the last winner. All arrivals of a time stamp come
-    before all grants of it, and every latency is at least 1 ps, so no grant can see another of the same time.
+    over (its claim), the output's cycle is over, and a slot at the far end is free. Among the claims that stand at that time
+    the earliest wins (fcfs), the next port after the last winner (round_robin), or the packet made first (oldest); equal
+    ones go in port order after the last winner. All arrivals of a time stamp come before all grants of it, and every
+    latency is at least 1 ps, so no grant can see another of the same time.
+
+    Adaptive routing chooses on arrival, of the outputs it allows, the one with fewest slots taken (then the lowest
+    port). A multicast packet claims all outputs of its node at once, leaves by each when that one is granted, and frees
+    its slot with the last.
     """
 
     def __init__(self, plan: Plan):
         self.plan, self.fabric = plan, plan.fabric
         self.outputs = [Output() for _ in range(plan.fabric.n_channels)]
-        self.events: list[tuple[int, int, int]] = []          # (time, channel, index of the packet that arrives or -1)
-        self.packets: list[Packet] = []
-        n_ports = int(self.fabric.in_port.max()) + 1
-        n_routers = len(self.fabric.out_channel)
-        self.inputs: list[list[int]] = [[] for _ in range(n_routers)]
+        self.events: list[tuple[int, int, int]] = []          # (time, channel, index of the flit that arrives or -1)
+        self.flying: list[tuple[Packet, int]] = []
+        self.inputs: list[list[int]] = [[] for _ in range(plan.fabric.n_routers)]
         for k, r in enumerate(self.fabric.to_router):
             if r >= 0:
                 self.inputs[r].append(k)
-        self.n_ports = n_ports
 
     def run(self, servers: list[Server]) -> tuple[int, int]:
+        """Move everything; return the length of the tick in ps and what set it. SimulationError on a deadlock."""
         self.servers = servers
         self.sent = [0] * len(servers)                        # packets that have entered, per endpoint
         self.entry = [0] * len(servers)                       # when the last one did
@@ -132,12 +161,15 @@ class Mesh:
                 self.make(e, 0)
         while self.events:
             now = self.events[0][0]
-            touched = set()
+            touched: set[int] = set()
             while self.events and self.events[0][0] == now:
                 _, channel, index = heapq.heappop(self.events)
-                touched.add(channel if index < 0 else self.arrive(now, channel, self.packets[index]))
+                touched |= {channel} if index < 0 else self.arrive(now, channel, *self.flying[index])
             for channel in sorted(touched):
                 self.arbitrate(now, channel)
+        if waiting := [(k, out.queue[0].packet.source, next(iter(out.queue[0].wants)))
+                       for k, out in enumerate(self.outputs) if out.queue]:
+            raise deadlock(waiting)
         length, limit = 0, LIMIT_NONE << 24
         for e, server in enumerate(servers):
             if self.entry[e] + server.tail > length:
@@ -154,24 +186,40 @@ class Mesh:
         channel = int(self.fabric.inject[e])
         heapq.heappush(self.events, (max(packet.made, self.outputs[channel].free_at), channel, -1))
 
-    def arrive(self, now: int, channel: int, packet: Packet) -> int:
-        """A flit enters the FIFO behind `channel`; return the output it will ask for."""
+    def wants(self, now: int, channel: int, packet: Packet, node: int) -> dict[int, int]:
+        """Outputs a flit needs at the router behind `channel`, and where each leads."""
+        plan, f, router = self.plan, self.fabric, int(self.fabric.to_router[channel])
+        if plan.trees is not None:
+            branches = slice(plan.trees.node_start[node], plan.trees.node_start[node + 1])
+            return dict(zip(plan.trees.branch_channel[branches].tolist(), plan.trees.branch_child[branches].tolist(),
+                            strict=True))
+        core = int(plan.axon_core[packet.axons[0]])
+        if f.choices is None or f.router[core] == router:
+            return {next_channel(plan, router, core): -1}
+        home = router % plan.columns == f.router[plan.endpoint[packet.source]] % plan.columns
+        mask = int(f.choices[int(home), router, f.router[core]])
+        allowed = [int(f.out_channel[router, f.first_link + b]) for b in range(8) if mask >> b & 1]
+
+        def taken(k: int) -> int:
+            return self.outputs[k].held + sum(t > now for t in self.outputs[k].credits)
+
+        return {min(allowed, key=lambda k: (taken(k), allowed.index(k))): -1}
+
+    def arrive(self, now: int, channel: int, packet: Packet, node: int) -> set[int]:
+        """A flit enters the FIFO behind `channel`; return the outputs its head asks for."""
         fifo = self.outputs[channel]
         if not fifo.queue:
             fifo.head_at = max(fifo.head_at, now)
-        fifo.queue.append((packet, now))
-        head = fifo.queue[0][0]
-        return next_channel(self.plan, int(self.fabric.to_router[channel]), int(self.plan.layout.axon_core[head.axon]))
+        fifo.queue.append(Flit(packet, node, now, self.wants(now, channel, packet, node)))
+        return set(fifo.queue[0].wants)
 
-    def requests(self, channel: int) -> list[tuple[int, int, int]]:
-        """(time, port, input channel) of every head that wants this output."""
-        router = int(self.fabric.from_router[channel])
+    def claims(self, channel: int) -> list[tuple[int, int, int, int]]:
+        """(time, age, port, input channel) of every head that wants this output."""
         found = []
-        for k in self.inputs[router]:
-            if self.outputs[k].queue:
-                head = self.outputs[k].queue[0][0]
-                if next_channel(self.plan, router, int(self.plan.layout.axon_core[head.axon])) == channel:
-                    found.append((self.outputs[k].head_at, int(self.fabric.in_port[k]), k))
+        for k in self.inputs[int(self.fabric.from_router[channel])]:
+            fifo = self.outputs[k]
+            if fifo.queue and channel in fifo.queue[0].wants:
+                found.append((fifo.head_at, fifo.queue[0].packet.made, int(self.fabric.in_port[k]), k))
         return found
 
     def arbitrate(self, now: int, channel: int) -> None:
@@ -181,9 +229,9 @@ class Mesh:
             e = int(f.endpoint[channel])
             if self.sent[e] == len(self.servers[e].packets):
                 return
-            wanted = [(self.servers[e].packets[self.sent[e]].made, 0, -1)]
+            wanted = [(self.servers[e].packets[self.sent[e]].made, 0, 0, -1)]
         else:
-            wanted = self.requests(channel)
+            wanted = self.claims(channel)
         if not wanted:
             return
         ready = max(min(w[0] for w in wanted), out.free_at)
@@ -195,8 +243,9 @@ class Mesh:
             if out.credits:
                 heapq.heappush(self.events, (min(out.credits), channel, -1))
             return                                            # else the departure that frees a slot comes back here
-        waiting = [w for w in wanted if w[0] <= now]
-        _, port, source = min(waiting, key=lambda w: (w[0], (w[1] - out.last_port - 1) % self.n_ports))
+        rank = {"fcfs": lambda w: w[0], "round_robin": lambda w: 0, "oldest": lambda w: w[1]}[self.plan.arbitration]
+        _, _, port, source = min((w for w in wanted if w[0] <= now),
+                                 key=lambda w: (rank(w), (w[2] - out.last_port - 1) % f.n_ports))
         self.grant(now, channel, port, source)
         if f.kind[channel] != INJECT and len(wanted) > 1:
             heapq.heappush(self.events, (out.free_at, channel, -1))
@@ -207,36 +256,54 @@ class Mesh:
             e = int(f.endpoint[channel])
             packet = self.servers[e].packets[self.sent[e]]
             packet.entered = now
+            leads = 0 if self.plan.trees is None else int(self.plan.trees.root[packet.source])
         else:
-            packet = self.leave(now, source)
-        out.free_at, out.last_port = now + int(f.cycle[channel]), port
+            flit = self.outputs[source].queue[0]
+            packet, leads = flit.packet, flit.wants.pop(channel)
+            if not flit.wants:
+                self.leave(now, source)
+        out.free_at, out.last_port, out.flits = now + int(f.cycle[channel]), port, out.flits + 1
         arrival = now + int(f.latency[channel])
         if f.kind[channel] == EJECT:
-            packet.arrived = arrival
-            packet.started = max(arrival, out.busy_until)
-            packet.done = out.busy_until = packet.started + int(self.plan.service_ps[packet.axon])
-            out.credits.append(packet.started + int(f.credit[channel]))
+            d = -1 - leads
+            packet.arrived[d] = arrival
+            packet.started[d] = max(arrival, out.busy_until)
+            packet.done[d] = out.busy_until = packet.started[d] + int(self.plan.service_ps[packet.axons[d]])
+            out.credits.append(packet.started[d] + int(f.credit[channel]))
         else:
             out.held += 1
-            self.packets.append(packet)
-            heapq.heappush(self.events, (arrival, channel, len(self.packets) - 1))
+            self.flying.append((packet, leads))
+            heapq.heappush(self.events, (arrival, channel, len(self.flying) - 1))
         if source < 0:
             self.sent[e] += 1
             self.entry[e] = now
             if self.sent[e] < len(self.servers[e].packets):
                 self.make(e, now)
 
-    def leave(self, now: int, channel: int) -> Packet:
+    def leave(self, now: int, channel: int) -> None:
         """Take the head out of the FIFO behind `channel`, give its slot back, and let the next one request."""
         fifo, f = self.outputs[channel], self.fabric
-        packet, _ = fifo.queue.popleft()
+        fifo.queue.popleft()
         fifo.head_at = now + int(f.cycle[channel])
         if fifo.queue:
-            fifo.head_at = max(fifo.head_at, fifo.queue[0][1])
-            head = fifo.queue[0][0]
-            onward = next_channel(self.plan, int(f.to_router[channel]), int(self.plan.layout.axon_core[head.axon]))
-            heapq.heappush(self.events, (fifo.head_at, onward, -1))
+            fifo.head_at = max(fifo.head_at, fifo.queue[0].arrival)
+            for onward in fifo.queue[0].wants:
+                heapq.heappush(self.events, (fifo.head_at, onward, -1))
         fifo.held -= 1
         fifo.credits.append(now + int(f.credit[channel]))
         heapq.heappush(self.events, (now + int(f.credit[channel]), channel, -1))
-        return packet
+
+
+def deadlock(waiting: list[tuple[int, int, int]]) -> SimulationError:
+    """The error for a fabric that stands still: the cycle among `waiting`, (channel, packet, channel it waits for)."""
+    wanted = {channel: (packet, onward) for channel, packet, onward in waiting}
+    channel, path = next(iter(wanted)), []
+    while channel in wanted and channel not in path:
+        path.append(channel)
+        channel = wanted[channel][1]
+    cycle = path[path.index(channel) :] if channel in path else path
+    steps = ", ".join(f"packet {wanted[k][0]} in the FIFO of channel {k} waits for channel {wanted[k][1]}" for k in cycle[:8])
+    return SimulationError(Diagnostic(
+        "F501", f"the fabric stands still with {len(waiting)} FIFOs waiting in a cycle of {len(cycle)}: {steps}",
+        help="routes with a cyclic channel dependency deadlock: use dimension order or a turn model on a mesh, virtual "
+             "channels on a torus, or up-down routes"))

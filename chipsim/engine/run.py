@@ -24,10 +24,14 @@ ACTIONS = (
     "hop_eject",
     "hop_east_west",
     "hop_north_south",
+    "hop_diagonal",
+    "hop_tree",
+    "hop_interchip",
     "reset",            # cores reset between samples
     "barrier",          # ticks ended by a barrier
 )
 A = {name: i for i, name in enumerate(ACTIONS)}
+HOPS = tuple(name for name in ACTIONS if name.startswith("hop_"))
 SYNOPS = ("synop_dense", "synop_sparse", "synop_conv")
 
 

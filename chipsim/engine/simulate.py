@@ -166,6 +166,8 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     has_barrier = layout.chip.costs.barrier is not None
     counts[:, A["barrier"]] = int(has_barrier)
     core_counts, link_packets = spikes_to_counts(lowered, out.source_spikes)
+    if out.link_packets is not None:                        # adaptive routes are known only when they have been taken
+        link_packets = out.link_packets
     core_counts[:, A["neuron_active"]] = out.core_active
     core_counts[:, A["neuron_idle"]] = ticks * np.diff(layout.core_start) - out.core_active
     core_counts[:, A["reset"]] = len(resets)

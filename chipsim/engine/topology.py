@@ -1,35 +1,43 @@
-"""The fabric as arrays: channels, ports and the next-hop table that the engines walk.
+"""The fabric as arrays: routers, directed channels, ports; one builder per topology.
 
-Endpoints are the cores in use, in the layout's order, then the host port. Channels are directed and own the FIFO at
-their far end. Ports of a router: 0 +x, 1 -x, 2 +y, 3 -y, then one per local endpoint. A deterministic router is one
-function that fills `next_port`.
+Endpoints are the cores in use, in the layout's order, then (unless left out) the host port. A channel is directed and owns
+the FIFO at its far end. On a mesh or torus the ports of a router are 0 +x, 1 -x, 2 +y, 3 -y and then its endpoints; where
+several cores share a router the endpoints' ports come first, as in BookSim's concentrated mesh (it matters for ties only).
+A topology is one function that lists links; routes are in routing.py.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from chipsim.chip.spec import Fabric
+from chipsim.engine import routing
 
-INJECT, EJECT, EAST_WEST, NORTH_SOUTH = range(4)
-KINDS = ("inject", "eject", "east_west", "north_south")
-LINK_PORTS = 4
-OPPOSITE = (1, 0, 3, 2)                                   # leaving by +x arrives at the neighbour's -x port
-LOCAL = 255                                               # next_port at the destination router
+KINDS = ("inject", "eject", "east_west", "north_south", "diagonal", "tree", "interchip")
+INJECT, EJECT, EAST_WEST, NORTH_SOUTH, DIAGONAL, TREE, INTERCHIP = range(7)
+LOCAL = routing.LOCAL
+
+Link = tuple[int, int, int, int, int]                     # from router, its port, to router, its port, kind
 
 
 @dataclass(frozen=True, eq=False)
 class FabricPlan:
-    """R routers, E endpoints, K channels.
+    """R routers with up to P ports, E endpoints, K channels.
 
     router        int32[E]   router of each endpoint
     inject, eject int32[E]   channel of each endpoint (eject -1: the host port takes no packets)
-    out_channel   int32[R,4] link leaving by a port, -1 at the edge
+    out_channel   int32[R,P] link leaving by a port, -1 where there is none
     next_port     uint8[R,R] port towards a router; LOCAL when there
+    first_link    int        ports below it belong to endpoints (0 where they come last)
+    choices       uint8[2,R,R] or None: links that adaptive routing may take (bit p: port first_link + p); [1] in the
+                             source's column
+    ring          uint8[R,2] or None: coordinates on a torus, for the VC classes that cut its rings
     kind          uint8[K]; from_router, to_router int32[K] (-1: an endpoint); endpoint int32[K] (-1: a link)
-    in_port       uint8[K]   port at the far router
+    in_port, out_port uint8[K]   ports at the far and the near router
     latency, cycle, credit int64[K] ps; slots int32[K]
+    hop_cycles    int64[K]   clocked fabrics: link latency in cycles
     """
 
     router: np.ndarray
@@ -37,77 +45,163 @@ class FabricPlan:
     eject: np.ndarray
     out_channel: np.ndarray
     next_port: np.ndarray
+    first_link: int
+    choices: np.ndarray | None
+    ring: np.ndarray | None
     kind: np.ndarray
     from_router: np.ndarray
     to_router: np.ndarray
     endpoint: np.ndarray
     in_port: np.ndarray
+    out_port: np.ndarray
     latency: np.ndarray
     cycle: np.ndarray
     credit: np.ndarray
     slots: np.ndarray
+    hop_cycles: np.ndarray
 
     @property
     def n_channels(self) -> int:
         return len(self.kind)
+
+    @property
+    def n_routers(self) -> int:
+        return len(self.out_channel)
+
+    @property
+    def n_ports(self) -> int:
+        return self.out_channel.shape[1]
+
+    def port_to(self, router: int, endpoint: int) -> int:
+        """Port by which a packet for an endpoint leaves a router."""
+        port = int(self.next_port[router, self.router[endpoint]])
+        return int(self.out_port[self.eject[endpoint]]) if port == LOCAL else port
 
 
 def picoseconds(seconds: float) -> int:
     return round(seconds * 1e12)
 
 
-def xy_ports(width: int, height: int, first: str = "x") -> np.ndarray:
-    """Next-hop table of dimension-order routing on a mesh, router = x + width * y; uint8[R, R]."""
-    r = np.arange(width * height)
-    x, y = r % width, r // width
-    dx = x[None, :] - x[:, None]
-    dy = y[None, :] - y[:, None]
-    along_x = np.where(dx > 0, 0, 1)
-    along_y = np.where(dy > 0, 2, 3)
-    if first == "x":
-        ports = np.where(dx != 0, along_x, np.where(dy != 0, along_y, LOCAL))
-    else:
-        ports = np.where(dy != 0, along_y, np.where(dx != 0, along_x, LOCAL))
-    return ports.astype(np.uint8)
+def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> FabricPlan:
+    """Channels of the whole fabric, with endpoints only for the cores in use (int[C], core numbers) and the host port."""
+    links, n_routers, n_link_ports = TOPOLOGIES[fabric.topology](fabric)
+    cores = np.asarray(cores)
+    per_router = fabric.cores_per_router
+    router, local = first_router(fabric) + cores // per_router, cores % per_router
+    if host:
+        router = np.append(router, host_router(fabric))
+        local = np.append(local, per_router)
+    first_local, first_link = (0, per_router) if per_router > 1 else (n_link_ports, 0)
+    port = np.where(local < per_router, first_local + local, n_link_ports + per_router)
+    n_ports = n_link_ports + per_router + host
 
-
-ROUTERS = {"xy": lambda f: xy_ports(f.width, f.height, "x"), "yx": lambda f: xy_ports(f.width, f.height, "y")}
-
-
-def plan_fabric(fabric: Fabric, cores: np.ndarray) -> FabricPlan:
-    """Channels of the whole mesh, with endpoints only for the cores in use (int[C], core numbers) and the host port."""
-    width, height = fabric.width, fabric.height
-    n_routers = width * height
-    rows: list[tuple] = []                                # kind, from, to, endpoint, in_port
-    out_channel = np.full((n_routers, LINK_PORTS), -1, np.int32)
-    for r in range(n_routers):
-        x, y = r % width, r // width
-        for port, (nx, ny) in enumerate(((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1))):
-            if 0 <= nx < width and 0 <= ny < height:
-                out_channel[r, port] = len(rows)
-                rows.append((EAST_WEST if port < 2 else NORTH_SOUTH, r, nx + width * ny, -1, OPPOSITE[port]))
-    io_router = fabric.io.router[0] + width * fabric.io.router[1]
-    router = np.append(np.asarray(cores) // fabric.cores_per_router, io_router).astype(np.int32)
-    local = np.append(np.asarray(cores) % fabric.cores_per_router, fabric.cores_per_router)
-    inject = np.full(len(router), -1, np.int32)
-    eject = np.full(len(router), -1, np.int32)
+    rows = [(kind, a, b, -1, in_port + first_link, out_port + first_link) for a, out_port, b, in_port, kind in links]
+    inject, eject = np.full(len(router), -1, np.int32), np.full(len(router), -1, np.int32)
     for e, r in enumerate(router):
         inject[e] = len(rows)
-        rows.append((INJECT, -1, int(r), e, LINK_PORTS + int(local[e])))
+        rows.append((INJECT, -1, int(r), e, int(port[e]), 0))
         if e < len(cores):
             eject[e] = len(rows)
-            rows.append((EJECT, int(r), -1, e, 0))
-    kind, source, target, endpoint, in_port = (np.array(c) for c in zip(*rows, strict=True))
-    spec = [getattr(fabric.channels, k) for k in KINDS]
-    return FabricPlan(
-        router=router, inject=inject, eject=eject, out_channel=out_channel, next_port=ROUTERS[fabric.routing](fabric),
-        kind=kind.astype(np.uint8), from_router=source.astype(np.int32), to_router=target.astype(np.int32),
-        endpoint=endpoint.astype(np.int32), in_port=in_port.astype(np.uint8),
-        latency=np.array([picoseconds(spec[k].latency) for k in kind], np.int64),
-        cycle=np.array([picoseconds(spec[k].cycle) for k in kind], np.int64),
-        credit=np.array([picoseconds(spec[k].credit) for k in kind], np.int64),
-        slots=np.array([spec[k].slots for k in kind], np.int32))
+            rows.append((EJECT, int(r), -1, e, 0, int(port[e])))
+    kind, source, target, endpoint, in_port, out_port = np.array(rows, np.int64).reshape(-1, 6).T
+    out_channel = np.full((n_routers, n_ports), -1, np.int32)
+    between = np.flatnonzero((source >= 0) & (target >= 0))
+    out_channel[source[between], out_port[between]] = between
 
+    used = sorted(set(kind.tolist()))
+    spec = {k: getattr(fabric.channels, KINDS[k]) for k in used}
+    times = {name: np.array([picoseconds(getattr(spec[k], name)) for k in kind], np.int64)
+             for name in ("latency", "cycle", "credit")}
+    period = picoseconds(fabric.clock.period) if fabric.clock else 0
+    next_port = routing.next_ports(fabric, n_routers, links)
+    next_port = np.where(next_port == LOCAL, LOCAL, next_port + first_link).astype(np.uint8)
+    return FabricPlan(
+        router=router.astype(np.int32), inject=inject, eject=eject, out_channel=out_channel, next_port=next_port,
+        first_link=first_link, choices=routing.choices(fabric), ring=routing.rings(fabric),
+        kind=kind.astype(np.uint8), from_router=source.astype(np.int32), to_router=target.astype(np.int32),
+        endpoint=endpoint.astype(np.int32), in_port=in_port.astype(np.uint8), out_port=out_port.astype(np.uint8),
+        slots=np.array([spec[k].slots for k in kind], np.int32),
+        hop_cycles=np.maximum(1, -(-times["latency"] // period)) if period else np.ones(len(kind), np.int64), **times)
+
+
+# ---- topologies: (links, number of routers, link ports of a router) ----
+
+def grid(fabric: Fabric) -> tuple[int, int]:
+    """Routers in a row and in a column of the whole system, all chips together."""
+    return fabric.width * fabric.chips[0], fabric.height * fabric.chips[1]
+
+
+def mesh(fabric: Fabric) -> tuple[list[Link], int, int]:
+    """2D mesh; where a link leaves its chip it is of class interchip."""
+    return _grid(fabric, ((1, 0), (0, 1)), wrap=False)
+
+
+def torus(fabric: Fabric) -> tuple[list[Link], int, int]:
+    """2D mesh with its rows and columns closed to rings."""
+    return _grid(fabric, ((1, 0), (0, 1)), wrap=True)
+
+
+def hex_torus(fabric: Fabric) -> tuple[list[Link], int, int]:
+    """Torus with a diagonal: ports +x, -x, +y, -y, +x+y, -x-y, as SpiNNaker's chips are joined."""
+    return _grid(fabric, ((1, 0), (0, 1), (1, 1)), wrap=True)
+
+
+def _grid(fabric: Fabric, directions: tuple, wrap: bool) -> tuple[list[Link], int, int]:
+    width, height = grid(fabric)
+    links = []
+    for r in range(width * height):
+        x, y = r % width, r // width
+        for axis, (dx, dy) in enumerate(directions):
+            for sign, port in ((1, 2 * axis), (-1, 2 * axis + 1)):
+                nx, ny = x + sign * dx, y + sign * dy
+                if wrap:
+                    if (dx and width == 1) or (dy and height == 1):
+                        continue
+                    nx, ny = nx % width, ny % height
+                if 0 <= nx < width and 0 <= ny < height:
+                    border = (nx // fabric.width, ny // fabric.height) != (x // fabric.width, y // fabric.height)
+                    kind = INTERCHIP if border else (EAST_WEST, NORTH_SOUTH, DIAGONAL)[axis]
+                    links.append((r, port, nx + width * ny, port ^ 1, kind))
+    return links, width * height, 2 * len(directions)
+
+
+def tree(fabric: Fabric) -> tuple[list[Link], int, int]:
+    """Complete tree, root 0, children of r: arity*r + 1 ...; cores sit on the leaves. Port 0 is up, 1 + i down to child i."""
+    n_inner = (fabric.arity**fabric.levels - 1) // (fabric.arity - 1)
+    links = []
+    for r in range(n_inner):
+        for i in range(fabric.arity):
+            child = fabric.arity * r + 1 + i
+            links += [(r, 1 + i, child, 0, TREE), (child, 0, r, 1 + i, TREE)]
+    return links, n_inner + fabric.arity**fabric.levels, 1 + fabric.arity
+
+
+def custom(fabric: Fabric) -> tuple[list[Link], int, int]:
+    """Routers joined by a list of two-way links; ports in the order of the list."""
+    ports: dict[int, int] = {}
+    links = []
+    for a, b in fabric.pairs:
+        pa, pb = ports.get(a, 0), ports.get(b, 0)
+        ports[a], ports[b] = pa + 1, pb + 1
+        links += [(a, pa, b, pb, EAST_WEST), (b, pb, a, pa, EAST_WEST)]
+    return links, fabric.routers, max(ports.values(), default=1)
+
+
+TOPOLOGIES = {"mesh": mesh, "torus": torus, "hex_torus": hex_torus, "tree": tree, "custom": custom}
+
+
+def first_router(fabric: Fabric) -> int:
+    """Router of core 0: the first leaf of a tree, else router 0."""
+    return (fabric.arity**fabric.levels - 1) // (fabric.arity - 1) if fabric.topology == "tree" else 0
+
+
+def host_router(fabric: Fabric) -> int:
+    if fabric.topology in ("tree", "custom"):
+        return fabric.io.router[0]
+    return fabric.io.router[0] + grid(fabric)[0] * fabric.io.router[1]
+
+
+# ---- what flows where ----
 
 def flows_to_channels(plan: FabricPlan, source: np.ndarray, target: np.ndarray, packets: np.ndarray) -> np.ndarray:
     """Flits per channel, int64[K], when `packets[i]` go from endpoint source[i] to endpoint target[i]."""
@@ -119,7 +213,7 @@ def flows_to_channels(plan: FabricPlan, source: np.ndarray, target: np.ndarray, 
     return loads
 
 
-def walk(plan: FabricPlan, source: np.ndarray, target: np.ndarray):
+def walk(plan: FabricPlan, source: np.ndarray, target: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield, hop by hop, (link taken int32[m], which pairs still move int64[m]) of all pairs of endpoints at once."""
     here, there = plan.router[source].copy(), plan.router[target]
     moving = np.flatnonzero(here != there)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
-from chipsim.engine.run import ACTIONS, SYNOPS, A
+from chipsim.engine.run import ACTIONS, HOPS, SYNOPS, A
 
 SOP_DEFINITION = (
     "one stored synapse processed by a synapse server for one arriving spike (zero weights of dense rows included)"
@@ -20,7 +20,7 @@ SOP_DEFINITION = (
 COMPONENTS = {
     "synapse": ("synop_dense", "synop_sparse", "synop_conv", "axon_in"),
     "neuron": ("neuron_idle", "neuron_active", "spike"),
-    "network": ("axon_out", "hop_inject", "hop_eject", "hop_east_west", "hop_north_south"),
+    "network": ("axon_out", *HOPS),
     "host": ("host_spike",),
     "reset": ("reset",),
     "barrier": ("barrier",),

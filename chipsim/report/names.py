@@ -13,10 +13,12 @@ def link_name(run: Run, link: int) -> str:
         return "host→router" if core < 0 else f"core {core}→router"
     if kind == EJECT:
         return f"router→core {core}"
-    ahead = there > here
-    direction = ("E" if ahead else "W") if kind == EAST_WEST else ("N" if ahead else "S")
-    width = run.chip["fabric"]["width"]
-    return f"({here % width},{here // width})→{direction}"
+    fabric = run.chip["fabric"]
+    width = fabric["width"] * fabric["chips"][0]
+    if fabric["topology"] in ("tree", "custom"):
+        return f"router {here}→router {there}"
+    step = {1: "E", -1: "W"} if kind == EAST_WEST else {width: "N", -width: "S"}
+    return f"({here % width},{here // width})→{step.get(there - here, f'({there % width},{there // width})')}"
 
 
 def set_by(run: Run, limit: int) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chipsim.engine.run import A, Run
+from chipsim.engine.run import HOPS, A, Run
 from chipsim.engine.stats import percentile_ps
 from chipsim.report.cost import ratio
 from chipsim.report.names import link_name
@@ -46,7 +46,7 @@ def traffic_of(run: Run) -> Traffic:
     totals = run.counts.sum(axis=0)
     from_host = int(totals[A["host_spike"]])
     packets = int(totals[A["axon_out"]]) + from_host
-    hops = int(totals[A["hop_east_west"]] + totals[A["hop_north_south"]])
+    hops = int(sum(totals[A[hop]] for hop in HOPS if hop not in ("hop_inject", "hop_eject")))
     return Traffic(packets, from_host, ratio(hops, packets), packet_latency(run), _busiest(run))
 
 

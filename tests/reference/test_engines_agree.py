@@ -5,13 +5,15 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import random_array
 
 from chipsim.chip import load_chip
 from chipsim.compiler import compile
 from chipsim.engine import simulate
+from chipsim.engine.run import HOPS, A
+from chipsim.errors import SimulationError
 from chipsim.network.graph import Network, Population, Projection
 from chipsim.network.linear import Dense, Sparse
 from chipsim.network.stimulus import Stimulus
@@ -39,19 +41,32 @@ def assert_same_run(a, b):
             assert_same(getattr(a, f.name), getattr(b, f.name), f.name)
 
 
+FABRICS = [("mesh", "xy"), ("mesh", "yx"), ("mesh", "west_first"), ("mesh", "north_last"), ("mesh", "negative_first"),
+           ("mesh", "odd_even"), ("torus", "xy"), ("hex_torus", "xy"), ("tree", "shortest"), ("custom", "shortest")]
+
+
 @st.composite
 def chips(draw):
-    """Small meshes with short FIFOs and times that collide: contention, stalls and ties in every example."""
+    """Small fabrics with short FIFOs and times that collide: contention, stalls and ties in every example."""
     ns = st.integers(1, 9)
-    width, height = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    settings = [f"fabric.width={width}", f"fabric.height={height}",
-                f"fabric.cores_per_router={draw(st.integers(1, 3))}",
-                f"fabric.routing={draw(st.sampled_from(['xy', 'yx']))}",
-                f"fabric.io.router=[{draw(st.integers(0, width - 1))},{draw(st.integers(0, height - 1))}]"]
-    for channel in ("inject", "eject", "east_west", "north_south"):
+    topology, routing = draw(st.sampled_from(FABRICS))
+    cast = "unicast" if "_" in routing else draw(st.sampled_from(["unicast", "multicast"]))
+    settings = [f"fabric.topology={topology}", f"fabric.routing={routing}", f"fabric.cast={cast}",
+                f"fabric.arbitration={draw(st.sampled_from(['fcfs', 'round_robin', 'oldest']))}",
+                f"fabric.cores_per_router={draw(st.integers(1, 3))}"]
+    width, height = (1, 1) if topology in ("tree", "custom") else (draw(st.integers(1, 4)), draw(st.integers(1, 3)))
+    chips = (draw(st.integers(1, 2)), 1) if topology == "mesh" else (1, 1)
+    settings += [f"fabric.width={width}", f"fabric.height={height}", f"fabric.chips=[{chips[0]},{chips[1]}]",
+                 f"fabric.io.router=[{draw(st.integers(0, width - 1))},{draw(st.integers(0, height - 1))}]"]
+    if topology == "tree":
+        settings += ["fabric.arity=2", f"fabric.levels={draw(st.integers(1, 3))}"]
+    if topology == "custom":
+        settings += ["fabric.routers=5", "fabric.links=[0-1,1-2,2-3,3-0,3-4]"]
+    for channel in ("inject", "eject", "east_west", "north_south", "diagonal", "tree", "interchip"):
         for key in ("latency", "cycle", "credit"):
             settings.append(f"fabric.channels.{channel}.{key}={draw(ns)} ns")
         settings.append(f"fabric.channels.{channel}.slots={draw(st.integers(1, 4))}")
+        settings.append(f"fabric.channels.{channel}.energy=1 pJ")
     for action in ("neuron_idle", "neuron_active", "spike", "axon_out", "axon_in", "synop_dense", "synop_sparse"):
         settings.append(f"costs.{action}.time={draw(st.integers(0, 12))} ns")
     return load_chip("loihi", set=tuple(settings))
@@ -97,7 +112,7 @@ def stimuli(draw, lines, ticks=8):
     return Stimulus.from_dense((rng.random((ticks, samples, lines)) < rate).astype(np.uint8))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(chip=chips(), network=integer_networks(), data=st.data())
 @pytest.mark.parametrize("profile", ["loihi", "lava"])
 def test_integer_runs_agree_in_every_spike_count_and_picosecond(profile, chip, network, data):
@@ -107,13 +122,22 @@ def test_integer_runs_agree_in_every_spike_count_and_picosecond(profile, chip, n
     layout = compile(network, chip, neurons_per_core=4 if n_cores <= chip.n_cores else None)
     stimulus = data.draw(stimuli(network.populations["in"].size))
     options = dict(record=("all", "p0.v", "p0.u"), record_packets=True)
-    fast = simulate(layout, stimulus, **options)
+    try:
+        fast = simulate(layout, stimulus, **options)
+    except SimulationError as stuck:                        # rings without virtual channels do deadlock: then both must
+        assert chip.fabric.topology in ("torus", "hex_torus", "custom") and "stands still" in str(stuck)
+        with pytest.raises(SimulationError):
+            simulate(layout, stimulus, engine="reference", **options)
+        return
     plain = simulate(layout, stimulus, engine="reference", **options)
     assert_same_run(fast, plain)
     assert_same_run(fast, simulate(layout, stimulus, threads=2, **options))
-    sent = int(fast.counts[:, 3:5].sum())
-    assert sent == len(fast.packets["tick"]) == int(fast.latency.sum())
-    assert fast.link_packets[fast.links["kind"] == 1].sum() == sent
+    delivered = int(fast.counts[:, A["axon_in"]].sum())
+    assert delivered == len(fast.packets["tick"]) == int(fast.latency.sum())
+    assert fast.link_packets[fast.links["kind"] == 1].sum() == delivered
+    kinds = np.bincount(fast.links["kind"], weights=fast.link_packets, minlength=len(HOPS))
+    assert np.array_equal(kinds, fast.counts[:, [A[h] for h in HOPS]].sum(0))
     analytic = simulate(layout, stimulus, timing="analytic")
     assert_same_run(analytic, simulate(layout, stimulus, timing="analytic", engine="reference"))
-    assert (analytic.tick_ps <= fast.tick_ps).all()
+    if chip.fabric.routing == "xy":                         # adaptive routes may spread what one path would carry
+        assert (analytic.tick_ps <= fast.tick_ps).all()

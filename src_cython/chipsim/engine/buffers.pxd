@@ -3,8 +3,12 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc
 
 
+cdef enum:
+    FOLLOWS = -1            # gap of a further delivery of the multicast packet before it
+
+
 cdef struct PacketSeed:
-    int64_t gap             # ps of soma time since the packet before it entered the fabric
+    int64_t gap             # ps of soma time since the packet before it entered the fabric, or FOLLOWS
     uint32_t source
     uint32_t axon
 

@@ -13,9 +13,11 @@ cdef struct Channel:
     int64_t cycle
     int64_t credit
     int64_t* credits        # ring of times at which taken slots become usable again
-    int64_t* arrivals       # FIFO at the far end: arrival time and packet
+    int64_t* arrivals       # FIFO at the far end: arrival time, packet, and either the output it wants or its tree node
     uint32_t* queue
+    uint32_t* wants
     int64_t busy_until      # eject: the synapse server behind
+    int64_t flits           # sent since the fabric was made
     int32_t held            # slots taken, those in the ring included
     int32_t slots
     int32_t credit_first
@@ -26,6 +28,7 @@ cdef struct Channel:
     int32_t to_router
     int32_t endpoint
     int32_t last_port
+    int32_t branches        # multicast: copies of the head still to be sent
     uint8_t kind
     uint8_t in_port
     uint8_t starved         # waits for a slot whose return is not yet known
@@ -43,8 +46,18 @@ cdef class Fabric:
     cdef const int32_t* eject
     cdef const int32_t* out_channel
     cdef const uint8_t* next_port
+    cdef const uint8_t* choices                     # adaptive routing: [2, router, router] links as bits, or NULL
+    cdef const int32_t* column                      # of each router, for odd-even's rule about the source's column
+    cdef int64_t first_link
+    cdef const int64_t* root                        # multicast trees, or NULL
+    cdef const int64_t* node_start
+    cdef const int32_t* branch_channel
+    cdef const int64_t* branch_child
+    cdef int64_t policy
+    cdef bint open_loop                             # gaps are times of making, not soma time since the packet before
     cdef const int32_t* axon_core
     cdef const int64_t* service_ps
+    cdef const int32_t* source_endpoint
     cdef uint32_t* touched
     cdef int64_t n_touched
     cdef uint32_t* dirty                            # channels used in this tick
@@ -66,11 +79,15 @@ cdef class Fabric:
                   int32_t* limit) noexcept nogil
     cdef int wake(self, uint32_t channel, int64_t at) noexcept nogil
     cdef void touch(self, uint32_t channel) noexcept nogil
-    cdef uint32_t onward(self, int32_t router, uint32_t packet) noexcept nogil
+    cdef uint32_t onward(self, int32_t router, uint32_t packet, int64_t now) noexcept nogil
+    cdef void request(self, uint32_t channel, int64_t now) noexcept nogil
+    cdef int ask(self, uint32_t channel) noexcept nogil
     cdef int make(self, int64_t endpoint, int64_t now) noexcept nogil
-    cdef void arrive(self, uint32_t channel, uint32_t packet, int64_t now) noexcept nogil
+    cdef void arrive(self, uint32_t channel, uint32_t packet, uint32_t node, int64_t now) noexcept nogil
     cdef int arbitrate(self, uint32_t channel, int64_t now) noexcept nogil
-    cdef int grant(self, uint32_t channel, uint32_t packet, int64_t now) noexcept nogil
+    cdef int grant(self, uint32_t channel, uint32_t packet, int64_t child, int64_t now) noexcept nogil
     cdef int leave(self, uint32_t channel, int64_t now) noexcept nogil
     cdef void quiet(self) noexcept nogil
     cdef void give_back(self, Channel* c, int64_t at) noexcept nogil
+    cdef int enter(self, uint32_t channel, int64_t now) noexcept nogil
+    cdef int64_t endpoint_of(self, uint32_t packet) noexcept nogil

@@ -10,6 +10,9 @@ from libc.stdlib cimport calloc, free
 
 import numpy as np
 
+from chipsim.engine.reference_mesh import POLICIES, deadlock
+
+from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 from chipsim.engine.function cimport Function
 from chipsim.engine.wheel cimport wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
 
@@ -29,6 +32,9 @@ cdef enum:
     LIMIT_SOMA = 1
     LIMIT_SYNAPSE = 2
     SUB_BITS = 5
+    FCFS = 0
+    ROUND_ROBIN = 1
+    OLDEST = 2
 
 cdef int64_t FOREVER = 0x7FFFFFFFFFFFFFFF
 
@@ -42,10 +48,10 @@ cdef class Fabric:
 
     def __init__(self, plan):
         cdef int64_t k, slots = 0
-        f, layout = plan.fabric, plan.layout
+        f, trees = plan.fabric, plan.trees
         self.keep = {}
-        self.n_channels, self.n_cores = f.n_channels, layout.n_cores
-        self.n_routers, self.n_ports = len(f.out_channel), int(f.in_port.max()) + 1
+        self.n_channels, self.n_cores = f.n_channels, len(f.router) - 1
+        self.n_routers, self.n_ports = f.n_routers, f.n_ports
         if self.n_ports > 64:
             raise ValueError(f"a router has {self.n_ports} ports; the engine's request masks hold 64")
         self.router = <const int32_t*>self.hold("router", f.router, np.int32)
@@ -53,8 +59,18 @@ cdef class Fabric:
         self.eject = <const int32_t*>self.hold("eject", f.eject, np.int32)
         self.out_channel = <const int32_t*>self.hold("out_channel", f.out_channel, np.int32)
         self.next_port = <const uint8_t*>self.hold("next_port", f.next_port, np.uint8)
-        self.axon_core = <const int32_t*>self.hold("axon_core", layout.axon_core, np.int32)
+        self.first_link, self.policy = f.first_link, POLICIES.index(plan.arbitration)
+        if f.choices is not None:
+            self.choices = <const uint8_t*>self.hold("choices", f.choices, np.uint8)
+            self.column = <const int32_t*>self.hold("column", np.arange(f.n_routers) % plan.columns, np.int32)
+        if trees is not None:
+            self.root = <const int64_t*>self.hold("root", trees.root, np.int64)
+            self.node_start = <const int64_t*>self.hold("node_start", trees.node_start, np.int64)
+            self.branch_channel = <const int32_t*>self.hold("branch_channel", trees.branch_channel, np.int32)
+            self.branch_child = <const int64_t*>self.hold("branch_child", trees.branch_child, np.int64)
+        self.axon_core = <const int32_t*>self.hold("axon_core", plan.axon_core, np.int32)
         self.service_ps = <const int64_t*>self.hold("service_ps", plan.service_ps, np.int64)
+        self.source_endpoint = <const int32_t*>self.hold("source_endpoint", plan.endpoint, np.int32)
         in_channel = np.full((self.n_routers, self.n_ports), -1, np.int32)
         fed = np.flatnonzero(f.to_router >= 0)
         in_channel[f.to_router[fed], f.in_port[fed]] = fed
@@ -69,6 +85,7 @@ cdef class Fabric:
         cdef int64_t* credits = <int64_t*>self.hold("credits", np.zeros(total), np.int64)
         cdef int64_t* arrivals = <int64_t*>self.hold("arrivals", np.zeros(total), np.int64)
         cdef uint32_t* queue = <uint32_t*>self.hold("queue", np.zeros(total), np.uint32)
+        cdef uint32_t* wants = <uint32_t*>self.hold("wants", np.zeros(total), np.uint32)
         self.channels = <Channel*>calloc(self.n_channels, sizeof(Channel))
         if self.channels == NULL:
             raise MemoryError(f"no memory for {self.n_channels} channels")
@@ -79,7 +96,7 @@ cdef class Fabric:
             self.channels[k].endpoint, self.channels[k].kind = f.endpoint[k], f.kind[k]
             self.channels[k].in_port = f.in_port[k]
             self.channels[k].credits, self.channels[k].arrivals = credits + slots, arrivals + slots
-            self.channels[k].queue = queue + slots
+            self.channels[k].queue, self.channels[k].wants = queue + slots, wants + slots
             self.channels[k].last_port, self.channels[k].wake_at = -1, FOREVER
             slots += self.channels[k].slots
 
@@ -113,15 +130,69 @@ cdef class Fabric:
                 for row in range(stride):
                     e = self.n_cores if row == 0 else row - 1
                     for k in range(function.seed_start[t * stride + row], function.seed_start[t * stride + row + 1]):
-                        soma_ps[e] += self.seeds[k].gap
-                        stall_ps[e] += self.entered[k] - self.made[k]
+                        if self.seeds[k].gap != FOLLOWS:
+                            soma_ps[e] += self.seeds[k].gap
+                            stall_ps[e] += self.entered[k] - self.made[k]
                         synapse_ps[self.axon_core[self.seeds[k].axon]] += self.done[k] - self.started[k]
                         latency[latency_bin(self.arrived[k] - self.made[k])] += 1
                     soma_ps[e] += function.tail_ps[t * stride + row]
         if rc == -2:
-            raise RuntimeError(f"packets stand still in the mesh in tick {t} of the chunk: a deadlock")
+            raise deadlock(self.stuck())
         if rc:
             raise MemoryError("no memory left for the events of the mesh")
+
+    def move(self, endpoint_start, ready_ps, source, axon):
+        """Open loop, without neurons: packets that are made at given times; a source sends its own in order.
+
+        endpoint_start  int64[E+1] packets of each endpoint, in order of time; the last endpoint is the host port
+        ready_ps        int64[p]; source uint32[p]; axon uint32[p] (into the plan's axon_core and service_ps)
+        Returns times int64[5, p]: made, entered, arrived, started, done
+        """
+        cdef int64_t k, n = len(ready_ps), length = 0
+        cdef int32_t limit = 0
+        cdef int rc
+        seeds = np.zeros(n, [("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])
+        seeds["gap"], seeds["source"], seeds["axon"] = ready_ps, source, axon
+        times = np.zeros((5, max(1, n)), np.int64)
+        cdef int64_t[:, ::1] out = times
+        starts = np.asarray(endpoint_start, np.int64)
+        host = int(starts[self.n_cores])                        # the engine's order: host port first
+        order = np.concatenate([np.arange(host, n), np.arange(host)])
+        rows = np.concatenate([[0], np.cumsum(np.roll(np.diff(starts), 1))])
+        cdef const int64_t* start = <const int64_t*>self.hold("start", rows, np.int64)
+        cdef const int64_t* tails = <const int64_t*>self.hold("tails", np.zeros(self.n_cores + 1), np.int64)
+        self.seeds = <const PacketSeed*>self.hold("seeds", seeds[order], seeds.dtype)
+        self.made, self.entered, self.arrived = &out[0, 0], &out[1, 0], &out[2, 0]
+        self.started, self.done = &out[3, 0], &out[4, 0]
+        self.open_loop = True
+        with nogil:
+            rc = self.tick(start, tails, &length, &limit)
+        self.open_loop = False
+        if rc == -2:
+            raise deadlock(self.stuck())
+        if rc:
+            raise MemoryError("no memory left for the events of the mesh")
+        result = np.empty((5, n), np.int64)
+        result[:, order] = times[:, :n]
+        return result
+
+    def stuck(self):
+        """Channels whose head waits, and the output each waits for: list of (channel, packet index, wanted channel)."""
+        cdef int64_t i
+        cdef uint32_t c
+        found = []
+        for i in range(self.n_dirty):
+            c = self.dirty[i]
+            if self.channels[c].n_queued:
+                wanted = self.channels[c].wants[self.channels[c].first]
+                if self.root != NULL:
+                    wanted = self.branch_channel[self.node_start[wanted]]
+                found.append((int(c), int(self.channels[c].queue[self.channels[c].first]), int(wanted)))
+        return found
+
+    def loads(self):
+        """int64[K] flits sent over each channel since the fabric was made."""
+        return np.array([self.channels[k].flits for k in range(self.n_channels)], np.int64)
 
     # ---- one tick ----
 
@@ -149,6 +220,7 @@ cdef class Fabric:
             while self.wheel.taken < self.wheel.filled and self.wheel.current[self.wheel.taken].at == now:
                 c = self.wheel.current[self.wheel.taken].channel
                 p = self.wheel.current[self.wheel.taken].packet
+                i = self.wheel.current[self.wheel.taken].node
                 self.wheel.taken += 1
                 self.wheel.count -= 1
                 if p == NO_PACKET:
@@ -156,7 +228,7 @@ cdef class Fabric:
                         self.channels[c].wake_at = FOREVER
                     self.touch(c)
                 else:
-                    self.arrive(c, p, now)
+                    self.arrive(c, p, <uint32_t>i, now)
             for i in range(self.n_touched):
                 c = self.touched[i]
                 self.channels[c].touched = 0
@@ -187,7 +259,7 @@ cdef class Fabric:
             c = &self.channels[self.dirty[i]]
             c.free_at = c.head_at = c.busy_until = 0
             c.requests = 0
-            c.held = c.n_credits = c.credit_first = c.first = c.n_queued = 0
+            c.held = c.n_credits = c.credit_first = c.first = c.n_queued = c.branches = 0
             c.last_port, c.starved, c.touched, c.wake_at = -1, 0, 0, FOREVER
             self.is_dirty[self.dirty[i]] = 0
         self.n_dirty = 0
@@ -202,7 +274,7 @@ cdef class Fabric:
             self.is_dirty[channel] = 1
             self.dirty[self.n_dirty] = channel
             self.n_dirty += 1
-        return wheel_push(&self.wheel, at, channel, NO_PACKET)
+        return wheel_push(&self.wheel, at, channel, NO_PACKET, 0)
 
     cdef void touch(self, uint32_t channel) noexcept nogil:
         if not self.channels[channel].touched:
@@ -214,41 +286,97 @@ cdef class Fabric:
                 self.dirty[self.n_dirty] = channel
                 self.n_dirty += 1
 
-    cdef uint32_t onward(self, int32_t router, uint32_t packet) noexcept nogil:
-        """The channel by which a packet leaves a router."""
+    cdef uint32_t onward(self, int32_t router, uint32_t packet, int64_t now) noexcept nogil:
+        """The channel by which a packet leaves a router; adaptive: of those allowed the one with fewest slots taken."""
         cdef int32_t core = self.axon_core[self.seeds[packet].axon]
-        cdef uint8_t port = self.next_port[router * self.n_routers + self.router[core]]
-        return self.eject[core] if port == LOCAL else self.out_channel[router * 4 + port]
+        cdef int64_t row = router * self.n_routers + self.router[core]
+        cdef uint8_t port = self.next_port[row]
+        cdef int32_t held, least, k, channel, best
+        cdef uint64_t mask
+        cdef Channel* c
+        if port == LOCAL:
+            return self.eject[core]
+        if self.choices == NULL:
+            return self.out_channel[router * self.n_ports + port]
+        mask = self.choices[row]
+        if self.column[router] == self.column[self.router[self.endpoint_of(packet)]]:
+            mask = self.choices[self.n_routers * self.n_routers + row]
+        least, best = 0x7FFFFFFF, -1
+        while mask:
+            channel = self.out_channel[router * self.n_ports + self.first_link + low_bit(mask)]
+            mask &= mask - 1
+            c = &self.channels[channel]
+            held = c.held
+            for k in range(c.n_credits):                    # slots that are back, whether they have been counted or not
+                if c.credits[(c.credit_first + k) % c.slots] > now:
+                    break
+                held -= 1
+            if held < least:
+                least, best = held, channel
+        return best
+
+    cdef int64_t endpoint_of(self, uint32_t packet) noexcept nogil:
+        return self.source_endpoint[self.seeds[packet].source]
 
     cdef int make(self, int64_t endpoint, int64_t now) noexcept nogil:
         """The soma server starts on its next packet."""
         cdef int64_t p = self.next_packet[endpoint]
         cdef uint32_t c = self.inject[endpoint]
-        self.made[p] = now + self.seeds[p].gap
+        self.made[p] = self.seeds[p].gap if self.open_loop else now + self.seeds[p].gap
         return self.wake(c, max(self.made[p], self.channels[c].free_at))
 
-    cdef void arrive(self, uint32_t channel, uint32_t packet, int64_t now) noexcept nogil:
-        """A flit enters the FIFO behind `channel`; if it is the head it asks for its output."""
+    cdef void arrive(self, uint32_t channel, uint32_t packet, uint32_t node, int64_t now) noexcept nogil:
+        """A flit enters the FIFO behind `channel`; if it is the head it asks for its outputs."""
         cdef Channel* c = &self.channels[channel]
         cdef int32_t at = c.first + c.n_queued
-        cdef uint32_t o
         if at >= c.slots:
             at -= c.slots
         c.queue[at], c.arrivals[at] = packet, now
+        c.wants[at] = node if self.root != NULL else self.onward(c.to_router, packet, now)
         c.n_queued += 1
         if c.n_queued == 1:
             if c.head_at < now:
                 c.head_at = now
-            o = self.onward(c.to_router, packet)
-            self.channels[o].requests |= <uint64_t>1 << c.in_port
-            self.touch(o)
+            self.request(channel, now)
+
+    cdef void request(self, uint32_t channel, int64_t now) noexcept nogil:
+        """The head of the FIFO behind `channel` puts its claim to every output it wants, which are looked at now."""
+        cdef Channel* c = &self.channels[channel]
+        cdef uint32_t wanted = c.wants[c.first]
+        cdef int64_t b
+        if self.root == NULL:
+            self.channels[wanted].requests |= <uint64_t>1 << c.in_port
+            self.touch(wanted)
+            return
+        c.branches = <int32_t>(self.node_start[wanted + 1] - self.node_start[wanted])
+        for b in range(self.node_start[wanted], self.node_start[wanted + 1]):
+            self.channels[self.branch_channel[b]].requests |= <uint64_t>1 << c.in_port
+            self.touch(self.branch_channel[b])
+
+    cdef int ask(self, uint32_t channel) noexcept nogil:
+        """As `request`, for a head that may only claim from its head_at on: the outputs are woken then."""
+        cdef Channel* c = &self.channels[channel]
+        cdef uint32_t wanted = c.wants[c.first]
+        cdef Channel* o
+        cdef int64_t b
+        if self.root == NULL:
+            o = &self.channels[wanted]
+            o.requests |= <uint64_t>1 << c.in_port
+            return self.wake(wanted, max(c.head_at, o.free_at))
+        c.branches = <int32_t>(self.node_start[wanted + 1] - self.node_start[wanted])
+        for b in range(self.node_start[wanted], self.node_start[wanted + 1]):
+            o = &self.channels[self.branch_channel[b]]
+            o.requests |= <uint64_t>1 << c.in_port
+            if self.wake(self.branch_channel[b], max(c.head_at, o.free_at)):
+                return -1
+        return 0
 
     cdef int arbitrate(self, uint32_t channel, int64_t now) noexcept nogil:
         """Grant the output if it can be; otherwise, or if more wait, come back when something may have changed."""
         cdef Channel* c = &self.channels[channel]
         cdef Channel* source
         cdef uint64_t m
-        cdef int64_t at, best_at = FOREVER, others = FOREVER
+        cdef int64_t at, claim, best_claim = FOREVER, best_at = FOREVER, others = FOREVER, child, b
         cdef int64_t rank, best_rank = 0
         cdef int32_t port, best = -1
         cdef uint32_t packet
@@ -258,20 +386,26 @@ cdef class Fabric:
             best_at = self.made[self.next_packet[c.endpoint]]
         else:
             m = c.requests
-            if m == 0:
-                return 0
             while m:
                 port = low_bit(m)
                 m &= m - 1
-                at = self.channels[self.in_channel[c.from_router * self.n_ports + port]].head_at
+                source = &self.channels[self.in_channel[c.from_router * self.n_ports + port]]
+                at = source.head_at
+                if at > now:                                # not a claim yet
+                    others = min(others, at)
+                    continue
                 rank = port - c.last_port - 1
                 if rank < 0:
                     rank += self.n_ports
-                if at < best_at or (at == best_at and rank < best_rank):
+                claim = at if self.policy == FCFS else 0 if self.policy == ROUND_ROBIN else \
+                    self.made[source.queue[source.first]]
+                if claim < best_claim or (claim == best_claim and rank < best_rank):
                     others = min(others, best_at)
-                    best_at, best_rank, best = at, rank, port
+                    best_claim, best_at, best_rank, best = claim, at, rank, port
                 else:
                     others = min(others, at)
+            if best < 0:
+                return self.wake(channel, max(c.free_at, others)) if others != FOREVER else 0
         if c.free_at > now or best_at > now:
             return self.wake(channel, max(c.free_at, best_at))
         while c.n_credits and c.credits[c.credit_first] <= now:
@@ -284,37 +418,63 @@ cdef class Fabric:
             c.starved = 1
             return 0
         if c.kind == INJECT:
-            packet = <uint32_t>self.next_packet[c.endpoint]
-            self.entered[packet] = now
-            self.next_packet[c.endpoint] += 1
-            self.entry[c.endpoint] = now
-            if self.grant(channel, packet, now):
-                return -1
-            if self.next_packet[c.endpoint] < self.last_packet[c.endpoint]:
-                return self.make(c.endpoint, now)
-            return 0
+            return self.enter(channel, now)
         source = &self.channels[self.in_channel[c.from_router * self.n_ports + best]]
         packet = source.queue[source.first]
         c.requests &= ~(<uint64_t>1 << best)
         c.last_port = best
-        if self.grant(channel, packet, now) or self.leave(self.in_channel[c.from_router * self.n_ports + best], now):
+        child = 0
+        if self.root != NULL:
+            b = self.node_start[source.wants[source.first]]
+            while self.branch_channel[b] != <int32_t>channel:
+                b += 1
+            child = self.branch_child[b]
+            source.branches -= 1
+        if self.grant(channel, packet, child, now):
+            return -1
+        if (self.root == NULL or source.branches == 0) and self.leave(self.in_channel[c.from_router * self.n_ports + best],
+                                                                      now):
             return -1
         if others != FOREVER:
             return self.wake(channel, max(c.free_at, others))
         return 0
 
-    cdef int grant(self, uint32_t channel, uint32_t packet, int64_t now) noexcept nogil:
-        """Send a packet over a channel."""
+    cdef int enter(self, uint32_t channel, int64_t now) noexcept nogil:
+        """The packet an endpoint waits to send goes into the fabric; the soma server starts on the next."""
+        cdef Channel* c = &self.channels[channel]
+        cdef int64_t p = self.next_packet[c.endpoint], k = p
+        cdef int64_t root = 0
+        self.entered[p] = now
+        k += 1
+        while k < self.last_packet[c.endpoint] and self.seeds[k].gap == FOLLOWS and not self.open_loop:
+            self.made[k], self.entered[k] = self.made[p], now
+            k += 1
+        self.next_packet[c.endpoint] = k
+        self.entry[c.endpoint] = now
+        if self.root != NULL:
+            root = self.root[self.seeds[p].source]
+        if self.grant(channel, <uint32_t>p, root, now):
+            return -1
+        if k < self.last_packet[c.endpoint]:
+            return self.make(c.endpoint, now)
+        return 0
+
+    cdef int grant(self, uint32_t channel, uint32_t packet, int64_t child, int64_t now) noexcept nogil:
+        """Send a packet over a channel; multicast: to tree node `child`, or as delivery -1 - child."""
         cdef Channel* c = &self.channels[channel]
         cdef int64_t arrival = now + c.latency
+        cdef int64_t d = packet
         c.free_at = now + c.cycle
         c.held += 1
+        c.flits += 1
         if c.kind != EJECT:
-            return wheel_push(&self.wheel, arrival, channel, packet)
-        self.arrived[packet] = arrival
-        self.started[packet] = max(arrival, c.busy_until)
-        self.done[packet] = c.busy_until = self.started[packet] + self.service_ps[self.seeds[packet].axon]
-        self.give_back(c, self.started[packet] + c.credit)
+            return wheel_push(&self.wheel, arrival, channel, packet, <uint32_t>child)
+        if self.root != NULL:
+            d += -1 - child
+        self.arrived[d] = arrival
+        self.started[d] = max(arrival, c.busy_until)
+        self.done[d] = c.busy_until = self.started[d] + self.service_ps[self.seeds[d].axon]
+        self.give_back(c, self.started[d] + c.credit)
         return 0
 
     cdef void give_back(self, Channel* c, int64_t at) noexcept nogil:
@@ -328,7 +488,6 @@ cdef class Fabric:
     cdef int leave(self, uint32_t channel, int64_t now) noexcept nogil:
         """Take the head out of the FIFO behind `channel`, give its slot back, and let the next one request."""
         cdef Channel* c = &self.channels[channel]
-        cdef uint32_t o
         c.first = c.first + 1 if c.first + 1 < c.slots else 0
         c.n_queued -= 1
         c.head_at = now + c.cycle
@@ -339,9 +498,7 @@ cdef class Fabric:
                 return -1
         if c.n_queued:
             c.head_at = max(c.head_at, c.arrivals[c.first])
-            o = self.onward(c.to_router, c.queue[c.first])
-            self.channels[o].requests |= <uint64_t>1 << c.in_port
-            return self.wake(o, max(c.head_at, self.channels[o].free_at))
+            return self.ask(channel)
         return 0
 
 
@@ -354,55 +511,3 @@ cdef inline int64_t latency_bin(int64_t ps) noexcept nogil:
     return ((shift + 1) << SUB_BITS) + ((ps >> shift) - (1 << SUB_BITS))
 
 
-def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int32_t[::1] limit,
-             int64_t[::1] soma_ps, int64_t[::1] synapse_ps):
-    """Ticks without queues: the busiest soma server, synapse server or channel sets the length, as `analytic_tick`."""
-    f = plan.fabric
-    cdef const int32_t[::1] router = f.router
-    cdef const int32_t[::1] inject = f.inject
-    cdef const int32_t[::1] eject = f.eject
-    cdef const int32_t[:, ::1] out_channel = f.out_channel
-    cdef const uint8_t[:, ::1] next_port = f.next_port
-    cdef const int32_t[::1] to_router = f.to_router
-    cdef const int64_t[::1] cycle = f.cycle
-    cdef const int32_t[::1] axon_core = np.ascontiguousarray(plan.layout.axon_core, np.int32)
-    cdef const int64_t[::1] service = plan.service_ps
-    cdef int64_t n_cores = plan.layout.n_cores, stride = n_cores + 1, n_channels = f.n_channels
-    cdef int64_t[::1] soma = np.zeros(stride, np.int64)
-    cdef int64_t[::1] work = np.zeros(n_cores, np.int64)
-    cdef int64_t[::1] load = np.zeros(n_channels, np.int64)
-    cdef int64_t t, j, e, k, i
-    cdef int32_t core, here
-    cdef uint8_t port
-    cdef uint32_t axon
-    with nogil:
-        for t in range(n_ticks):
-            soma[:], work[:], load[:] = 0, 0, 0
-            for j in range(stride):
-                e = n_cores if j == 0 else j - 1
-                for k in range(function.seed_start[t * stride + j], function.seed_start[t * stride + j + 1]):
-                    axon = function.seeds.at[k].axon
-                    core = axon_core[axon]
-                    soma[e] += function.seeds.at[k].gap
-                    work[core] += service[axon]
-                    load[inject[e]] += cycle[inject[e]]
-                    load[eject[core]] += cycle[eject[core]]
-                    here = router[e]
-                    while here != router[core]:
-                        port = next_port[here, router[core]]
-                        i = out_channel[here, port]
-                        load[i] += cycle[i]
-                        here = to_router[i]
-                soma[e] += function.tail_ps[t * stride + j]
-                soma_ps[e] += soma[e]
-            tick_ps[t], limit[t] = 0, 0
-            for i in range(stride):
-                if soma[i] > tick_ps[t]:
-                    tick_ps[t], limit[t] = soma[i], <int32_t>((1 << 24) | i)
-            for i in range(n_cores):
-                synapse_ps[i] += work[i]
-                if work[i] > tick_ps[t]:
-                    tick_ps[t], limit[t] = work[i], <int32_t>((2 << 24) | i)
-            for i in range(n_channels):
-                if load[i] > tick_ps[t]:
-                    tick_ps[t], limit[t] = load[i], <int32_t>((3 << 24) | i)

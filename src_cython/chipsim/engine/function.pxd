@@ -7,7 +7,7 @@ from chipsim.engine.neurons cimport Model, Slice
 cdef class Function:
     cdef readonly int64_t tick
     cdef object keep                                # arrays the raw pointers below point into
-    cdef bint integer, want_seeds
+    cdef bint integer, want_seeds, multicast
     cdef list somas                                 # one Soma per model
     cdef const Model** group_model
     cdef const int64_t* group_soma

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from chipsim.engine.buffers cimport add_event, add_seed
+from chipsim.engine.buffers cimport FOLLOWS, add_event, add_seed
 from chipsim.engine.neurons cimport Model, Slice, Soma
 from chipsim.engine.plan import initial_state
 
@@ -25,6 +25,7 @@ cdef class Function:
         layout = plan.layout
         self.integer = layout.accumulator == "i4"
         self.want_seeds = want_seeds
+        self.multicast = plan.trees is not None
         self.n_neurons, self.n_sources, self.n_cores = layout.n_neurons, layout.n_sources, layout.n_cores
         self.n_groups, self.n_actions = len(layout.groups), plan.per_spike.shape[1]
         self.ring, self.n_banks, self.n_receptors = plan.max_delay + 1, len(layout.bank_shift), layout.n_receptors
@@ -256,6 +257,10 @@ cdef class Function:
             return -1
         if self.want_seeds:
             for k in range(self.out_start[source], self.out_start[source + 1]):
+                if self.multicast and k > self.out_start[source]:
+                    if add_seed(&self.seeds, FOLLOWS, source, self.out_axon[k]):
+                        return -1
+                    continue
                 if add_seed(&self.seeds, elapsed[0] + out_ps, source, self.out_axon[k]):
                     return -1
                 elapsed[0] = 0

@@ -1,0 +1,257 @@
+"""A clocked mesh, cycle by cycle, plainly: input-queued routers with virtual channels and iSLIP allocators.
+
+Semantics are those of BookSim 2's `iq` router (single iteration of separable round-robin allocation, credits, wormhole):
+
+cycle t of a router   1. flits and credits whose time has come arrive
+                      2. virtual-channel allocation: heads ask for every free VC of their output (credits not asked)
+                      3. switch allocation among VCs that held an output VC before this cycle and have a credit
+                      4. a winner's flit leaves (received latency + 2 cycles later); its slot's credit goes back
+Route computation takes `routing_delay` cycles before step 2; with 0 it is looked ahead. A VC keeps its output VC until
+its tail has won the switch; the output VC can be given away in the next cycle. Allocators grant and accept round robin;
+a pointer moves past the winner only when a grant is accepted.
+"""
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from chipsim.engine.topology import LOCAL, FabricPlan
+
+IDLE, ROUTING, WAITING, ACTIVE = range(4)
+
+
+@dataclass(frozen=True)
+class Clocked:
+    """Parameters of the routers: virtual channels and pipeline delays in cycles."""
+
+    vcs: int = 1
+    routing_delay: int = 0
+    credit_delay: int = 1
+
+
+@dataclass
+class Flit:
+    packet: int
+    head: bool
+    tail: bool
+    vc: int = 0
+
+
+@dataclass
+class InputVc:
+    state: int = IDLE
+    queue: deque = field(default_factory=deque)
+    port: int = -1              # output port of the packet at the head
+    vc: int = -1                # output VC it holds
+    routed: int = 0             # cycles of route computation done
+    accept: int = 0             # VC allocation: pointer over output VCs
+
+
+@dataclass
+class OutputVc:
+    holder: tuple | None = None
+    used: int = 0               # slots taken at the far end, as far as this end knows
+    grant: int = 0              # VC allocation: pointer over input VCs
+
+
+class Router:
+    def __init__(self, n_ports: int, vcs: int):
+        self.inputs = [[InputVc() for _ in range(vcs)] for _ in range(n_ports)]
+        self.outputs = [[OutputVc() for _ in range(vcs)] for _ in range(n_ports)]
+        self.grant = [0] * n_ports          # switch allocation: pointer over inputs, per output
+        self.accept = [0] * n_ports         # and over outputs, per input
+        self.first_vc = [0] * n_ports       # VC of an input that is put forward first
+
+
+@dataclass
+class Source:
+    waiting: deque = field(default_factory=deque)
+    used: list[int] = field(default_factory=list)
+    vc: int = -1                # VC of the packet being sent
+    last: int = -1
+    sent: int = 0
+
+
+class ClockedMesh:
+    """Packets src -> dst (endpoints) of `size` flits, offered at `cycle`; see `run`."""
+
+    def __init__(self, plan: FabricPlan, routers: Clocked):
+        self.plan, self.p = plan, routers
+        self.n_ports = plan.n_ports
+        self.routers = [Router(self.n_ports, routers.vcs) for _ in range(plan.n_routers)]
+        self.into = {(int(plan.to_router[k]), int(plan.in_port[k])): k for k in range(plan.n_channels)
+                     if plan.to_router[k] >= 0}
+        self.out = {(int(plan.from_router[k]), int(plan.out_port[k])): k for k in range(plan.n_channels)
+                    if plan.from_router[k] >= 0}
+
+    def run(self, src, dst, cycle, size) -> dict[str, np.ndarray]:
+        """Arrays [packets] head_inject, head_arrive, arrive: cycles in which the head enters the injection channel, in which
+        head and tail are read from the ejection channel. One FIFO per source, in the order of the arrays."""
+        plan, p = self.plan, self.p
+        self.src, self.dst, self.size = src, dst, size
+        self.times = {name: np.full(len(src), -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
+        self.sources = [Source(used=[0] * p.vcs) for _ in plan.router]
+        self.flits: dict[int, list] = {}            # cycle -> (channel, flit) received
+        self.credits: dict[int, list] = {}          # cycle -> (channel, vc)
+        offered = deque(sorted(range(len(src)), key=lambda i: (cycle[i], i)))
+        left, now = len(src), 0
+        while left:
+            for channel, vc in self.credits.pop(now, ()):
+                if plan.from_router[channel] < 0:
+                    self.sources[plan.endpoint[channel]].used[vc] -= 1
+                else:
+                    self.routers[plan.from_router[channel]].outputs[plan.out_port[channel]][vc].used -= 1
+            for channel, flit in self.flits.pop(now, ()):
+                left -= self.receive(now, int(channel), flit)
+            while offered and cycle[offered[0]] <= now:
+                i = offered.popleft()
+                self.sources[src[i]].waiting.append(i)
+            for e, source in enumerate(self.sources):
+                self.inject(now, e, source)
+            for r, router in enumerate(self.routers):
+                self.work(now, r, router)
+            now += 1
+        return self.times
+
+    def receive(self, now: int, channel: int, flit: Flit) -> bool:
+        """A flit at the end of a channel; True when it was a packet's last."""
+        plan = self.plan
+        if plan.to_router[channel] < 0:
+            if flit.head:
+                self.times["head_arrive"][flit.packet] = now
+            if flit.tail:
+                self.times["arrive"][flit.packet] = now
+            self.later(self.credits, now + self.credit_time(channel), (channel, flit.vc))
+            return flit.tail
+        vc = self.routers[plan.to_router[channel]].inputs[plan.in_port[channel]][flit.vc]
+        vc.queue.append(flit)
+        if vc.state == IDLE:
+            self.start(int(plan.to_router[channel]), vc)
+        return False
+
+    def start(self, router: int, vc: InputVc) -> None:
+        """The packet at the head of an input VC begins."""
+        vc.port = self.plan.port_to(router, int(self.dst[vc.queue[0].packet]))
+        vc.state, vc.routed = (ROUTING, 0) if self.p.routing_delay else (WAITING, 0)
+
+    def credit_time(self, channel: int) -> int:
+        """Cycles until a credit is usable at the sender; the source nodes use theirs at once."""
+        return int(self.plan.hop_cycles[channel]) + 1 + (self.p.credit_delay if self.plan.from_router[channel] >= 0 else 0)
+
+    @staticmethod
+    def later(events: dict[int, list], at: int, what: tuple) -> None:
+        events.setdefault(at, []).append(what)
+
+    def inject(self, now: int, e: int, source: Source) -> None:
+        """One flit a cycle; a packet's VC is chosen when it comes to the front: the first after the last one that has room."""
+        if not source.waiting:
+            return
+        i, channel = source.waiting[0], int(self.plan.inject[e])
+        room = int(self.plan.slots[channel])
+        if source.vc < 0:
+            order = [0] if source.last < 0 else [(source.last + k) % self.p.vcs for k in range(1, self.p.vcs + 1)]
+            free = [v for v in order if source.used[v] < room]
+            if not free:
+                return
+            source.vc = source.last = free[0]
+            source.sent = 0
+            self.times["head_inject"][i] = now
+        if source.used[source.vc] >= room:
+            return
+        source.sent += 1
+        source.used[source.vc] += 1
+        flit = Flit(i, source.sent == 1, source.sent == self.size[i], source.vc)
+        self.later(self.flits, now + int(self.plan.hop_cycles[channel]) + 1, (channel, flit))
+        if flit.tail:
+            source.waiting.popleft()
+            source.vc = -1
+
+    def work(self, now: int, r: int, router: Router) -> None:
+        vcs = range(self.p.vcs)
+        ready = [(i, v) for i in range(self.n_ports) for v in vcs
+                 if router.inputs[i][v].state == ACTIVE and router.inputs[i][v].queue]
+        routed = []
+        for i in range(self.n_ports):
+            for v in vcs:
+                vc = router.inputs[i][v]
+                if vc.state == ROUTING:
+                    vc.routed += 1
+                    if vc.routed >= self.p.routing_delay:
+                        routed.append(vc)
+        self.allocate_vcs(router)
+        self.allocate_switch(now, r, router, ready)
+        for vc in routed:
+            vc.state = WAITING
+
+    def allocate_vcs(self, router: Router) -> None:
+        n, vcs = self.n_ports, self.p.vcs
+        grants: dict[tuple, list] = {}
+        for o in range(n):
+            for w in range(vcs):
+                out = router.outputs[o][w]
+                if out.holder is not None:
+                    continue
+                asking = [i * vcs + v for i in range(n) for v in range(vcs)
+                          if router.inputs[i][v].state == WAITING and router.inputs[i][v].port == o
+                          and w in self.vc_range(router.inputs[i][v].queue[0].packet, o)]
+                if asking:
+                    winner = min(asking, key=lambda k: (k - out.grant) % (n * vcs))
+                    grants.setdefault(divmod(winner, vcs), []).append(o * vcs + w)
+        for (i, v), offers in grants.items():
+            vc = router.inputs[i][v]
+            taken = min(offers, key=lambda k: (k - vc.accept) % (n * vcs))
+            o, w = divmod(taken, vcs)
+            router.outputs[o][w].holder = (i, v)
+            router.outputs[o][w].grant = (i * vcs + v + 1) % (n * vcs)
+            vc.accept = (taken + 1) % (n * vcs)
+            vc.state, vc.vc = ACTIVE, w
+
+    def vc_range(self, packet: int, port: int) -> range:
+        """VCs a packet may take at an output: on a torus one half, by whether its way round the ring crosses the seam."""
+        plan, vcs = self.plan, self.p.vcs
+        link = port - plan.first_link
+        if plan.ring is None or not 0 <= link < 4:
+            return range(vcs)
+        here = plan.ring[plan.router[self.src[packet]], link // 2]
+        there = plan.ring[plan.router[self.dst[packet]], link // 2]
+        crosses = there < here if link % 2 == 0 else there > here
+        return range(vcs // 2, vcs) if crosses else range(vcs - vcs // 2)
+
+    def allocate_switch(self, now: int, r: int, router: Router, ready: list[tuple]) -> None:
+        n, vcs = self.n_ports, self.p.vcs
+        forward: dict[tuple, int] = {}              # (input, output) -> VC put forward
+        for i, v in ready:
+            vc = router.inputs[i][v]
+            if router.outputs[vc.port][vc.vc].used >= self.plan.slots[self.out[r, vc.port]]:
+                continue
+            best = forward.get((i, vc.port))
+            if best is None or (v - router.first_vc[i]) % vcs < (best - router.first_vc[i]) % vcs:
+                forward[i, vc.port] = v
+        grants: dict[int, list] = {}
+        for o in {o for _, o in forward}:
+            winner = min((i for i, to in forward if to == o), key=lambda i: (i - router.grant[o]) % n)
+            grants.setdefault(winner, []).append(o)
+        for i, offers in grants.items():
+            o = min(offers, key=lambda o: (o - router.accept[i]) % n)
+            router.grant[o], router.accept[i] = (i + 1) % n, (o + 1) % n
+            v = forward[i, o]
+            router.first_vc[i] = (v + 1) % vcs
+            self.send(now, r, router, i, v)
+
+    def send(self, now: int, r: int, router: Router, i: int, v: int) -> None:
+        vc = router.inputs[i][v]
+        flit = vc.queue.popleft()
+        out = router.outputs[vc.port][vc.vc]
+        out.used += 1
+        channel = self.out[r, vc.port]
+        self.later(self.flits, now + 2 + int(self.plan.hop_cycles[channel]),
+                   (channel, Flit(flit.packet, flit.head, flit.tail, vc.vc)))
+        upstream = self.into[r, i]
+        self.later(self.credits, now + self.credit_time(upstream), (upstream, v))
+        if flit.tail:
+            out.holder = None
+            vc.state = IDLE
+            if vc.queue:
+                self.start(r, vc)

@@ -1,0 +1,135 @@
+"""Routes: which port a packet takes towards a router. A deterministic router is one function that fills a table.
+
+next_ports   uint8[R,R] for every topology and algorithm (adaptive ones: a path they allow, for loads and energy)
+choices      uint8[2,R,R] for adaptive algorithms: every port they allow, as bits
+cycle_of     the cyclic channel dependency of a table, or None: without one a blocking fabric cannot deadlock
+"""
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from chipsim.chip.spec import Fabric
+
+LOCAL = 255                                               # next_port at the destination router
+
+
+def _offsets(width: int, height: int) -> tuple[np.ndarray, ...]:
+    """Coordinates x, y [R] and offsets dx, dy [R,R] from a router (row) to a target (column)."""
+    r = np.arange(width * height)
+    x, y = r % width, r // width
+    return x, y, x[None, :] - x[:, None], y[None, :] - y[:, None]
+
+
+def _size(fabric: Fabric) -> tuple[int, int]:
+    return fabric.width * fabric.chips[0], fabric.height * fabric.chips[1]
+
+
+def dimension_order(fabric: Fabric) -> np.ndarray:
+    """Along one dimension, then the other; on a torus the shorter way round, equal ways in the positive direction."""
+    width, height = _size(fabric)
+    _, _, dx, dy = _offsets(width, height)
+    if fabric.topology == "torus":
+        dx, dy = _shortest(dx, width), _shortest(dy, height)
+    along_x, along_y = np.where(dx > 0, 0, 1), np.where(dy > 0, 2, 3)
+    if fabric.routing == "yx":
+        return np.where(dy != 0, along_y, np.where(dx != 0, along_x, LOCAL))
+    return np.where(dx != 0, along_x, np.where(dy != 0, along_y, LOCAL))
+
+
+def _shortest(d: np.ndarray, n: int) -> np.ndarray:
+    d = d % n
+    return np.where(2 * d <= n, d, d - n)
+
+
+def hexagonal(fabric: Fabric) -> np.ndarray:
+    """On the hexagonal torus: along the diagonal while both offsets have its sign, else along x, then y."""
+    width, height = _size(fabric)
+    _, _, dx, dy = _offsets(width, height)
+    best = np.full(dx.shape, np.inf)
+    x, y = np.zeros_like(dx), np.zeros_like(dy)
+    for ax in (dx % width, dx % width - width):           # of the ways round, the one with fewest hops
+        for ay in (dy % height, dy % height - height):
+            hops = np.where(ax * ay > 0, np.maximum(abs(ax), abs(ay)), abs(ax) + abs(ay))
+            better = hops < best
+            best, x, y = np.where(better, hops, best), np.where(better, ax, x), np.where(better, ay, y)
+    diagonal = np.where(x > 0, 4, 5)
+    return np.where(x * y > 0, diagonal, np.where(x != 0, np.where(x > 0, 0, 1), np.where(y != 0, np.where(y > 0, 2, 3), LOCAL)))
+
+
+def shortest_paths(n_routers: int, links: list) -> np.ndarray:
+    """Fewest hops over any links; of equal paths the one by the lowest port."""
+    into: list[list[tuple[int, int]]] = [[] for _ in range(n_routers)]
+    for a, port, b, _, _ in links:
+        into[b].append((a, port))
+    table = np.full((n_routers, n_routers), LOCAL, np.int64)
+    for target in range(n_routers):
+        distance = np.full(n_routers, -1)
+        distance[target] = 0
+        queue = deque([target])
+        while queue:
+            b = queue.popleft()
+            for a, port in into[b]:
+                if distance[a] < 0:
+                    distance[a] = distance[b] + 1
+                    table[a, target] = port
+                    queue.append(a)
+                elif distance[a] == distance[b] + 1:
+                    table[a, target] = min(table[a, target], port)
+    return table
+
+
+TURN_MODELS = ("west_first", "north_last", "negative_first", "odd_even")
+
+
+def choices(fabric: Fabric) -> np.ndarray | None:
+    """uint8[2,R,R]: bit p set when an adaptive algorithm may take port p; [1]: where the router is in the source's column.
+
+    Turn models of Glass and Ni (1992), +y taken as north, and Chiu's odd-even (2000); all minimal, on a mesh.
+    """
+    if fabric.routing not in TURN_MODELS:
+        return None
+    width, height = _size(fabric)
+    x, _, dx, dy = _offsets(width, height)
+    east, west, north, south = (dx > 0) * 1, (dx < 0) * 2, (dy > 0) * 4, (dy < 0) * 8
+    anything = east | west | north | south
+    if fabric.routing == "west_first":
+        mask = np.where(west > 0, west, anything)
+    elif fabric.routing == "north_last":
+        mask = np.where(anything == north, north, anything & ~4)
+    elif fabric.routing == "negative_first":
+        negative = west | south
+        mask = np.where(negative > 0, negative, anything)
+    else:
+        odd_here, odd_there = (x % 2 == 1)[:, None], (x % 2 == 1)[None, :]
+        vertical = north | south
+        masks = []
+        for at_source in (False, True):
+            eastward = np.where(vertical == 0, east, np.where(odd_here | at_source, vertical, 0)
+                                | np.where(odd_there | (dx != 1), east, 0))
+            westward = west | np.where(odd_here, 0, vertical)
+            masks.append(np.where(dx == 0, vertical, np.where(dx > 0, eastward, westward)))
+        return np.stack(masks).astype(np.uint8)
+    return np.stack([mask, mask]).astype(np.uint8)
+
+
+def next_ports(fabric: Fabric, n_routers: int, links: list) -> np.ndarray:
+    """int[R,R] link port towards each router, LOCAL when there."""
+    if fabric.topology in ("tree", "custom"):
+        return shortest_paths(n_routers, links)
+    if fabric.topology == "hex_torus":
+        return hexagonal(fabric)
+    if (allowed := choices(fabric)) is not None:
+        lowest = allowed[1] & -allowed[1].astype(np.int16)
+        return np.where(lowest == 0, LOCAL, np.log2(np.maximum(lowest, 1)).astype(np.int64))
+    return dimension_order(fabric)
+
+
+def rings(fabric: Fabric) -> np.ndarray | None:
+    """uint8[R,2] coordinates, on a torus only."""
+    if fabric.topology != "torus":
+        return None
+    width, height = _size(fabric)
+    x, y, _, _ = _offsets(width, height)
+    return np.stack([x, y], axis=1).astype(np.uint8)

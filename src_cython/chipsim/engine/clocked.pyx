@@ -1,0 +1,633 @@
+"""A clocked mesh, packet-exact, at the cost of its events: the compiled twin of reference_clocked.ClockedMesh.
+
+All control state of a router is bit masks over its (port, VC) pairs, 64 at most: who waits for an output VC, who may ask
+for the switch, which output VCs are free and which have credit. A router is looked at only in cycles in which a request of
+its could succeed (a flit or a credit came, or work is left over); with nothing to do anywhere, time jumps to the next event
+or injection. Exact, because iSLIP's pointers move only when something is granted.
+"""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
+
+import numpy as np
+
+cdef extern from *:
+    """
+    static inline int first_bit(unsigned long long x) { return __builtin_ctzll(x); }
+    """
+    int first_bit(uint64_t x) noexcept nogil
+
+cdef enum:
+    LOCAL = 255
+    SLOTS = 256                 # cycles the wheel looks ahead; more than any latency or credit delay
+    HEAD = 1
+    TAIL = 2
+    IDLE = 0
+    ROUTING = 1
+    WAITING = 2
+    ACTIVE = 3
+    NOWHERE = 0xFFFFFFFF
+
+
+cdef struct Flit:
+    uint32_t packet
+    uint32_t channel            # where it is, or in a FIFO: unused
+    uint8_t vc
+    uint8_t ends                # HEAD | TAIL
+
+
+cdef struct Arrivals:
+    Flit* at
+    int64_t n
+    int64_t room
+
+
+cdef struct Credits:
+    uint32_t* at                # channel * 8 + vc
+    int64_t n
+    int64_t room
+
+
+cdef struct Node:
+    uint32_t first              # packets waiting, a list through next_packet
+    uint32_t last
+    int32_t vc                  # of the packet being sent, -1: none
+    int32_t last_vc
+    uint32_t sent
+
+
+cdef struct Masks:
+    uint64_t routing            # input VCs in route computation
+    uint64_t waiting            # ask for an output VC
+    uint64_t asking             # hold one and have a flit: ask for the switch
+    uint64_t free_out           # output VCs nobody holds
+    uint64_t credit_out         # output VCs with room at the far end
+
+
+cdef inline int after(uint64_t m, int pointer) noexcept nogil:
+    """First set bit at or cyclically after `pointer`."""
+    cdef uint64_t high = m >> pointer
+    return pointer + first_bit(high) if high else first_bit(m)
+
+
+cdef class ClockedFabric:
+    """ClockedFabric(plan, vcs, routing_delay, credit_delay): the routers of a FabricPlan with a clock."""
+
+    cdef object keep
+    cdef int64_t n_routers, n_ports, vcs, pv, n_channels, n_endpoints, routing_delay, credit_delay
+    cdef int64_t stride, depth
+    cdef const int32_t* router
+    cdef const int32_t* inject
+    cdef const int32_t* eject
+    cdef const int32_t* out_channel
+    cdef const uint8_t* next_port
+    cdef const uint8_t* ring
+    cdef const int32_t* from_router
+    cdef const int32_t* to_router
+    cdef const int32_t* endpoint
+    cdef const uint8_t* in_port
+    cdef const uint8_t* out_port
+    cdef const int32_t* slots
+    cdef const int64_t* hop_cycles
+    cdef int32_t* into                              # [router, port] -> channel that feeds it
+    cdef int32_t* out_of                            # [router, port] -> channel it feeds, ejection included
+    cdef int64_t first_link
+    cdef uint8_t* blocks                            # per router: Masks, then the fields below
+    cdef int64_t at_route, at_used, at_count, at_head, at_port, at_vc, at_state, at_routed, at_grant, at_accept
+    cdef int64_t at_sgrant, at_saccept, at_first
+    cdef Flit* queues                               # [router, port * vcs + vc, depth]
+    cdef Arrivals flits[SLOTS]
+    cdef Credits credits[SLOTS]
+    cdef uint64_t* active                           # bit per router
+    cdef uint64_t* sending                          # bit per endpoint with packets to send
+    cdef Node* nodes
+    cdef int32_t* node_used                         # [endpoint, vc]
+    # of the run
+    cdef const int32_t* src
+    cdef const int32_t* dst
+    cdef const int32_t* size
+    cdef int64_t* head_inject
+    cdef int64_t* head_arrive
+    cdef int64_t* arrive
+    cdef int64_t* load                              # flits per channel
+    cdef uint32_t* next_packet
+    cdef readonly int64_t flit_hops, cycles
+
+    def __init__(self, plan, int64_t vcs=1, int64_t routing_delay=0, int64_t credit_delay=1):
+        cdef int64_t k
+        self.keep = {}
+        self.n_routers, self.n_ports, self.vcs = plan.n_routers, plan.n_ports, vcs
+        self.pv, self.n_channels, self.n_endpoints = self.n_ports * vcs, plan.n_channels, len(plan.router)
+        self.routing_delay, self.credit_delay = routing_delay, credit_delay
+        self.first_link = plan.first_link
+        if self.pv > 64:
+            raise ValueError(f"{self.n_ports} ports x {vcs} virtual channels are {self.pv}; a router's masks hold 64")
+        if plan.hop_cycles.max() + 1 + credit_delay >= SLOTS:
+            raise ValueError(f"a channel of {plan.hop_cycles.max()} cycles is too long; at most {SLOTS - 2 - credit_delay}")
+        self.router = <const int32_t*>self.hold("router", plan.router, np.int32)
+        self.inject = <const int32_t*>self.hold("inject", plan.inject, np.int32)
+        self.eject = <const int32_t*>self.hold("eject", plan.eject, np.int32)
+        self.out_channel = <const int32_t*>self.hold("out_channel", plan.out_channel, np.int32)
+        self.next_port = <const uint8_t*>self.hold("next_port", plan.next_port, np.uint8)
+        if plan.ring is not None:
+            self.ring = <const uint8_t*>self.hold("ring", plan.ring, np.uint8)
+        self.from_router = <const int32_t*>self.hold("from_router", plan.from_router, np.int32)
+        self.to_router = <const int32_t*>self.hold("to_router", plan.to_router, np.int32)
+        self.endpoint = <const int32_t*>self.hold("endpoint", plan.endpoint, np.int32)
+        self.in_port = <const uint8_t*>self.hold("in_port", plan.in_port, np.uint8)
+        self.out_port = <const uint8_t*>self.hold("out_port", plan.out_port, np.uint8)
+        self.slots = <const int32_t*>self.hold("slots", plan.slots, np.int32)
+        self.hop_cycles = <const int64_t*>self.hold("hop_cycles", plan.hop_cycles, np.int64)
+        into = np.full((self.n_routers, self.n_ports), -1, np.int32)
+        out_of = np.full((self.n_routers, self.n_ports), -1, np.int32)
+        for k in range(self.n_channels):
+            if plan.to_router[k] >= 0:
+                into[plan.to_router[k], plan.in_port[k]] = k
+            if plan.from_router[k] >= 0:
+                out_of[plan.from_router[k], plan.out_port[k]] = k
+        self.into = <int32_t*>self.hold("into", into, np.int32)
+        self.out_of = <int32_t*>self.hold("out_of", out_of, np.int32)
+        self.depth = int(plan.slots.max())
+        at = (sizeof(Masks) + 8 * self.n_ports + 7) // 8 * 8
+        self.at_route = sizeof(Masks)
+        per_vc = [at + k * self.pv for k in range(9)]
+        self.at_used, self.at_count, self.at_head, self.at_port, self.at_vc = per_vc[:5]
+        self.at_state, self.at_routed, self.at_grant, self.at_accept = per_vc[5:]
+        at += 9 * self.pv
+        self.at_sgrant, self.at_saccept, self.at_first = at, at + self.n_ports, at + 2 * self.n_ports
+        self.stride = (at + 3 * self.n_ports + 63) // 64 * 64
+        self.blocks = <uint8_t*>self.hold("blocks", np.zeros(self.n_routers * self.stride), np.uint8)
+        self.queues = <Flit*>self.hold("queues", np.zeros(self.n_routers * self.pv * self.depth * sizeof(Flit)), np.uint8)
+        self.active = <uint64_t*>self.hold("active", np.zeros((self.n_routers + 63) // 64), np.uint64)
+        self.sending = <uint64_t*>self.hold("sending", np.zeros((self.n_endpoints + 63) // 64), np.uint64)
+        self.nodes = <Node*>self.hold("nodes", np.zeros(self.n_endpoints * sizeof(Node)), np.uint8)
+        self.node_used = <int32_t*>self.hold("node_used", np.zeros(self.n_endpoints * vcs), np.int32)
+
+    cdef void* hold(self, str name, array, dtype) except NULL:
+        self.keep[name] = np.ascontiguousarray(array, dtype)
+        return <void*><size_t>self.keep[name].ctypes.data
+
+    def __dealloc__(self):
+        cdef int64_t i
+        for i in range(SLOTS):
+            free(self.flits[i].at)
+            free(self.credits[i].at)
+
+    def run(self, src, dst, cycle, size):
+        """Move packets src -> dst (endpoints) of `size` flits, offered at `cycle`; arrays [packets].
+
+        Returns dict: head_inject, head_arrive, arrive int64[packets] (cycles), load int64[K] (flits per channel).
+        Raises RuntimeError when packets stand still for good.
+        """
+        cdef int64_t n = len(src), c, v
+        order = np.argsort(np.asarray(cycle), kind="stable")
+        times = {name: np.full(n, -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
+        load = np.zeros(self.n_channels, np.int64)
+        self.src = <const int32_t*>self.hold("src", src, np.int32)
+        self.dst = <const int32_t*>self.hold("dst", dst, np.int32)
+        self.size = <const int32_t*>self.hold("size", size, np.int32)
+        self.head_inject = <int64_t*>self.hold("head_inject", times["head_inject"], np.int64)
+        self.head_arrive = <int64_t*>self.hold("head_arrive", times["head_arrive"], np.int64)
+        self.arrive = <int64_t*>self.hold("arrive", times["arrive"], np.int64)
+        self.load = <int64_t*>self.hold("load", load, np.int64)
+        self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(max(1, n)), np.uint32)
+        cdef const uint32_t* sorted_ = <const uint32_t*>self.hold("order", order, np.uint32)
+        cdef const int64_t* offered = <const int64_t*>self.hold("cycle", cycle, np.int64)
+        self.start()
+        cdef int rc
+        with nogil:
+            rc = self.move(n, sorted_, offered)
+        if rc == -1:
+            raise MemoryError("no memory left for flits in flight")
+        if rc:
+            raise RuntimeError(f"packets stand still for good from cycle {self.cycles} on: a deadlock")
+        return times | {"load": load}
+
+    cdef void start(self) noexcept nogil:
+        """Everything empty."""
+        cdef int64_t r, p, v, k
+        cdef Masks* m
+        memset(self.blocks, 0, self.n_routers * self.stride)
+        for r in range(self.n_routers):
+            m = <Masks*>(self.blocks + r * self.stride)
+            m.free_out = m.credit_out = ~<uint64_t>0 if self.pv == 64 else (<uint64_t>1 << self.pv) - 1
+        for k in range(self.n_endpoints):
+            self.nodes[k].first = NOWHERE
+            self.nodes[k].vc = self.nodes[k].last_vc = -1
+        memset(self.node_used, 0, self.n_endpoints * self.vcs * sizeof(int32_t))
+        memset(self.active, 0, (self.n_routers + 63) // 64 * 8)
+        memset(self.sending, 0, (self.n_endpoints + 63) // 64 * 8)
+        for k in range(SLOTS):
+            self.flits[k].n = self.credits[k].n = 0
+        self.flit_hops = self.cycles = 0
+
+    cdef int move(self, int64_t n, const uint32_t* order, const int64_t* offered) noexcept nogil:
+        cdef int64_t now = 0, left = n, next_ = 0, i, w, e, r, ahead
+        cdef uint64_t bits, keep_bits, busy
+        cdef uint32_t p
+        cdef Arrivals* arrivals
+        cdef Credits* credits
+        if n and offered[order[0]] > 0:
+            now = offered[order[0]]
+        while left:
+            credits = &self.credits[now & (SLOTS - 1)]
+            for i in range(credits.n):
+                self.take_credit(credits.at[i])
+            credits.n = 0
+            arrivals = &self.flits[now & (SLOTS - 1)]
+            for i in range(arrivals.n):
+                if self.receive(now, &arrivals.at[i]):
+                    left -= 1
+            arrivals.n = 0
+            while next_ < n and offered[order[next_]] <= now:
+                p = order[next_]
+                e = self.src[p]
+                self.next_packet[p] = NOWHERE
+                if self.nodes[e].first == NOWHERE:
+                    self.nodes[e].first = p
+                else:
+                    self.next_packet[self.nodes[e].last] = p
+                self.nodes[e].last = p
+                self.sending[e >> 6] |= <uint64_t>1 << (e & 63)
+                next_ += 1
+            for w in range((self.n_endpoints + 63) >> 6):
+                bits = self.sending[w]
+                while bits:
+                    e = (w << 6) + first_bit(bits)
+                    bits &= bits - 1
+                    if self.send_from(now, e):
+                        return -1
+            busy = 0
+            for w in range((self.n_routers + 63) >> 6):
+                bits = self.active[w]
+                keep_bits = 0
+                while bits:
+                    r = (w << 6) + first_bit(bits)
+                    bits &= bits - 1
+                    i = self.work(now, r)
+                    if i < 0:
+                        return -1
+                    if i:
+                        keep_bits |= <uint64_t>1 << (r & 63)
+                self.active[w] = keep_bits
+                busy |= keep_bits
+            now += 1
+            if busy or left == 0:
+                continue
+            for w in range((self.n_endpoints + 63) >> 6):
+                busy |= self.sending[w]
+            if busy:
+                continue
+            ahead = 0                                   # nothing can happen before the next event or injection
+            while ahead < SLOTS and not (self.flits[(now + ahead) & (SLOTS - 1)].n
+                                         or self.credits[(now + ahead) & (SLOTS - 1)].n):
+                ahead += 1
+            if next_ < n and (ahead == SLOTS or offered[order[next_]] < now + ahead):
+                now = max(now, offered[order[next_]])
+            elif ahead < SLOTS:
+                now += ahead
+            else:
+                self.cycles = now
+                return -2
+        self.cycles = now
+        return 0
+
+    cdef void take_credit(self, uint32_t what) noexcept nogil:
+        """A slot at the far end of a channel's VC is free again."""
+        cdef int64_t channel = what >> 3, vc = what & 7, r = self.from_router[channel], e, o
+        cdef uint8_t* b
+        cdef Masks* m
+        if r < 0:
+            e = self.endpoint[channel]
+            self.node_used[e * self.vcs + vc] -= 1
+            if self.nodes[e].first != NOWHERE:
+                self.sending[e >> 6] |= <uint64_t>1 << (e & 63)
+            return
+        b = self.blocks + r * self.stride
+        m = <Masks*>b
+        o = self.out_port[channel] * self.vcs + vc
+        b[self.at_used + o] -= 1
+        m.credit_out |= <uint64_t>1 << o
+        if m.waiting | m.asking | m.routing:
+            self.active[r >> 6] |= <uint64_t>1 << (r & 63)
+
+    cdef bint receive(self, int64_t now, Flit* f) noexcept nogil:
+        """A flit at the end of its channel; True when it was its packet's last."""
+        cdef int64_t r = self.to_router[f.channel], iv, k
+        cdef uint8_t* b
+        cdef Masks* m
+        if r < 0:
+            if f.ends & HEAD:
+                self.head_arrive[f.packet] = now
+            if f.ends & TAIL:
+                self.arrive[f.packet] = now
+            self.push_credit(now, f.channel, f.vc)
+            return (f.ends & TAIL) != 0
+        b = self.blocks + r * self.stride
+        m = <Masks*>b
+        iv = self.in_port[f.channel] * self.vcs + f.vc
+        k = b[self.at_head + iv] + b[self.at_count + iv]
+        if k >= self.depth:
+            k -= self.depth
+        self.queues[(r * self.pv + iv) * self.depth + k] = f[0]
+        b[self.at_count + iv] += 1
+        if b[self.at_state + iv] == IDLE:
+            self.begin(r, b, iv, f.packet)
+        elif b[self.at_state + iv] == ACTIVE:
+            m.asking |= <uint64_t>1 << iv
+        self.active[r >> 6] |= <uint64_t>1 << (r & 63)
+        return False
+
+    cdef void begin(self, int64_t r, uint8_t* b, int64_t iv, uint32_t packet) noexcept nogil:
+        """The packet at the head of an input VC begins: find its output."""
+        cdef Masks* m = <Masks*>b
+        cdef int64_t e = self.dst[packet]
+        cdef uint8_t port = self.next_port[r * self.n_routers + self.router[e]]
+        if port == LOCAL:
+            port = self.out_port[self.eject[e]]
+        b[self.at_port + iv] = port
+        if self.routing_delay:
+            b[self.at_state + iv], b[self.at_routed + iv] = ROUTING, 0
+            m.routing |= <uint64_t>1 << iv
+        else:
+            b[self.at_state + iv] = WAITING
+            m.waiting |= <uint64_t>1 << iv
+            (<uint64_t*>(b + self.at_route))[port] |= <uint64_t>1 << iv
+
+    cdef int push_credit(self, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
+        cdef int64_t at = now + self.hop_cycles[channel] + 1
+        cdef Credits* c
+        if self.from_router[channel] >= 0:
+            at += self.credit_delay
+        c = &self.credits[at & (SLOTS - 1)]
+        if c.n == c.room:
+            c.room = 2 * c.room + 256
+            c.at = <uint32_t*>realloc(c.at, c.room * sizeof(uint32_t))
+            if c.at == NULL:
+                return -1
+        c.at[c.n] = <uint32_t>(channel * 8 + vc)
+        c.n += 1
+        return 0
+
+    cdef int push_flit(self, int64_t at, uint32_t packet, int64_t channel, int64_t vc, int ends) noexcept nogil:
+        cdef Arrivals* a = &self.flits[at & (SLOTS - 1)]
+        cdef Flit* f
+        if a.n == a.room:
+            a.room = 2 * a.room + 256
+            a.at = <Flit*>realloc(a.at, a.room * sizeof(Flit))
+            if a.at == NULL:
+                return -1
+        f = &a.at[a.n]
+        f.packet, f.channel, f.vc, f.ends = packet, <uint32_t>channel, <uint8_t>vc, <uint8_t>ends
+        a.n += 1
+        self.load[channel] += 1
+        return 0
+
+    cdef int send_from(self, int64_t now, int64_t e) noexcept nogil:
+        """One flit a cycle; the VC is chosen when a packet comes to the front: the first after the last that has room."""
+        cdef Node* q = &self.nodes[e]
+        cdef int64_t channel = self.inject[e], k, v
+        cdef int64_t room = self.slots[channel]
+        cdef uint32_t p = q.first
+        cdef int ends = 0
+        if q.vc < 0:
+            for k in range(1, self.vcs + 1):
+                v = 0 if q.last_vc < 0 else (q.last_vc + k) % self.vcs
+                if self.node_used[e * self.vcs + v] < room:
+                    q.vc = <int32_t>v
+                    break
+            if q.vc < 0:
+                self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
+                return 0
+            q.last_vc, q.sent = q.vc, 0
+            self.head_inject[p] = now
+        if self.node_used[e * self.vcs + q.vc] >= room:
+            self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
+            return 0
+        self.node_used[e * self.vcs + q.vc] += 1
+        if q.sent == 0:
+            ends |= HEAD
+        q.sent += 1
+        if q.sent == <uint32_t>self.size[p]:
+            ends |= TAIL
+        v = q.vc
+        if ends & TAIL:
+            q.vc = -1
+            q.first = self.next_packet[p]
+            if q.first == NOWHERE:
+                self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
+        return self.push_flit(now + self.hop_cycles[channel] + 1, p, channel, v, ends)
+
+    # ---- one router, one cycle ----
+
+    cdef int work(self, int64_t now, int64_t r) noexcept nogil:
+        """VC allocation, then switch allocation; 1 when something could succeed in the next cycle, negative: no memory."""
+        cdef uint8_t* b = self.blocks + r * self.stride
+        cdef Masks* m = <Masks*>b
+        cdef uint64_t asking = m.asking, routed = 0, bits, won = 0
+        cdef int64_t iv
+        if m.routing:
+            bits = m.routing
+            while bits:
+                iv = first_bit(bits)
+                bits &= bits - 1
+                b[self.at_routed + iv] += 1
+                if b[self.at_routed + iv] >= self.routing_delay:
+                    routed |= <uint64_t>1 << iv
+            m.routing &= ~routed
+        if m.waiting and m.free_out:
+            won = self.allocate_vcs(r, b)
+        if asking & (asking - 1):
+            if self.allocate_switch(now, r, b, asking):
+                return -1
+        elif asking:
+            if self.one_request(now, r, b, asking):
+                return -1
+        m.asking |= won
+        while routed:
+            iv = first_bit(routed)
+            routed &= routed - 1
+            b[self.at_state + iv] = WAITING
+            m.waiting |= <uint64_t>1 << iv
+            (<uint64_t*>(b + self.at_route))[b[self.at_port + iv]] |= <uint64_t>1 << iv
+        return self.can_progress(b)
+
+    cdef bint can_progress(self, uint8_t* b) noexcept nogil:
+        cdef Masks* m = <Masks*>b
+        cdef uint64_t* route = <uint64_t*>(b + self.at_route)
+        cdef uint64_t bits, mask = (<uint64_t>1 << self.vcs) - 1
+        cdef int64_t o, iv
+        if m.routing:
+            return True
+        bits = m.asking
+        while bits:
+            iv = first_bit(bits)
+            bits &= bits - 1
+            if m.credit_out >> (b[self.at_port + iv] * self.vcs + b[self.at_vc + iv]) & 1:
+                return True
+        if m.waiting:
+            for o in range(self.n_ports):
+                if m.waiting & route[o] and (m.free_out >> (o * self.vcs)) & mask:
+                    return True
+        return False
+
+    cdef uint64_t allowed(self, int64_t r, uint32_t packet, int64_t o) noexcept nogil:
+        """VCs of output o a packet may take: on a torus one half, by whether its way round the ring crosses the seam."""
+        cdef int64_t link = o - self.first_link, half = self.vcs // 2
+        cdef uint8_t here, there
+        cdef uint64_t all_ = (<uint64_t>1 << self.vcs) - 1
+        if self.ring == NULL or link < 0 or link >= 4:
+            return all_
+        here = self.ring[2 * self.router[self.src[packet]] + (link >> 1)]
+        there = self.ring[2 * self.router[self.dst[packet]] + (link >> 1)]
+        if (there < here) if link & 1 == 0 else (there > here):
+            return all_ & ~((<uint64_t>1 << half) - 1)
+        return all_ >> half
+
+    cdef uint64_t allocate_vcs(self, int64_t r, uint8_t* b) noexcept nogil:
+        """One iteration of iSLIP over input VCs and free output VCs; input VCs that won."""
+        cdef Masks* m = <Masks*>b
+        cdef uint64_t* route = <uint64_t*>(b + self.at_route)
+        cdef uint64_t offers[64]
+        cdef uint64_t offered = 0, won = 0, bits, free_, asking, able
+        cdef int64_t o, ov, iv, vcs = self.vcs
+        cdef uint64_t mask = (<uint64_t>1 << vcs) - 1
+        if m.waiting & (m.waiting - 1) == 0:                    # one request, the common case: no allocator at all
+            iv = first_bit(m.waiting)
+            o = b[self.at_port + iv]
+            free_ = m.free_out & ((mask if self.ring == NULL else self.allowed(r, self.head(r, b, iv), o)) << (o * vcs))
+            if free_ == 0:
+                return 0
+            ov = after(free_, b[self.at_accept + iv])
+            self.give_vc(b, iv, ov)
+            return <uint64_t>1 << iv
+        for o in range(self.n_ports):
+            asking = m.waiting & route[o]
+            free_ = (m.free_out >> (o * vcs)) & mask
+            if asking == 0:
+                continue
+            while free_:
+                ov = o * vcs + first_bit(free_)
+                free_ &= free_ - 1
+                able = asking
+                if self.ring != NULL:
+                    able = 0
+                    bits = asking
+                    while bits:
+                        iv = first_bit(bits)
+                        bits &= bits - 1
+                        if self.allowed(r, self.head(r, b, iv), o) >> (ov - o * vcs) & 1:
+                            able |= <uint64_t>1 << iv
+                    if able == 0:
+                        continue
+                iv = after(able, b[self.at_grant + ov])
+                if not offered >> iv & 1:
+                    offers[iv] = 0
+                    offered |= <uint64_t>1 << iv
+                offers[iv] |= <uint64_t>1 << ov
+        won = offered
+        while offered:
+            iv = first_bit(offered)
+            offered &= offered - 1
+            self.give_vc(b, iv, after(offers[iv], b[self.at_accept + iv]))
+        return won
+
+    cdef uint32_t head(self, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+        return self.queues[(r * self.pv + iv) * self.depth + b[self.at_head + iv]].packet
+
+    cdef void give_vc(self, uint8_t* b, int64_t iv, int64_t ov) noexcept nogil:
+        cdef Masks* m = <Masks*>b
+        m.free_out &= ~(<uint64_t>1 << ov)
+        m.waiting &= ~(<uint64_t>1 << iv)
+        b[self.at_grant + ov] = <uint8_t>(iv + 1 if iv + 1 < self.pv else 0)
+        b[self.at_accept + iv] = <uint8_t>(ov + 1 if ov + 1 < self.pv else 0)
+        b[self.at_vc + iv] = <uint8_t>(ov - b[self.at_port + iv] * self.vcs)
+        b[self.at_state + iv] = ACTIVE
+
+    cdef int one_request(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
+        cdef Masks* m = <Masks*>b
+        cdef int64_t iv = first_bit(asking), vcs = self.vcs
+        cdef int64_t o = b[self.at_port + iv], i = iv // vcs
+        if not m.credit_out >> (o * vcs + b[self.at_vc + iv]) & 1:
+            return 0
+        b[self.at_sgrant + o] = <uint8_t>(i + 1 if i + 1 < self.n_ports else 0)
+        b[self.at_saccept + i] = <uint8_t>(o + 1 if o + 1 < self.n_ports else 0)
+        b[self.at_first + i] = <uint8_t>(iv - i * vcs + 1 if iv - i * vcs + 1 < vcs else 0)
+        return self.send(now, r, b, iv)
+
+    cdef int allocate_switch(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
+        """VCs of one input for one output put one forward; then one iteration of iSLIP over ports."""
+        cdef Masks* m = <Masks*>b
+        cdef uint64_t requests[64]
+        cdef uint64_t grants[64]
+        cdef uint8_t forward[64][64]
+        cdef uint64_t outputs = 0, inputs = 0
+        cdef int64_t iv, o, i, v, vcs = self.vcs, mine, theirs
+        while asking:
+            iv = first_bit(asking)
+            asking &= asking - 1
+            o = b[self.at_port + iv]
+            if not m.credit_out >> (o * vcs + b[self.at_vc + iv]) & 1:
+                continue
+            i = iv // vcs
+            v = iv - i * vcs
+            if not outputs >> o & 1:
+                requests[o] = 0
+                outputs |= <uint64_t>1 << o
+            if requests[o] >> i & 1:
+                mine = v - b[self.at_first + i]
+                theirs = <int64_t>forward[i][o] - b[self.at_first + i]
+                if (mine if mine >= 0 else mine + vcs) < (theirs if theirs >= 0 else theirs + vcs):
+                    forward[i][o] = <uint8_t>v
+            else:
+                requests[o] |= <uint64_t>1 << i
+                forward[i][o] = <uint8_t>v
+        while outputs:
+            o = first_bit(outputs)
+            outputs &= outputs - 1
+            i = after(requests[o], b[self.at_sgrant + o])
+            if not inputs >> i & 1:
+                grants[i] = 0
+                inputs |= <uint64_t>1 << i
+            grants[i] |= <uint64_t>1 << o
+        while inputs:
+            i = first_bit(inputs)
+            inputs &= inputs - 1
+            o = after(grants[i], b[self.at_saccept + i])
+            v = forward[i][o]
+            b[self.at_sgrant + o] = <uint8_t>(i + 1 if i + 1 < self.n_ports else 0)
+            b[self.at_saccept + i] = <uint8_t>(o + 1 if o + 1 < self.n_ports else 0)
+            b[self.at_first + i] = <uint8_t>(v + 1 if v + 1 < vcs else 0)
+            if self.send(now, r, b, i * vcs + v):
+                return -1
+        return 0
+
+    cdef int send(self, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+        """The flit at the head of an input VC leaves."""
+        cdef Masks* m = <Masks*>b
+        cdef int64_t o = b[self.at_port + iv], i = iv // self.vcs, channel, ov
+        cdef int64_t h = b[self.at_head + iv]
+        cdef Flit* f = &self.queues[(r * self.pv + iv) * self.depth + h]
+        cdef uint64_t bit = <uint64_t>1 << iv
+        channel = self.out_of[r * self.n_ports + o]
+        ov = o * self.vcs + b[self.at_vc + iv]
+        self.flit_hops += 1
+        b[self.at_head + iv] = <uint8_t>(h + 1 if h + 1 < self.depth else 0)
+        b[self.at_count + iv] -= 1
+        b[self.at_used + ov] += 1
+        if b[self.at_used + ov] >= self.slots[channel]:
+            m.credit_out &= ~(<uint64_t>1 << ov)
+        if self.push_flit(now + 2 + self.hop_cycles[channel], f.packet, channel, b[self.at_vc + iv], f.ends):
+            return -1
+        if self.push_credit(now, self.into[r * self.n_ports + i], iv - i * self.vcs):
+            return -1
+        if f.ends & TAIL:
+            m.free_out |= <uint64_t>1 << ov
+            m.asking &= ~bit
+            (<uint64_t*>(b + self.at_route))[o] &= ~bit
+            b[self.at_state + iv] = IDLE
+            if b[self.at_count + iv]:
+                self.begin(r, b, iv, self.head(r, b, iv))
+        elif b[self.at_count + iv] == 0:
+            m.asking &= ~bit
+        return 0

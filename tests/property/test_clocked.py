@@ -1,0 +1,46 @@
+"""The compiled clocked routers equal the plain ones, flit for flit, on fabrics and traffic nobody chose."""
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chipsim.chip import load_chip
+from chipsim.engine.clocked import ClockedFabric
+from chipsim.engine.reference_clocked import Clocked, ClockedMesh
+from chipsim.engine.topology import plan_fabric
+
+
+@st.composite
+def cases(draw):
+    topology = draw(st.sampled_from(["mesh", "torus"]))
+    vcs = draw(st.integers(2 if topology == "torus" else 1, 4))
+    cores = draw(st.integers(1, 3))
+    settings = [f"fabric.topology={topology}", f"fabric.width={draw(st.integers(1, 4))}",
+                f"fabric.height={draw(st.integers(1, 4))}", f"fabric.cores_per_router={cores}",
+                f"fabric.routing={draw(st.sampled_from(['xy', 'yx']))}", f"fabric.clock.vcs={vcs}",
+                "fabric.clock.period=1 ns", f"fabric.clock.routing_delay={draw(st.integers(0, 1))}",
+                f"fabric.clock.credit_delay={draw(st.integers(0, 3))}"]
+    for channel in ("inject", "eject", "east_west", "north_south"):
+        settings += [f"fabric.channels.{channel}.latency={draw(st.integers(1, 4))} ns",
+                     f"fabric.channels.{channel}.slots={draw(st.integers(1, 5))}"]
+    fabric = load_chip("loihi", set=tuple(settings)).fabric
+    nodes = fabric.width * fabric.height * cores
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n = draw(st.integers(1, 60))
+    packets = (rng.integers(0, nodes, n), rng.integers(0, nodes, n),
+               np.sort(rng.integers(0, draw(st.integers(1, 200)), n)), rng.integers(1, draw(st.integers(1, 6)) + 1, n))
+    return fabric, np.arange(nodes), packets
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=cases())
+def test_compiled_routers_equal_the_plain_ones(case):
+    fabric, cores, packets = case
+    plan, clock = plan_fabric(fabric, cores, host=False), fabric.clock
+    fast = ClockedFabric(plan, clock.vcs, clock.routing_delay, clock.credit_delay).run(*packets)
+    plain = ClockedMesh(plan, Clocked(clock.vcs, clock.routing_delay, clock.credit_delay)).run(*packets)
+    for name in plain:
+        assert np.array_equal(fast[name], plain[name]), name
+    hops = fast["load"][plan.kind == 0].sum()
+    assert hops == packets[3].sum() == fast["load"][plan.kind == 1].sum()
