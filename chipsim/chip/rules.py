@@ -33,16 +33,20 @@ def broken(chip: ChipSpec, *, partial: bool = False) -> list[Misfit]:
 
 def cores_have_places(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
+    if f.topology == "tree" and (f.arity is None or f.levels is None):
+        return
     places = f.n_places * f.cores_per_router
     if f.n_cores and f.n_cores > places:
         yield Misfit("fabric.n_cores",
-                     f"mesh too small for its cores: {f.n_cores} cores, but {f.n_places} routers with "
+                     f"mesh too small for its cores: {f.n_cores} cores, but {f.grid[0]}x{f.grid[1]} routers with "
                      f"{f.cores_per_router} each have places for {places}",
                      "enlarge `width`, `height` or `cores_per_router`, or leave `n_cores` out")
 
 
 def host_is_on_the_mesh(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
+    if f.topology == "tree" and (f.arity is None or f.levels is None):
+        return
     x, y = f.io.router
     if f.topology in ("tree", "custom"):
         if not 0 <= x < f.n_routers:
@@ -62,7 +66,7 @@ ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "
 
 def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
-    needed = CLASSES[f.topology] + (("interchip",) if f.chips != (1, 1) else ())
+    needed = CLASSES[f.topology] + (("interchip",) if f.grid != (f.width, f.height) else ())
     for name in needed:
         if getattr(f.channels, name) is None:
             yield Misfit("fabric.channels", f"a {f.topology} has channels of class `{name}`, which are not described",
@@ -70,6 +74,9 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
     if f.routing not in ROUTINGS[f.topology]:
         yield Misfit("fabric.routing", f"routing `{f.routing}` does not exist on a {f.topology}",
                      "use " + " or ".join(ROUTINGS[f.topology]))
+    if f.topology == "tree" and (f.arity is None or f.levels is None):
+        yield Misfit("fabric.topology", "a tree needs `arity` and `levels`", "write `arity: 4` and `levels: 2`")
+        return
     if f.topology == "custom" and f.routers is None:
         yield Misfit("fabric.topology", "a custom topology needs the number of its routers", "write `routers: 12`")
     if f.topology == "custom" and f.routers is not None:
@@ -78,7 +85,7 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
             if not (a.isdigit() and b.isdigit()) or max(int(a), int(b)) >= f.routers or int(a) == int(b):
                 yield Misfit("fabric.links", f"link `{link}` does not join two of the {f.routers} routers",
                              f"write two different routers from 0 to {f.routers - 1}, as in `0-1`")
-    if f.topology in ("tree", "custom") and (f.width, f.height, f.chips) != (1, 1, (1, 1)):
+    if f.topology in ("tree", "custom") and f.grid != (1, 1):
         yield Misfit("fabric.width", f"a {f.topology} has no width, height or chips", "leave them at 1")
     if f.clock is not None and f.topology == "torus" and f.clock.vcs < 2:
         yield Misfit("fabric.clock.vcs", "a torus with one virtual channel deadlocks: its rings need two classes",
@@ -151,6 +158,7 @@ def packed_weights_have_bits(chip: ChipSpec) -> Iterator[Misfit]:
                      "say how wide a stored weight is, or use `packing: none`")
 
 
-RULES = (topology_has_what_it_needs, cores_have_places, host_is_on_the_mesh, least_is_not_above_most, exponents_are_in_order,
+RULES = (topology_has_what_it_needs, cores_have_places, host_is_on_the_mesh, least_is_not_above_most,
+         exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, packed_weights_have_bits)

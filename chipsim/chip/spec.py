@@ -83,13 +83,13 @@ class Fabric(Part):
     topology: Literal["mesh", "torus", "hex_torus", "tree", "custom"] = Field(description="how routers are joined")
     width: int = count("routers", ge=1, doc="routers in a row of a chip; 1 for tree and custom")
     height: int = count("routers", ge=1, doc="routers in a column of a chip; 1 for tree and custom")
-    chips: tuple[Annotated[int, count("chips", ge=1, doc="chips in a row or column")], int] = Field(
-        (1, 1), description="chips in a row and a column of the system; links between them are of class `interchip`")
+    chips: tuple[Annotated[int, count("chips", ge=1, doc="chips in a row or column")], int] | None = Field(
+        None, description="chips in a row and a column of the system; links between them are of class `interchip`")
     cores_per_router: int = count("cores", ge=1, doc="cores on each router")
     n_cores: int | None = count("cores", ge=1, default=None,
                                 doc="cores in all, where the last routers have fewer; null: every place is taken")
-    arity: int = count("children", ge=2, default=4, doc="tree: children of a router")
-    levels: int = count("levels", ge=1, default=2, doc="tree: levels below the root; cores sit on the last")
+    arity: int | None = count("children", ge=2, default=None, doc="tree: children of a router")
+    levels: int | None = count("levels", ge=1, default=None, doc="tree: levels below the root; cores sit on the last")
     routers: int | None = count("routers", ge=1, default=None, doc="custom: number of routers")
     links: tuple[str, ...] = Field((), description="custom: two-way links, each written `3-4` for routers 3 and 4")
     routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "shortest"] = Field(
@@ -109,12 +109,22 @@ class Fabric(Part):
         return tuple((int(a), int(b)) for a, _, b in (link.partition("-") for link in self.links))
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """Routers in a row and in a column of the whole system, all chips together."""
+        across, down = self.chips or (1, 1)
+        return self.width * across, self.height * down
+
+    @property
+    def first_router(self) -> int:
+        """Router of core 0: the first leaf of a tree, else router 0."""
+        return (self.arity**self.levels - 1) // (self.arity - 1) if self.topology == "tree" else 0
+
+    @property
     def n_routers(self) -> int:
         """Routers of the whole system."""
         if self.topology == "tree":
-            return (self.arity ** (self.levels + 1) - 1) // (self.arity - 1)
-        return (self.routers or 0) if self.topology == "custom" else \
-            self.width * self.height * self.chips[0] * self.chips[1]
+            return self.first_router + self.n_places
+        return (self.routers or 0) if self.topology == "custom" else self.grid[0] * self.grid[1]
 
     @property
     def n_places(self) -> int:

@@ -10,16 +10,16 @@ from dataclasses import replace
 import numpy as np
 
 from chipsim.compiler.draft import Draft
-from chipsim.engine.topology import grid
 
 
 def place(draft: Draft) -> Draft:
     fabric = draft.chip.fabric
-    width, height = grid(fabric)
+    width, height = fabric.grid
     order = list(range(fabric.n_places))
     if fabric.topology not in ("tree", "custom"):
         rows = range(height) if fabric.io.router[1] <= height // 2 else range(height)[::-1]
-        order = [x + width * y for turn, y in enumerate(rows) for x in (range(width) if turn % 2 == 0 else range(width)[::-1])]
+        order = [x + width * y for turn, y in enumerate(rows)
+                 for x in (range(width) if turn % 2 == 0 else range(width)[::-1])]
     cores = (np.array(order)[:, None] * fabric.cores_per_router + np.arange(fabric.cores_per_router)).ravel()
     cores = cores[cores < draft.chip.n_cores]
     places = cores[: len(draft.cores)].astype(np.int32)

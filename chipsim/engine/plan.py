@@ -11,7 +11,7 @@ import numpy as np
 from chipsim.compiler.layout import Layout
 from chipsim.engine.multicast import Trees, build_trees
 from chipsim.engine.run import ACTIONS, HOPS, A
-from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, grid, picoseconds, plan_fabric, walk
+from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def plan(layout: Layout) -> Plan:
     if chip.fabric.cast == "multicast":
         trees = build_trees(fabric, endpoint, np.asarray(layout.out_start), axon_core[layout.out_axon])
     return Plan(
-        layout=layout, fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration, columns=grid(chip.fabric)[0],
+        layout=layout, fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration, columns=chip.fabric.grid[0],
         endpoint=endpoint, axon_core=axon_core, axon_synops=axon_synops,
         per_spike=_per_spike(layout, fabric, trees, endpoint, axon_synops), service_ps=service_ps.astype(np.int64),
         idle_ps=picoseconds(costs.neuron_idle.time), active_ps=picoseconds(costs.neuron_active.time),

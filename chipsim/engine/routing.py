@@ -22,13 +22,9 @@ def _offsets(width: int, height: int) -> tuple[np.ndarray, ...]:
     return x, y, x[None, :] - x[:, None], y[None, :] - y[:, None]
 
 
-def _size(fabric: Fabric) -> tuple[int, int]:
-    return fabric.width * fabric.chips[0], fabric.height * fabric.chips[1]
-
-
 def dimension_order(fabric: Fabric) -> np.ndarray:
     """Along one dimension, then the other; on a torus the shorter way round, equal ways in the positive direction."""
-    width, height = _size(fabric)
+    width, height = fabric.grid
     _, _, dx, dy = _offsets(width, height)
     if fabric.topology == "torus":
         dx, dy = _shortest(dx, width), _shortest(dy, height)
@@ -45,7 +41,7 @@ def _shortest(d: np.ndarray, n: int) -> np.ndarray:
 
 def hexagonal(fabric: Fabric) -> np.ndarray:
     """On the hexagonal torus: along the diagonal while both offsets have its sign, else along x, then y."""
-    width, height = _size(fabric)
+    width, height = fabric.grid
     _, _, dx, dy = _offsets(width, height)
     best = np.full(dx.shape, np.inf)
     x, y = np.zeros_like(dx), np.zeros_like(dy)
@@ -90,7 +86,7 @@ def choices(fabric: Fabric) -> np.ndarray | None:
     """
     if fabric.routing not in TURN_MODELS:
         return None
-    width, height = _size(fabric)
+    width, height = fabric.grid
     x, _, dx, dy = _offsets(width, height)
     east, west, north, south = (dx > 0) * 1, (dx < 0) * 2, (dy > 0) * 4, (dy < 0) * 8
     anything = east | west | north | south
@@ -130,6 +126,6 @@ def rings(fabric: Fabric) -> np.ndarray | None:
     """uint8[R,2] coordinates, on a torus only."""
     if fabric.topology != "torus":
         return None
-    width, height = _size(fabric)
+    width, height = fabric.grid
     x, y, _, _ = _offsets(width, height)
     return np.stack([x, y], axis=1).astype(np.uint8)

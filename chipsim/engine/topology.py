@@ -87,7 +87,7 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
     links, n_routers, n_link_ports = TOPOLOGIES[fabric.topology](fabric)
     cores = np.asarray(cores)
     per_router = fabric.cores_per_router
-    router, local = first_router(fabric) + cores // per_router, cores % per_router
+    router, local = fabric.first_router + cores // per_router, cores % per_router
     if host:
         router = np.append(router, host_router(fabric))
         local = np.append(local, per_router)
@@ -126,11 +126,6 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
 
 # ---- topologies: (links, number of routers, link ports of a router) ----
 
-def grid(fabric: Fabric) -> tuple[int, int]:
-    """Routers in a row and in a column of the whole system, all chips together."""
-    return fabric.width * fabric.chips[0], fabric.height * fabric.chips[1]
-
-
 def mesh(fabric: Fabric) -> tuple[list[Link], int, int]:
     """2D mesh; where a link leaves its chip it is of class interchip."""
     return _grid(fabric, ((1, 0), (0, 1)), wrap=False)
@@ -147,7 +142,7 @@ def hex_torus(fabric: Fabric) -> tuple[list[Link], int, int]:
 
 
 def _grid(fabric: Fabric, directions: tuple, wrap: bool) -> tuple[list[Link], int, int]:
-    width, height = grid(fabric)
+    width, height = fabric.grid
     links = []
     for r in range(width * height):
         x, y = r % width, r // width
@@ -167,13 +162,13 @@ def _grid(fabric: Fabric, directions: tuple, wrap: bool) -> tuple[list[Link], in
 
 def tree(fabric: Fabric) -> tuple[list[Link], int, int]:
     """Complete tree, root 0, children of r: arity*r + 1 ...; cores sit on the leaves. Port 0 is up, 1 + i down to child i."""
-    n_inner = (fabric.arity**fabric.levels - 1) // (fabric.arity - 1)
+    n_inner = fabric.first_router
     links = []
     for r in range(n_inner):
         for i in range(fabric.arity):
             child = fabric.arity * r + 1 + i
             links += [(r, 1 + i, child, 0, TREE), (child, 0, r, 1 + i, TREE)]
-    return links, n_inner + fabric.arity**fabric.levels, 1 + fabric.arity
+    return links, fabric.n_routers, 1 + fabric.arity
 
 
 def custom(fabric: Fabric) -> tuple[list[Link], int, int]:
@@ -190,15 +185,10 @@ def custom(fabric: Fabric) -> tuple[list[Link], int, int]:
 TOPOLOGIES = {"mesh": mesh, "torus": torus, "hex_torus": hex_torus, "tree": tree, "custom": custom}
 
 
-def first_router(fabric: Fabric) -> int:
-    """Router of core 0: the first leaf of a tree, else router 0."""
-    return (fabric.arity**fabric.levels - 1) // (fabric.arity - 1) if fabric.topology == "tree" else 0
-
-
 def host_router(fabric: Fabric) -> int:
     if fabric.topology in ("tree", "custom"):
         return fabric.io.router[0]
-    return fabric.io.router[0] + grid(fabric)[0] * fabric.io.router[1]
+    return fabric.io.router[0] + fabric.grid[0] * fabric.io.router[1]
 
 
 # ---- what flows where ----

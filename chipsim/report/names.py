@@ -14,7 +14,7 @@ def link_name(run: Run, link: int) -> str:
     if kind == EJECT:
         return f"router→core {core}"
     fabric = run.chip["fabric"]
-    width = fabric["width"] * fabric["chips"][0]
+    width = fabric["width"] * (fabric["chips"] or (1, 1))[0]
     if fabric["topology"] in ("tree", "custom"):
         return f"router {here}→router {there}"
     step = {1: "E", -1: "W"} if kind == EAST_WEST else {width: "N", -width: "S"}

@@ -42,15 +42,16 @@ def assert_same_run(a, b):
 
 
 FABRICS = [("mesh", "xy"), ("mesh", "yx"), ("mesh", "west_first"), ("mesh", "north_last"), ("mesh", "negative_first"),
-           ("mesh", "odd_even"), ("torus", "xy"), ("hex_torus", "xy"), ("tree", "shortest"), ("custom", "shortest")]
+           ("mesh", "odd_even"), ("tree", "shortest")]
+RINGS = [("torus", "xy"), ("hex_torus", "xy"), ("custom", "shortest")]      # without virtual channels these can deadlock
 
 
 @st.composite
-def chips(draw):
+def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast")):
     """Small fabrics with short FIFOs and times that collide: contention, stalls and ties in every example."""
     ns = st.integers(1, 9)
-    topology, routing = draw(st.sampled_from(FABRICS))
-    cast = "unicast" if "_" in routing else draw(st.sampled_from(["unicast", "multicast"]))
+    topology, routing = draw(st.sampled_from(fabrics))
+    cast = "unicast" if "_" in routing else draw(st.sampled_from(casts))
     settings = [f"fabric.topology={topology}", f"fabric.routing={routing}", f"fabric.cast={cast}",
                 f"fabric.arbitration={draw(st.sampled_from(['fcfs', 'round_robin', 'oldest']))}",
                 f"fabric.cores_per_router={draw(st.integers(1, 3))}"]
@@ -113,7 +114,7 @@ def stimuli(draw, lines, ticks=8):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
-@given(chip=chips(), network=integer_networks(), data=st.data())
+@given(chip=chips(FABRICS + RINGS), network=integer_networks(), data=st.data())
 @pytest.mark.parametrize("profile", ["loihi", "lava"])
 def test_integer_runs_agree_in_every_spike_count_and_picosecond(profile, chip, network, data):
     chip = chip.model_copy(update={"core": chip.core.model_copy(
@@ -125,7 +126,7 @@ def test_integer_runs_agree_in_every_spike_count_and_picosecond(profile, chip, n
     try:
         fast = simulate(layout, stimulus, **options)
     except SimulationError as stuck:                        # rings without virtual channels do deadlock: then both must
-        assert chip.fabric.topology in ("torus", "hex_torus", "custom") and "stands still" in str(stuck)
+        assert chip.fabric.topology in {name for name, _ in RINGS} and "stands still" in str(stuck)
         with pytest.raises(SimulationError):
             simulate(layout, stimulus, engine="reference", **options)
         return

@@ -58,7 +58,7 @@ def test_parts_of_the_critical_path_add_up_to_the_slowest_tick(chip, network, da
 
 
 @SMALL
-@given(chip=chips(), network=integer_networks(), data=st.data())
+@given(chip=chips([("mesh", "xy"), ("mesh", "yx")], ["unicast"]), network=integer_networks(), data=st.data())
 def test_every_packet_sent_is_taken_and_counted_where_it_went(chip, network, data):
     layout = compile(network, chip)
     run = simulate(layout, data.draw(stimuli(network.populations["in"].size)), record=("all",), record_packets=True)
@@ -90,18 +90,18 @@ def flits_recounted(layout, packets):
         host = source >= layout.n_neurons
         home = -1 if host else int(core_of[source])
         end = int(layout.cores[layout.axon_core[axon]])
-        x, y = f.io.router if host else divmod(home // f.cores_per_router, f.width)[::-1]
-        y_end, x_end = divmod(end // f.cores_per_router, f.width)
-        count[links[-1, x + f.width * y, home]] += 1
+        x, y = f.io.router if host else divmod(home // f.cores_per_router, f.grid[0])[::-1]
+        y_end, x_end = divmod(end // f.cores_per_router, f.grid[0])
+        count[links[-1, x + f.grid[0] * y, home]] += 1
         for axis in f.routing:
             while (x != x_end) if axis == "x" else (y != y_end):
-                here = x + f.width * y
+                here = x + f.grid[0] * y
                 if axis == "x":
                     x += 1 if x_end > x else -1
                 else:
                     y += 1 if y_end > y else -1
-                count[links[here, x + f.width * y, None]] += 1
-        count[links[x + f.width * y, -1, end]] += 1
+                count[links[here, x + f.grid[0] * y, None]] += 1
+        count[links[x + f.grid[0] * y, -1, end]] += 1
     return count
 
 
