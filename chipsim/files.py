@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one; what a reader sees of a file that is damaged all the same."""
 from __future__ import annotations
 
 import os
@@ -6,6 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# Whatever h5py raises where the bytes of a file are not what they should be (found by flipping them).
+DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError)
 
 
 @contextmanager

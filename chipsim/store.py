@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from chipsim.errors import Diagnostic, UsageError
-from chipsim.files import replacing
+from chipsim.files import DAMAGE, replacing
 
 MAKER = {"layout": "compile", "run": "run"}            # the command that writes each kind
 
@@ -58,7 +58,7 @@ def understood(path: str | os.PathLike, kind: str) -> Iterator[None]:
     """What is missing from a file, or is not of the form it should have, as a UsageError."""
     try:
         yield
-    except (OSError, KeyError, ValueError, TypeError) as e:
+    except DAMAGE as e:
         what = f"it has no {e}" if isinstance(e, KeyError) else e
         raise UsageError(Diagnostic("U404", f"`{path}` cannot be read as a {kind} file: {what}",
                                     help="it may be cut off or of another format; make it again")) from e
@@ -71,7 +71,7 @@ def kind_of(path: str | os.PathLike) -> str | None:
     try:
         with h5py.File(path, "r") as h:
             return h.attrs.get("chipsim_kind")
-    except OSError:
+    except DAMAGE:
         return None
 
 

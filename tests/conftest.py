@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def validation_dir() -> Path:
     """Folder with oracles and golden data that are not part of the repository."""
     for folder in (os.environ.get("CHIPSIM_VALIDATION"), ROOT.parent / "shared" / "validation"):
@@ -18,6 +18,6 @@ def validation_dir() -> Path:
     pytest.skip("golden data not found: set CHIPSIM_VALIDATION to the folder that holds loihi/, nir/, noc/ ...")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def examples_dir() -> Path:
     return ROOT / "examples"

@@ -71,7 +71,8 @@ def check(layout: Layout) -> None:
         furthest = np.maximum.reduceat(layout.target, layout.segment_start[segments])
         if (furthest >= np.diff(layout.core_start)[layout.axon_core[axon]]).any():
             raise ValueError("`target` names slots beyond the end of a core")
-    if sum(g.stop - g.start for g in layout.groups) != n or any(g.start < 0 or g.stop > n for g in layout.groups):
+    if sum(g.stop - g.start for g in layout.groups) != n or any(
+            g.start < 0 or g.stop > n or not 0 <= g.model < len(layout.models) for g in layout.groups):
         raise ValueError(f"`groups` do not cover {n} neurons")
     if any(not 0 <= g.model < len(layout.models) for g in layout.groups):
         raise ValueError("`groups` name models that are not there")

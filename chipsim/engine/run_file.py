@@ -7,7 +7,9 @@ from dataclasses import fields
 import numpy as np
 
 from chipsim import store
-from chipsim.engine.run import Run
+from chipsim.engine.outcome import LIMITS
+from chipsim.engine.run import ACTIONS, Run
+from chipsim.engine.stats import N_BINS
 
 VERSION = 1
 FACTS = ("layout_name", "chip", "timing", "ticks", "slowest", "populations", "limits", "approximations", "meta")
@@ -42,6 +44,17 @@ def load_run(path: str | os.PathLike) -> Run:
         if not facts["has_packets"]:
             tables["packets"] = None
         facts["populations"], facts["approximations"] = tuple(facts["populations"]), tuple(facts["approximations"])
+        ticks, cores = facts["ticks"], len(arrays["cores"])
+        for name, shape in (("counts", (ticks, len(ACTIONS))), ("core_counts", (cores, len(ACTIONS))),
+                            ("tick_ps", (ticks,)), ("barrier_ps", (ticks,)), ("tick_limit", (ticks,)),
+                            ("soma_ps", (cores,)), ("synapse_ps", (cores,)), ("stall_ps", (cores,)),
+                            ("link_packets", (len(tables["links"]["kind"]),)), ("latency", (N_BINS,))):
+            if arrays[name].shape != shape:
+                raise ValueError(f"`{name}` has shape {arrays[name].shape}, not {shape}")
+            if arrays[name].size and arrays[name].min() < 0:
+                raise ValueError(f"`{name}` has numbers below 0")
+        if ticks and arrays["tick_limit"].max() >> 24 >= len(LIMITS):
+            raise ValueError("`tick_limit` names a server that there is not")
         return Run(**{name: facts[name] for name in FACTS}, **tables, states=states, samples=samples,
                    spikes={n: (spikes[f"{n}/tick"], spikes[f"{n}/index"]) for n in names},
                    **{f.name: arrays[f.name] for f in fields(Run) if f.name in arrays})

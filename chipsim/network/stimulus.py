@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from chipsim.errors import Diagnostic, StimulusError
-from chipsim.files import replacing
+from chipsim.files import DAMAGE, replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +211,7 @@ def _read_h5(path: Path) -> Stimulus:
             start = np.concatenate([[0], np.cumsum(data["events_per_tick"], dtype=np.int64)])
             line = data["line"].astype(np.uint32)
             return Stimulus(n_samples, ticks, n_lines, start, line, data.get("value"), data.get("labels"), str(path))
-    except (OSError, KeyError) as e:
+    except DAMAGE as e:
         raise _error(str(path), "S313", "not a stimulus: not an HDF5 file, or a damaged one",
                      "write one with Stimulus.save") from e
 

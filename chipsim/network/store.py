@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from chipsim.errors import Diagnostic, NetworkError
-from chipsim.files import replacing
+from chipsim.files import DAMAGE, replacing
 from chipsim.network.graph import Network, Population, Projection
 from chipsim.network.linear import Delay, Dense, LinearOp, Reshape, Scale, Sparse
 from chipsim.network.spatial import AvgPool2d, Conv2d, SumPool2d
@@ -61,11 +61,12 @@ def load(path: Path, dt: float | None = None) -> Network:
             for _, group in sorted(f["projections"].items()):
                 ops = tuple(_load_op(g) for _, g in sorted(group.items()))
                 projections.append(Projection(ops=ops, **json.loads(group.attrs["projection"])))
-    except (OSError, KeyError, ValueError, TypeError) as e:
+            top["dt"] = dt if dt is not None else top["dt"]
+            network = Network(populations=populations, projections=tuple(projections), **_tuples(top))
+    except DAMAGE as e:
         raise NetworkError(Diagnostic("N241", "not a network: not an HDF5 file, or a damaged one", file=str(path),
                                       help="write it again with Network.save")) from e
-    top["dt"] = dt if dt is not None else top["dt"]
-    return validate(Network(populations=populations, projections=tuple(projections), **_tuples(top)))
+    return validate(network)
 
 
 def _save_op(group, op: LinearOp) -> None:
@@ -90,8 +91,12 @@ def _load_op(group) -> LinearOp:
     from scipy.sparse import csr_array
     plain = _tuples(json.loads(group.attrs["operator"]))
     for name, item in group.items():
-        plain[name] = csr_array(tuple(item[k][()] for k in ("data", "indices", "indptr")), tuple(item.attrs["shape"])) \
-            if hasattr(item, "keys") else item[()]
+        if hasattr(item, "keys"):
+            matrix = csr_array(tuple(item[k][()] for k in ("data", "indices", "indptr")), tuple(item.attrs["shape"]))
+            matrix.check_format(full_check=True)            # SciPy's loops follow the indices without looking
+            plain[name] = matrix
+        else:
+            plain[name] = item[()]
     return OPERATORS[plain.pop("type")](**plain)
 
 

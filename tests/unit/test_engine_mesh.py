@@ -110,6 +110,21 @@ def test_input_lines_enter_at_the_host_port_at_its_pace(engine):
     assert (run.packets["arrived_ps"] - run.packets["made_ps"] == 2 * LATENCY * NS).all()
 
 
+@pytest.mark.parametrize("slow, length, limit, index", [
+    (dict(neuron_active=100), 12 * 100, 1, 0), (dict(axon_in=100), 6 * 100, 2, 1),
+    (dict(inject_cycle=100), 12 * 100, 3, None), (dict(eject_cycle=100), 6 * 100, 3, None)])
+def test_analytic_tick_is_as_long_as_its_busiest_server_or_channel(engine, slow, length, limit, index):
+    """Twelve packets from core 0, six of them to core 1 and six to core 2: no queue and no flight counts."""
+    tick = Tick([(0, 1), (0, 2)] * 6, chip(cores_per_router=3, **slow), engine, timing="analytic")
+    assert tick.length == length * NS
+    code = int(tick.run.tick_limit[0])
+    assert code >> 24 == limit and (index is None or code & 0xFFFFFF == index)
+    if limit == 3:
+        channel = code & 0xFFFFFF
+        assert tick.run.links["kind"][channel] == (0 if "inject_cycle" in slow else 1)
+        assert tick.run.link_packets[channel] == length // 100
+
+
 @pytest.mark.parametrize("tiles, ns", [(1, 100), (2, 150), (3, 200), (5, 200)])
 def test_barrier_takes_the_time_of_the_tiles_in_use(engine, tiles, ns):
     spec = chip(5, cores_per_router=2, barrier={1: 100, 3: 200, 32: 200})

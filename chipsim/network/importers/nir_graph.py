@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from chipsim.errors import Diagnostic, NetworkError
+from chipsim.files import DAMAGE
 from chipsim.network.validate import did_you_mean
 
 
@@ -84,7 +85,7 @@ def _from_file(path: Path) -> dict:
             if not isinstance(f.get("node/nodes"), h5py.Group):
                 raise fail("not a NIR graph: HDF5 without /node/nodes")
             return _tree(f["node"])
-    except OSError as e:
+    except DAMAGE as e:
         raise fail("not a NIR graph: not an HDF5 file, or a damaged one") from e
 
 
