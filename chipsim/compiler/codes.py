@@ -34,4 +34,7 @@ than a time constant, or one of them is in the wrong unit.""",
     "M242": """\
 A weight in the chip's own integers is not a whole number within the mantissa's range. Larger weights take an exponent:
 `weight_exponent`.""",
+    "M250": """\
+More cores are in use than there are places for them: dead cores and places given to others do not count. A larger chip,
+fewer dead cores, or a denser partition.""",
 }

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from chipsim.chip.spec import Fabric
 from chipsim.compiler.links import relieve
+from chipsim.engine.topology import LOCAL, plan_fabric
 
 N_NEAR = 24                         # sites around one that a swap considers
 MOVES = {"fast": 0, "normal": 200, "best": 1000}          # per core
@@ -26,6 +28,15 @@ class Routes:
 
     link: np.ndarray
     towards: np.ndarray
+
+    @classmethod
+    def of(cls, fabric: Fabric) -> Routes:
+        """The routes that a fabric's routers take (adaptive ones: a path they allow)."""
+        plan = plan_fabric(fabric, np.zeros(0, int), host=False)
+        port = plan.next_port.astype(int)
+        here = np.arange(len(port))[:, None]
+        link = np.where(port == LOCAL, -1, plan.out_channel[here, np.where(port == LOCAL, 0, port)])
+        return cls(np.ascontiguousarray(link, np.int32), plan.to_router)
 
     def loads(self, source: np.ndarray, target: np.ndarray, packets: np.ndarray) -> np.ndarray:
         """float64[K]: packets over each link when packets[i] go from router source[i] to target[i]."""

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
+from chipsim.chip import load_chip
 from chipsim.compiler.annealing import anneal
 from chipsim.compiler.bisection import halve
 from chipsim.compiler.congestion import Routes, relieve_links
 from chipsim.compiler.floorplan import grid, hexagonal, mesh, tabulated, torus
 from chipsim.compiler.placement import Ground, order_by_bisection, place_graph
 from chipsim.compiler.tabu import tabu
-from chipsim.engine.topology import LOCAL, xy_ports
 from chipsim.errors import FitError
 
 
@@ -208,17 +208,8 @@ def test_a_table_of_hops_serves_any_fabric():
 # ---- links ----
 
 def xy_routes(width, height):
-    """Links and next links of XY routing, written down router by router."""
-    ports, towards, out = xy_ports(width, height), [], {}
-    for r in range(width * height):
-        x, y = r % width, r // width
-        for port, (a, b) in enumerate(((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1))):
-            if 0 <= a < width and 0 <= b < height:
-                out[r, port] = len(towards)
-                towards.append(a + width * b)
-    n = width * height
-    link = np.array([[-1 if p == LOCAL else out[a, p] for p in ports[a]] for a in range(n)], np.int32)
-    return Routes(link, np.array(towards, np.int32))
+    return Routes.of(load_chip("loihi", set=(f"fabric.width={width}", f"fabric.height={height}",
+                                             "fabric.io.router=[0,0]", "fabric.n_cores=null")).fabric)
 
 
 def loads_of(traffic, routes, router_of):
