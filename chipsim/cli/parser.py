@@ -79,15 +79,15 @@ def bound(text: str) -> float | str:
 
 
 def span(text: str) -> slice:
-    """Samples as "first:last+1" or one number: "0:10", ":10", "3"."""
+    """Samples or ticks as "first:last+1" or one number: "0:10", ":10", "3"."""
     first, colon, last = text.partition(":")
     try:
         start = int(first) if first else 0
         stop = (int(last) if last else None) if colon else start + 1
     except ValueError:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a range of samples such as 0:10") from None
+        raise argparse.ArgumentTypeError(f"`{text}` is not a range such as 0:10") from None
     if start < 0 or (stop is not None and stop <= start):
-        raise argparse.ArgumentTypeError(f"`{text}` holds no sample; write first:last+1, such as 0:10")
+        raise argparse.ArgumentTypeError(f"`{text}` holds nothing; write first:last+1, such as 0:10")
     return slice(start, stop)
 
 

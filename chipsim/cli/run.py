@@ -24,6 +24,7 @@ from chipsim.cli.parser import names, span, whole
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.figures import count, si
 
+ALL_TICKS = 2**62
 USAGE = "NETWORK|LAYOUT --chip CHIP --input FILE [options]"
 EXAMPLES = """\
   chipsim run examples/digits.nir --chip loihi --nir-dialect snntorch --input examples/digits_test.h5 --html digits.html
@@ -55,6 +56,8 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("-o", "--output", metavar="FILE", help=f"store the run here (default NETWORK{RUN_SUFFIX})")
     group.add_argument("--no-save", action="store_true", help="do not store the run")
     group.add_argument("--html", metavar="FILE", help="write the report as one page for a browser, too")
+    group.add_argument("--trace", metavar="FILE", help="write a timeline for ui.perfetto.dev, NAME.pftrace")
+    group.add_argument("--trace-ticks", metavar="A:B", type=span, help="of ticks A to B-1")
     add_report_options(group)
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
 
@@ -62,12 +65,17 @@ def add_options(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     if args.output and args.no_save:
         raise UsageError(Diagnostic("U433", "`--output` and `--no-save` exclude each other"))
+    if bool(args.trace) != bool(args.trace_ticks):
+        raise UsageError(Diagnostic("U433", "`--trace FILE` and `--trace-ticks A:B` need each other"))
+    if args.trace and args.timing != "exact":
+        raise UsageError(Diagnostic("U433", f"with `--timing {args.timing}` no packet has times to draw"))
     if not args.input and not args.ticks:
         raise UsageError(Diagnostic("U433", "which input? `--input FILE` is missing",
                                     help="a network that spikes by itself runs with `--ticks N` alone"))
     network = existing(args.network, "network")
     spikes = existing(args.input, "input") if args.input else None
     page, thresholds = writable(args.html) if args.html else None, thresholds_from(args)
+    timeline = writable(args.trace) if args.trace else None
     target = None if args.no_save else writable(args.output or f"{stem(network)}{RUN_SUFFIX}")
 
     from chipsim.chip import load_chip
@@ -78,6 +86,8 @@ def run(args: Namespace) -> int:
     talk = Talk(args.quiet)
     layout = compiled(args, talk)
 
+    if timeline is not None and layout.chip.time_base == "untimed":
+        raise UsageError(Diagnostic("U433", f"chip `{layout.chip.name}` has no time, so there is no timeline"))
     from chipsim.engine import simulate
     from chipsim.engine.run import SYNOPS, A
     from chipsim.report import report
@@ -86,7 +96,9 @@ def run(args: Namespace) -> int:
     with talk.progress("simulating", "ticks") as progress:
         result = simulate(layout, stimulus, ticks=args.ticks, timing=args.timing, engine=args.engine, seed=args.seed,
                           samples=args.samples, threads=args.threads, progress=progress,
-                          record=args.record or (("all",) if page else ("outputs",)))
+                          record=args.record or (("all",) if page else ("outputs",)),
+                          record_packets=range(args.trace_ticks.start, args.trace_ticks.stop or ALL_TICKS)
+                          if timeline else False)
     wall = perf_counter() - began
     sops = int(result.counts[:, [A[s] for s in SYNOPS]].sum())
     talk.line("simulated", f"{count(result.ticks, 'ticks')}   {si(wall, 's')}   "
@@ -101,6 +113,13 @@ def run(args: Namespace) -> int:
     if page is not None:
         write(render("html", account, result, costs), page)
         talk.line("saved", f"{page}")
+    if timeline is not None:
+        from chipsim.files import replacing
+        from chipsim.report.trace import to_trace
+
+        with replacing(timeline) as temporary:
+            temporary.write_bytes(to_trace(result))
+        talk.line("saved", f"{timeline}")
     show(render(args.format, account, result, costs))
     if thresholds:
         from chipsim.report.threshold import check

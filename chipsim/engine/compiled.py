@@ -83,7 +83,8 @@ class CompiledEngine:
             self.slowest = (int(ps[slowest]), first_tick + slowest,
                             records(slowest, first_tick, start, source, axon, times))
         if self.recording.packets:
-            self.packets += [records(t, first_tick, start, source, axon, times) for t in range(n)]
+            self.packets += [records(t, first_tick, start, source, axon, times) for t in range(n)
+                             if first_tick + t in self.recording.packets]
         per_tick = max(1, len(source) // n)
         self.ticks_per_call = int(np.clip(CHUNK_PACKETS // per_tick, 1, 4096))
 

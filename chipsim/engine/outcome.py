@@ -14,13 +14,13 @@ class Recording:
 
     sources  bool[S]: whose spikes (and payloads) to log
     probes   (state variable, neuron numbers int64[m]) to sample after every tick; `names` says whose they are
-    packets  keep one record per packet
+    packets  ticks of which to keep one record per packet
     """
 
     sources: np.ndarray
     probes: tuple[tuple[str, np.ndarray], ...] = ()
     names: tuple[tuple[str, str], ...] = ()
-    packets: bool = False
+    packets: range = range(0)
 
 
 @dataclass(eq=False)

@@ -134,7 +134,7 @@ class ReferenceEngine:
             self.latency[bin_of(r[5] - r[3])] += 1
         if length > self.slowest[0]:
             self.slowest = (length, self.tick, records)
-        if self.recording.packets:
+        if self.tick in self.recording.packets:
             self.packets += records
         return length, limit
 

@@ -57,7 +57,7 @@ class Run:
     values         population -> float64[ticks, size] output values, for populations that emit values each tick
     states         (population, variable) -> array[ticks, size] for probed variables
     packets        None or dict of arrays, one entry per packet: tick, source, axon, made_ps, entered_ps, arrived_ps,
-                   started_ps, done_ps
+                   started_ps, done_ps, from_core (-1: the host's port), to_core
     samples        None or dict: ticks (per sample), count, labels (or None), depth per output, predicted, output_counts
     meta           command line, versions, seed, timing level, wall time, stimulus, rates
     """

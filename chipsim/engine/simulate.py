@@ -25,7 +25,7 @@ SECONDS_PER_CALL = 0.2                      # of wall time between two looks at 
 
 def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | None = None, timing: str = "exact",
              engine: str = "compiled", seed: int = 0, samples: slice | Iterable[int] | None = None,
-             record: Iterable[str] = ("outputs",), record_packets: bool = False, threads: int = 1,
+             record: Iterable[str] = ("outputs",), record_packets: bool | range = False, threads: int = 1,
              progress: Callable[[int, int, dict], None] | None = None) -> Run:
     """Run a layout, spike by spike and packet by packet.
 
@@ -35,7 +35,7 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     engine    "compiled", or "reference", the plain one that defines the meaning (slow)
     samples   which samples of the stimulus to run
     record    "outputs", "all", population names, or "population.variable" to probe a state after every tick
-    record_packets   keep one record per packet in Run.packets
+    record_packets   keep one record per packet in Run.packets: of all ticks, or of those in a range
     threads   for the mesh; the result is the same, bit for bit, for any number
     progress  called as progress(ticks done, ticks in all, {"synops": n}) a few times a second
 
@@ -54,7 +54,8 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
         stimulus = stimulus.select(samples)
     schedule = _schedule(layout, stimulus, ticks)
     lowered = plan(layout)
-    recording = _recording(layout, record, record_packets)
+    wanted = record_packets if isinstance(record_packets, range) else range(schedule.ticks * record_packets)
+    recording = _recording(layout, record, wanted)
     machine = _engine(engine)(lowered, recording, timing, threads, seed)
     began, done, step = time.perf_counter(), 0, 1
     while done < schedule.ticks:
@@ -126,7 +127,7 @@ def _schedule(layout: Layout, stimulus: Stimulus | None, ticks: int | None) -> _
     return _Schedule(layout, stimulus, ticks)
 
 
-def _recording(layout: Layout, record: Iterable[str], packets: bool) -> Recording:
+def _recording(layout: Layout, record: Iterable[str], packets: range) -> Recording:
     sources = np.zeros(layout.n_sources, bool)
     probes, names = [], [p.name for p in layout.populations]
     for name in [record] if isinstance(record, str) else record:
@@ -190,8 +191,18 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
         tick_ps=tick_ps, barrier_ps=barrier, tick_limit=out.tick_limit, soma_ps=out.soma_ps[:cores],
         synapse_ps=out.synapse_ps, stall_ps=out.stall_ps[:cores], slowest=slowest, latency=out.latency,
         cores=np.asarray(layout.cores), populations=_populations(layout, lowered, out, ticks), usage=layout.usage,
-        limits=layout.limits, approximations=layout.approximations, packets=out.packets,
+        limits=layout.limits, approximations=layout.approximations, packets=_with_cores(layout, lowered, out.packets),
         **_named(layout, out, recording, schedule))
+
+
+def _with_cores(layout: Layout, lowered: Plan,
+                packets: dict[str, np.ndarray] | None) -> dict[str, np.ndarray] | None:
+    """Packets with the cores at their ends, so that they can be read without the layout; -1 is the host's port."""
+    if packets is None:
+        return None
+    sender = np.append(layout.cores, -1)[lowered.endpoint[packets["source"]]]
+    target = np.asarray(layout.cores)[layout.axon_core[packets["axon"]]]
+    return packets | dict(from_core=sender.astype(np.int32), to_core=target.astype(np.int32))
 
 
 def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tuple[dict, ...]:

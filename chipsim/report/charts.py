@@ -106,7 +106,7 @@ def raster_chart(run: Run) -> tuple[str, str] | None:
 
 def core_maps(run: Run, cores: views.Cores) -> tuple[Plan, list[tuple[str, str]]]:
     """Neurons, memory, energy and time per core on the floorplan: (heading, map) each."""
-    plan = core_plan(cores, run.chip["fabric"])
+    plan = core_plan(cores, views.grid_of(run))
     maps = []
 
     def add(heading: str, values: np.ndarray, texts: list[str], top: float, top_text: str) -> None:
@@ -136,7 +136,7 @@ def link_map(run: Run, links: views.Links) -> tuple[Plan, str] | None:
     """Links of the mesh by the share of the run they were occupied; None where no packet crossed one."""
     if not len(links.packets) or not links.packets.max():
         return None
-    plan = link_plan(links, run.chip["fabric"])
+    plan = link_plan(links, views.grid_of(run))
     packets = [count(int(n), "packets") for n in links.packets]
     if links.utilisation is None:
         top = float(links.packets.max())

@@ -13,7 +13,7 @@ from math import ceil, sqrt
 import numpy as np
 
 from chipsim.report.svg import CLASSES, WIDTH, picture, shade_name, shades
-from chipsim.report.views import Cores, Links
+from chipsim.report.views import Cores, Grid, Links
 
 CORE, STREET = 4, 2                                    # sides, in units of the plan
 ROUTER, ROAD = 6, 6
@@ -43,13 +43,12 @@ class Plan:
                                name=self.names), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 
-def core_plan(cores: Cores, fabric: dict) -> Plan:
+def core_plan(cores: Cores, grid: Grid) -> Plan:
     """Cores on their routers, row 0 at the bottom."""
-    k, columns, rows = fabric["cores_per_router"], fabric["width"], fabric["height"]
+    k, columns, rows = grid.per_router, grid.columns, grid.rows
     across = ceil(sqrt(k))
     pitch_x, pitch_y = across * CORE + STREET, ceil(k / across) * CORE + STREET
-    n = fabric.get("n_cores") or columns * rows * k
-    x, y = _corner(np.arange(n), k, across, columns, rows, pitch_x, pitch_y)
+    x, y = _corner(np.arange(grid.n_cores), k, across, columns, rows, pitch_x, pitch_y)
     ground = "".join(f"M{a} {b}h{CORE}v{CORE}h-{CORE}z" for a, b in zip(x, y, strict=True))
     names = [f"core {c} at ({a},{b})" for c, a, b in zip(cores.number, cores.column, cores.row, strict=True)]
     side = np.full(len(names), CORE)
@@ -63,9 +62,9 @@ def _corner(number: np.ndarray, k: int, across: int, columns: int, rows: int, pi
             (rows - 1 - router // columns) * pitch_y + place // across * CORE)
 
 
-def link_plan(links: Links, fabric: dict) -> Plan:
+def link_plan(links: Links, grid: Grid) -> Plan:
     """Routers as squares, each link an arrow beside its way back."""
-    columns, rows, pitch = fabric["width"], fabric["height"], ROUTER + ROAD
+    columns, rows, pitch = grid.columns, grid.rows, ROUTER + ROAD
     ground = "".join(f"M{c * pitch} {r * pitch}h{ROUTER}v{ROUTER}h-{ROUTER}z"
                      for c in range(columns) for r in range(rows))
     left = np.minimum(links.start[:, 0], links.end[:, 0]) * pitch

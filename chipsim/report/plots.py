@@ -82,12 +82,12 @@ def latency(run: Run, *, ax: Axes | None = None) -> Axes:
 def links(run: Run, *, ax: Axes | None = None) -> Axes:
     """The mesh, its links coloured by the share of the run they were occupied (without times: by packets)."""
     ax, mesh = _axes(ax), views.links_of(run)
-    fabric = run.chip["fabric"]
+    grid = views.grid_of(run)
     ax.set(title="Links", xlabel="column", ylabel="row", aspect="equal")
-    column, row = np.meshgrid(np.arange(fabric["width"]), np.arange(fabric["height"]))
+    column, row = np.meshgrid(np.arange(grid.columns), np.arange(grid.rows))
     ax.plot(column.ravel(), row.ravel(), "s", color="0.8", markersize=9, zorder=3)
     if not len(mesh.packets):
-        return _nothing(ax, "one router has no links")
+        return _nothing(ax, "no links between neighbours")
     from matplotlib.collections import LineCollection
 
     step = mesh.end - mesh.start
@@ -126,8 +126,8 @@ def floorplan(run: Run, what: Literal["neurons", "memory", "energy", "time"] = "
     ax, cores = _axes(ax), views.cores_of(run, costs or ChipSpec.from_dict(run.chip))
     values, unit = {"neurons": (cores.neurons, "neurons"), "memory": (cores.memory, "bit"),
                     "energy": (cores.energy_J, "J"), "time": (np.maximum(cores.soma_s, cores.synapse_s), "s")}[what]
-    fabric = run.chip["fabric"]
-    across = int(np.ceil(np.sqrt(fabric["cores_per_router"])))
+    grid = views.grid_of(run)
+    across = int(np.ceil(np.sqrt(grid.per_router)))
     side = 0.84 / across
     corner = np.stack([cores.column - 0.42 + cores.place % across * side,
                        cores.row - 0.42 + cores.place // across * side], axis=1)
@@ -142,7 +142,7 @@ def floorplan(run: Run, what: Literal["neurons", "memory", "energy", "time"] = "
         bar.formatter = EngFormatter(unit)
         bar.set_label(what)
     ax.set(title=f"Per core: {what}", xlabel="column", ylabel="row", aspect="equal",
-           xlim=(-0.6, fabric["width"] - 0.4), ylim=(-0.6, fabric["height"] - 0.4))
+           xlim=(-0.6, grid.columns - 0.4), ylim=(-0.6, grid.rows - 0.4))
     return ax
 
 

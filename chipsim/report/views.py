@@ -21,6 +21,21 @@ from chipsim.report.timing import PS, total_time
 UPDATES = ("neuron_idle", "neuron_active")
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Where things stand on a plan: routers in columns and rows, so many cores on each.
+
+    is_plane  whether the fabric is a grid itself; the leaves of a tree and the routers of a custom fabric are put on
+              one in the order of their numbers, and their links have no place on it
+    """
+
+    columns: int
+    rows: int
+    per_router: int
+    n_cores: int
+    is_plane: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Cores:
     """Cores in use [C]: number on the chip, column and row of their router, place on it, and what they did.
@@ -88,27 +103,39 @@ class Raster:
     spikes: dict[str, tuple[int, np.ndarray, np.ndarray]]
 
 
+def grid_of(run: Run) -> Grid:
+    """The plan of the chip a run was simulated on."""
+    chip = ChipSpec.from_dict(run.chip)
+    fabric = chip.fabric
+    is_plane = fabric.topology not in ("tree", "custom")
+    columns = fabric.grid[0] if is_plane else int(np.ceil(np.sqrt(fabric.n_places)))
+    return Grid(columns, fabric.grid[1] if is_plane else -(-fabric.n_places // columns), fabric.cores_per_router,
+                chip.n_cores, is_plane)
+
+
 def cores_of(run: Run, chip: ChipSpec) -> Cores:
     """Every core in use; `chip` prices."""
-    fabric = run.chip["fabric"]
+    grid = grid_of(run)
     number = np.asarray(run.cores)
-    router, place = np.divmod(number, fabric["cores_per_router"])
+    router, place = np.divmod(number, grid.per_router)
     each = np.array([0.0 if a == "barrier" else joules(a, chip) for a in ACTIONS])
     memory = next((r for r in run.usage if r.startswith("synapse")), "")
     zeros = np.zeros(len(number))
     return Cores(
-        number, router % fabric["width"], router // fabric["width"], place,
+        number, router % grid.columns, router // grid.columns, place,
         neurons=run.usage.get("neurons", zeros), memory=run.usage.get(memory, zeros),
         memory_limit=run.limits.get(memory), energy_J=run.core_counts @ each,
         soma_s=run.soma_ps * PS, synapse_s=run.synapse_ps * PS)
 
 
 def links_of(run: Run) -> Links:
-    """Links between routers that stand side by side (those that wrap around have no place on a plan)."""
-    width, links = run.chip["fabric"]["width"], run.links
+    """Links between routers that stand side by side; others (around a torus, of a tree) have no place on a plan."""
+    grid, links = grid_of(run), run.links
+    width = grid.columns
     source, target = np.asarray(links["from_router"]), np.asarray(links["to_router"])
     apart = np.abs(source % width - target % width) + np.abs(source // width - target // width)
-    ids = np.flatnonzero((np.asarray(links["kind"]) >= EAST_WEST) & (source >= 0) & (target >= 0) & (apart == 1))
+    between = (np.asarray(links["kind"]) >= EAST_WEST) & (source >= 0) & (target >= 0) & (apart == 1)
+    ids = np.flatnonzero(between & grid.is_plane)
     time_s = total_time(run)
     packets = run.link_packets[ids]
     start, end = (np.stack([r[ids] % width, r[ids] // width], axis=1) for r in (source, target))

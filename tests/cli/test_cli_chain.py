@@ -109,6 +109,14 @@ def test_the_page_comes_with_the_run_or_from_the_stored_one(here, capsys):
     assert "Not recorded: input, lif1" in (here / "c.html").read_text("utf-8")
 
 
+def test_a_timeline_comes_with_the_run(here, capsys):
+    common = ["run", *DIGITS, "--input", SPIKES, "--samples", "0:3", "--quiet", "--no-save"]
+    assert main([*common, "--chip", "loihi", "--trace", "a.pftrace", "--trace-ticks", "10:12"]) == 0
+    assert b"tick 11" in (here / "a.pftrace").read_bytes() and b"tick 12" not in (here / "a.pftrace").read_bytes()
+    assert main([*common, "--chip", "ideal", "--trace", "b.pftrace", "--trace-ticks", "10:12"]) == 2
+    assert "has no time" in capsys.readouterr().err and not (here / "b.pftrace").exists()
+
+
 def test_thresholds_decide_the_exit_code_after_the_report_is_told(here, capsys):
     common = ["run", *DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:3", "--quiet"]
     assert main([*common, "--fail-if", "inference.accuracy < 10 %"]) == 0

@@ -17,6 +17,7 @@ from chipsim.engine.run_file import load_run, save_run
 from chipsim.engine.stats import N_BINS, bin_of
 from chipsim.figures import si
 from chipsim.report import report
+from chipsim.report.cost import joules
 from chipsim.report.page import to_html
 from chipsim.report.svg import decades, shades, ticks
 from chipsim.report.views import bins_of, confusion, cores_of, latency_bins, layer_energy, links_of, raster, tick_series
@@ -166,8 +167,7 @@ def test_energy_of_cores_and_host_and_chip_adds_up_to_the_report(run):
     assert (by_core > 0).all()
     r = report(run)
     host = run.counts.sum(axis=0) - run.core_counts.sum(axis=0)
-    of_host = sum(host[i] * getattr(chip.fabric.channels, a[4:]).energy
-                  for i, a in enumerate(ACTIONS) if a.startswith("hop"))
+    of_host = sum(host[i] * joules(a, chip) for i, a in enumerate(ACTIONS) if a.startswith("hop"))
     of_host += host[ACTIONS.index("host_spike")] * chip.costs.host_spike.energy
     barriers = run.ticks * chip.costs.barrier.energy
     assert by_core.sum() + of_host + barriers == pytest.approx(r.energy.dynamic_J)
