@@ -25,9 +25,9 @@ HOST = -1
 Facts = dict[str, int | str] | None
 
 CODES = {
-    "R510": "A timeline is drawn from the records of single packets, which are kept for chosen ticks only: "
-            "give `--trace FILE --trace-ticks A:B` to `chipsim run`, or `record_packets=range(A, B)` to `simulate`. It takes "
-            "timing `exact`: at other levels no packet has times.",
+    "R510": "A timeline is drawn from the records of single packets, which are kept for chosen ticks only: give "
+            "`--trace FILE` and `--trace-ticks A:B` to `chipsim run`, or `record_packets=range(A, B)` to `simulate`. "
+            "It takes timing `exact`: at other levels no packet has times.",
 }
 
 
