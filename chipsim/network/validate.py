@@ -127,7 +127,7 @@ def _check_projection(i: int, q: Projection, populations: dict[str, Population],
 
 
 def _drives_itself(p: Population) -> bool:
-    return any(np.any(np.asarray(p.params.get(name, 0)) != 0) for name in ("v_leak", "bias_mant"))
+    return any(np.any(np.asarray(p.params.get(name, 0)) != 0) for name in ("v_leak", "bias_mant", "i_e", "lam"))
 
 
 def _has_bias(q: Projection) -> bool:

@@ -7,18 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chipsim.engine.neurons import native_step
+from chipsim.models.draws import Draws
 from chipsim.models.neurons.affine import Affine
 from chipsim.models.neurons.loihi_lif import PROFILES, LoihiLif
+from chipsim.models.neurons.truenorth import TrueNorth
 
 N = 40
 
 
-def both(plain, compiled, state, params, options, inputs):
+def both(plain, compiled, state, params, options, inputs, draws=lambda t: ()):
     """Run both steps over all inputs; everything they give and leave must be equal to the bit."""
     other = {k: v.copy() for k, v in state.items()}
-    for x in inputs:
-        a, active_a = plain(state, params, options, x)
-        b, active_b = compiled(other, params, options, x)
+    for t, x in enumerate(inputs):
+        a, active_a = plain(state, params, options, x, *draws(t))
+        b, active_b = compiled(other, params, options, x, *draws(t))
         assert np.array_equal(a, b) and np.array_equal(active_a, active_b)
         for name in state:
             assert np.array_equal(state[name], other[name]), name
@@ -53,3 +55,17 @@ def test_affine_kernel_equals_its_step_in_every_reset_mode(seed):
                  wait=rng.integers(0, 2, N).astype(np.int32))
     inputs = [rng.choice([0.0, 1.0, -1.0, 0.5, 7.3, rng.normal()], N) for _ in range(6)]
     both(Affine.step, native_step(Affine), state, params, {}, inputs)
+
+
+@given(seed=st.integers(0, 2**32))
+def test_truenorth_kernel_equals_its_step_with_every_flag_and_random_draws(seed):
+    rng = np.random.default_rng(seed)
+    params = {name: rng.integers(0, 2, N) for name in TrueNorth.params}
+    params |= {f"s{g}": rng.choice([-255, 255, 0, 1, -1, int(rng.integers(-255, 256))], N) for g in range(4)}
+    params |= dict(lam=rng.integers(-255, 256, N), alpha=rng.choice([0, 1, 100, 2**18 - 1], N),
+                   beta=rng.choice([0, 1, 100, 2**18 - 1], N), tm=rng.integers(0, 19, N), gamma=rng.integers(0, 3, N),
+                   r=rng.integers(-100, 100, N))
+    state = {"v": rng.choice([0, 1, -1, 2**19 - 1, -(2**19)], N).astype(np.int32)}
+    inputs = [rng.integers(0, rng.choice([2, 40]), (4, N)).astype(np.int32) for _ in range(5)]
+    both(TrueNorth.step, native_step(TrueNorth), state, {k: v.astype(np.int32) for k, v in params.items()}, {}, inputs,
+         lambda t: (Draws(seed, t, 3, 7),))

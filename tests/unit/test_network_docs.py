@@ -37,7 +37,7 @@ def test_the_python_examples_run():
 def test_every_model_is_listed_with_its_parameters_and_defaults(model):
     rows = PAGE.read_text(encoding="utf-8").splitlines()
     cell = next(row for row in rows if row.startswith(f"| `{model}` |")).rsplit(" | ", 1)[-1]
-    listed = dict(re.findall(r"`(\w+)`(?: \(([\d.]+)(?: s)?\))?", cell))
+    listed = dict(re.findall(r"`(\w+)`(?: \((-?[\d.]+)(?: s)?\))?", cell))
     parameters = neurons.parameters_of(model)
     defaults = {name: float(value) if value else None for name, value in listed.items()}
     assert defaults == {name: parameter.default for name, parameter in parameters.items()}

@@ -91,10 +91,23 @@ def test_stateless_models():
 
 def test_every_model_gives_every_parameter_of_the_kernel_once_per_neuron():
     for name, module in framework_models.items():
+        if hasattr(module, "kernel"):
+            continue
         given = {k: 0.5 for k, p in module.parameters.items() if p.default is None}
         arrays = module.discretise(Population("p", (2, 3), name, given), 0.1)
         assert {k: (a.dtype.str[1:], a.shape) for k, a in arrays.items()} == \
             {k: (v, (6,)) for k, v in Affine.params.items() if k != "bias"}
+
+
+@pytest.mark.parametrize("name", [n for n, m in framework_models.items() if hasattr(m, "kernel")])
+def test_a_model_with_a_kernel_of_its_own_gives_that_kernels_parameters(name):
+    module = framework_models[name]
+    given = {k: 1.0 for k, p in module.parameters.items() if p.default is None}
+    for dt in (None, 1e-3):
+        arrays = module.discretise(Population("p", (2, 3), name, given), dt)
+        assert {k: (a.dtype.str[1:], a.shape) for k, a in arrays.items()} == \
+            {k: (v, (6,)) for k, v in module.kernel.params.items()}
+        assert module.kernel.initial.keys() <= module.kernel.state.keys()
 
 
 def test_a_kernel_is_no_framework_model():

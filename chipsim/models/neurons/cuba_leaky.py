@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.errors import Diagnostic, NetworkError
-from chipsim.models.neurons.framework import TAU, V_LEAK, W_IN, R, affine, decay, read
+from chipsim.models.neurons.framework import TAU, V_LEAK, W_IN, R, affine, decay, mixed, read
 from chipsim.network.graph import Population
 
 parameters = {"tau_syn": TAU, "tau_mem": TAU, "r": R, "v_leak": V_LEAK, "w_in": W_IN}
@@ -35,16 +35,8 @@ def membrane(population: Population, p: dict[str, np.ndarray], dt: float | None)
         raise NetworkError(Diagnostic(
             "N220", f"population `{population.name}` (cuba): dt is {-np.log(s.min()):.0f} times tau_syn",
             file=population.origin, help="take dt below 16 tau_syn, or the model without synaptic current"))
-    k = _mixed(p["tau_syn"], p["tau_mem"], 1.0 if dt is None else dt)
+    k = mixed(p["tau_syn"], p["tau_mem"], 1.0 if dt is None else dt)
     return euler | {"bv": r * k / s, "bx": r * w * (gain_mem - k - k / s * gain_syn)}
-
-
-def _mixed(tau_syn: np.ndarray, tau_mem: np.ndarray, dt: float) -> np.ndarray:
-    """k above, without cancellation: m (1 - e^-y) / y dt / tau_mem with y = dt (1/tau_syn - 1/tau_mem)."""
-    y = dt * (1 / tau_syn - 1 / tau_mem)
-    ratio = np.ones_like(y)
-    np.divide(-np.expm1(-y), y, out=ratio, where=np.abs(y) > 1e-12)
-    return np.exp(-dt / tau_mem) * ratio * dt / tau_mem
 
 
 def discretise(population: Population, dt: float | None) -> dict[str, np.ndarray]:

@@ -87,6 +87,16 @@ def option_faults(options: dict[str, object], own: dict[str, tuple] | None = Non
     return faults
 
 
+def positive(unit: str, default: float, doc: str) -> Parameter:
+    """A parameter above 0."""
+    return Parameter(unit, default, above=0, doc=doc)
+
+
+def seconds(default: float, doc: str) -> Parameter:
+    """A time constant."""
+    return positive("s", default, doc)
+
+
 TAU = Parameter("s", None, above=0, doc="time constant")
 R = Parameter("", 1.0, doc="resistance: weight of the input")
 W_IN = Parameter("", 1.0, doc="weight of the input on the synaptic current")
@@ -127,6 +137,28 @@ def decay(population: Population, tau: np.ndarray, dt: float | None, default: st
     if integrator in ("impulse", "rockpool"):
         return keep, np.ones_like(keep)
     _refuse(population, f"integrator `{integrator}` is unknown", f"use one of {', '.join(INTEGRATORS)}")
+
+
+def ticks_of(dt: float | None) -> float:
+    """Length of a tick in the unit of the time constants: without dt, times are in ticks."""
+    return 1.0 if dt is None else dt
+
+
+def rest_ticks(population: Population, refractory: np.ndarray, dt: float) -> np.ndarray:
+    """int32 ticks in which v stands still after a spike; in convention `brian2` the spike's own tick is the first."""
+    ticks = np.round(refractory / dt).astype(np.int32)
+    return np.maximum(ticks - 1, 0).astype(np.int32) if population.options.get("convention") == "brian2" else ticks
+
+
+def mixed(tau_syn: np.ndarray, tau_mem: np.ndarray, dt: float) -> np.ndarray:
+    """(e^(-dt/tau_syn) - e^(-dt/tau_mem)) tau_syn / (tau_syn - tau_mem), also for time constants that are (nearly) equal.
+
+    Without cancellation: m (1 - e^-y) / y dt / tau_mem with y = dt (1/tau_syn - 1/tau_mem).
+    """
+    y = dt * (1 / tau_syn - 1 / tau_mem)
+    ratio = np.ones_like(y)
+    np.divide(-np.expm1(-y), y, out=ratio, where=np.abs(y) > 1e-12)
+    return np.exp(-dt / tau_mem) * ratio * dt / tau_mem
 
 
 def input_gain(population: Population, dt: float | None) -> float:

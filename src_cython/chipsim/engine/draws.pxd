@@ -14,8 +14,8 @@ cdef inline void philox(uint32_t* c, uint64_t seed) noexcept nogil:
         c[1] = <uint32_t>b
         c[2] = <uint32_t>(a >> 32) ^ c[3] ^ k1
         c[3] = <uint32_t>a
-        k0 += 0x9E3779B9
-        k1 += 0xBB67AE85
+        k0 += <uint32_t>0x9E3779B9
+        k1 += <uint32_t>0xBB67AE85
 
 
 cdef inline void draw(uint32_t* words, uint64_t seed, uint32_t tick, uint32_t neuron, uint32_t stream,

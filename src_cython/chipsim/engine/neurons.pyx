@@ -8,6 +8,7 @@ from chipsim.models.draws import Draws
 
 from chipsim.engine.neurons_linear cimport affine
 from chipsim.engine.neurons_loihi cimport loihi_lif
+from chipsim.engine.neurons_truenorth cimport truenorth
 
 
 cdef Step native(str name) noexcept:
@@ -16,6 +17,8 @@ cdef Step native(str name) noexcept:
         return affine
     if name == "loihi_lif":
         return loihi_lif
+    if name == "truenorth":
+        return truenorth
     return NULL
 
 
