@@ -11,10 +11,10 @@ from chipsim.engine.topology import EAST_WEST, EJECT, INJECT
 
 PRICES_PJ = dict(neuron_idle=1, neuron_active=2, spike=3, axon_out=4, host_spike=6, axon_in=5, synop_dense=7,
                  synop_sparse=8, synop_conv=9, hop_inject=10, hop_eject=11, hop_east_west=12, hop_north_south=13,
-                 reset=100, barrier=50)
+                 reset=100, barrier=50, learn_trace=14, learn_read=15, learn_update=16)
 COUNTS = dict(neuron_idle=30, neuron_active=10, spike=4, axon_out=4, host_spike=2, axon_in=6, synop_dense=20,
               synop_sparse=5, synop_conv=0, hop_inject=6, hop_eject=6, hop_east_west=8, hop_north_south=1,
-              reset=4, barrier=4)
+              reset=4, barrier=4, learn_trace=3, learn_read=2, learn_update=1)
 STATIC_W = 1e-3
 TICK_PS = (100_000, 300_000, 100_000, 500_000)          # two samples of two ticks: 0.4 and 0.6 µs
 

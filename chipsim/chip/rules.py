@@ -151,6 +151,26 @@ def loihi_neurons_have_a_profile(chip: ChipSpec) -> Iterator[Misfit]:
                      "`profile: loihi` computes as the silicon does")
 
 
+def fixed_point_learning_has_all_widths(chip: ChipSpec) -> Iterator[Misfit]:
+    learning = chip.core.learning
+    if learning is None or learning.trace_bits is None:
+        return
+    for name in ("mantissa_bits", "accumulator_bits", "fraction_bits"):
+        if getattr(learning, name) is None:
+            yield Misfit(f"core.learning.{name}",
+                         f"`core.learning.trace_bits` needs `core.learning.{name}`, which is null",
+                         "give all four widths, or none for floating point")
+
+
+def learning_has_costs(chip: ChipSpec) -> Iterator[Misfit]:
+    if chip.core.learning is None:
+        return
+    for name in ("learn_trace", "learn_read", "learn_update"):
+        if getattr(chip.costs, name) is None:
+            yield Misfit(f"costs.{name}", f"`core.learning` needs `costs.{name}`, which is null",
+                         f"write `{name}: {{energy: 0 pJ, time: 0 ns}}` with the chip's own numbers")
+
+
 def packed_weights_have_bits(chip: ChipSpec) -> Iterator[Misfit]:
     if chip.core.synapse_memory.packing != "none" and chip.core.weights.bits is None:
         yield Misfit("core.weights", f"`core.synapse_memory.packing: {chip.core.synapse_memory.packing}` needs "
@@ -161,4 +181,5 @@ def packed_weights_have_bits(chip: ChipSpec) -> Iterator[Misfit]:
 RULES = (topology_has_what_it_needs, cores_have_places, host_is_on_the_mesh, least_is_not_above_most,
          exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
-         more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, packed_weights_have_bits)
+         more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, fixed_point_learning_has_all_widths,
+         learning_has_costs, packed_weights_have_bits)

@@ -170,6 +170,21 @@ class Neuron(Part):
     refractory_max: int | None = count("ticks", ge=0, default=None, doc="longest refractory period")
 
 
+class Learning(Part):
+    """Learning engine of a core: sum-of-products rules, evaluated once per epoch."""
+
+    targets: tuple[Literal["weight", "tag"], ...] = Field(
+        ("weight",), min_length=1, description="variables of a synapse that a rule may change")
+    traces: tuple[Literal["x1", "x2", "y1", "y2", "y3", "r1"], ...] = Field(
+        description="traces of the axon (x), of the neuron (y) and of the reward (r1) that rules may read")
+    epoch_max: int | None = count("ticks", ge=1, default=None, doc="longest epoch; null: no limit")
+    trace_bits: int | None = count("bit", ge=1, le=30, default=None, doc="bits of a trace; null: floating point")
+    mantissa_bits: int | None = count("bit", ge=1, le=16, default=None, doc="mantissa of a product, without its sign")
+    accumulator_bits: int | None = count("bit", ge=8, le=40, default=None, doc="accumulator, without its sign")
+    fraction_bits: int | None = count("bit", ge=0, le=16, default=None,
+                                      doc="bits of the accumulator below a whole weight; rounded away at random")
+
+
 class Core(Part):
     """What one core holds and computes; null means no limit."""
 
@@ -182,6 +197,7 @@ class Core(Part):
     weights: Weights
     delay: Delay
     neuron: Neuron
+    learning: Learning | None = Field(None, description="learning engine; null: synapses stay as they are")
 
 
 class Cost(Part):
@@ -223,6 +239,10 @@ class Costs(Part):
     synop_dense: Cost = Field(description="synaptic operation, synapses stored dense")
     synop_sparse: Cost = Field(description="synaptic operation, synapses stored with an index each")
     synop_conv: Cost = Field(description="synaptic operation, weights shared by a convolution")
+    learn_trace: Cost | None = Field(None, description="a trace advanced over an epoch")
+    learn_read: Cost | None = Field(None, description="plastic synapse read at the end of an epoch")
+    learn_update: Cost | None = Field(
+        None, description="rule evaluated for a synapse with a product due, and the synapse written")
     reset: Cost = Field(description="reset of a core in use, between samples")
     barrier: Barrier | None = Field(description="end of a tick on chips with time base `barrier`; null: none")
     static: Static

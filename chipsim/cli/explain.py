@@ -27,6 +27,7 @@ CODES = {
     "U414": "A run needs at least one tick.",
     "U415": "Only populations, and state variables of populations (`conv1.v`), can be recorded.",
     "U416": "The layout was made with a neuron model of your own, which is not registered in this process.",
+    "U417": "The weights to start from were learnt by another network: projection names or synapses differ.",
     "U420": "`--approximate` takes what the compiler knows a replacement for: reset, multispike, v_min, current, bias, "
             "delays.",
     "U421": "A core holds at least one neuron.",

@@ -7,6 +7,7 @@ import numpy as np
 
 from chipsim.compiler.draft import Connection, Draft
 from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
+from chipsim.compiler.learning import ends, plastic_projections
 from chipsim.compiler.partition import Demand, limits
 
 
@@ -32,7 +33,7 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
         index[g.start : g.stop] = np.arange(rows.start, rows.stop)
         for name in kernels[g.model].params:
             params[name][g.start : g.stop] = draft.nodes[g.population].params[name][rows]
-    tables = _axons(draft, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
+    tables, place = _axons(draft, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
     core_of = np.repeat(np.arange(len(cores)), np.diff(start))
     reach = np.diff(tables["out_start"])[:n]
     demand = Demand(draft)
@@ -45,6 +46,7 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
         outputs=draft.network.outputs, dt=draft.network.dt, cores=np.sort(draft.places).astype(np.int32),
         core_start=np.array(start, np.int64), groups=tuple(groups), models=models, params=params,
         population_index=index, **tables, first_input=_first_input(draft, number, n),
+        plastic=plastic_projections(draft, number, place),
         usage={k: np.asarray(v, np.int64) for k, v in usage.items()}, limits=limits(draft.chip),
         approximations=draft.approximations, log=log, notes=draft.network.notes + draft.notes)
 
@@ -107,8 +109,12 @@ class _Entries:
     weight: list
 
 
-def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integer: bool) -> dict[str, np.ndarray]:
-    """Sort all synapses by (core, source, delay, bank, receptor, target) and read the tables off the boundaries."""
+def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integer: bool
+           ) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """Sort all synapses by (core, source, delay, bank, receptor, target) and read the tables off the boundaries.
+
+    Returns the tables, and per connection int64[n]: where its synapses have come to stand.
+    """
     banks = [0]
     columns = _Entries([], [], [], [], [], [], [], [])
     for c in draft.connections:
@@ -122,6 +128,9 @@ def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integ
         for part in (columns.core, columns.source, columns.delay, columns.bank, columns.receptor, columns.format,
                      columns.target, columns.weight))
     order = np.lexsort((target, receptor, bank, delay, source, core))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    places = np.split(place, np.cumsum([len(part) for part in columns.core])[:-1]) if columns.core else []
     core, source, delay, bank, receptor, kind, target, weight = (
         a[order] for a in (core, source, delay, bank, receptor, kind, target, weight))
     new_axon = _changes(core, source)
@@ -140,7 +149,7 @@ def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integ
         segment_receptor=receptor[segment_first].astype(np.uint8),
         segment_start=np.append(segment_first, len(core)).astype(np.int64),
         target=target.astype(np.uint32 if wide else np.uint16),
-        weight=weight.astype(np.int16 if integer else np.float64), bank_shift=np.array(banks, np.int32))
+        weight=weight.astype(np.int16 if integer else np.float64), bank_shift=np.array(banks, np.int32)), places
 
 
 def _changes(*columns: np.ndarray) -> np.ndarray:
@@ -154,12 +163,8 @@ def _changes(*columns: np.ndarray) -> np.ndarray:
 
 
 def _append(columns: _Entries, c: Connection, number: list[np.ndarray], core_start: np.ndarray, bank: int) -> None:
-    if c.is_dense:
-        post, pre = np.divmod(np.arange(c.weight.size), c.weight.shape[1])
-        values = c.weight.ravel()
-    else:
-        post = np.repeat(np.arange(c.weight.shape[0]), np.diff(c.weight.indptr))
-        pre, values = c.weight.indices, c.weight.data
+    post, pre = ends(c)
+    values = c.weight.ravel() if c.is_dense else c.weight.data
     neuron = number[c.post][post]
     core = np.searchsorted(core_start, neuron, side="right") - 1
     columns.core.append(core)

@@ -37,4 +37,10 @@ A weight in the chip's own integers is not a whole number within the mantissa's 
     "M250": """\
 More cores are in use than there are places for them: dead cores and places given to others do not count. A larger chip,
 fewer dead cores, or a denser partition.""",
+    "M260": """\
+A projection learns by a rule that the chip's cores do not have: no learning engine at all, a variable or trace it lacks,
+an epoch too long, a coefficient that is no small number times a power of two. `chipsim chips NAME` shows the engine.""",
+    "M261": """\
+A projection cannot learn as it stands. Synapses that learn have one weight each and one delay, and on a chip with integer
+weights they are given in its own numbers: the rule counts in units of the stored weight.""",
 }

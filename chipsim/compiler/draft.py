@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
+from chipsim.models.plasticity.rule import Plasticity
 from chipsim.network.graph import Network, Population
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
+class Learning:
+    """A connection that learns: the rule, and its weights in the rule's units, in the order of the matrix's values.
+
+    stored   int16[512], what the synapse memory holds for the weight w at w + 256; None: w itself
+    """
+
+    rule: Plasticity
+    sign: str = "mixed"
+    weight: np.ndarray | None = None
+    stored: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Connection:
     """One matrix from a node to a node with one delay.
 
@@ -70,6 +84,7 @@ class Connection:
     bits: int = 0
     bank_shift: int = 0
     receptor: int = 0
+    learning: Learning | None = None
 
     @property
     def is_dense(self) -> bool:

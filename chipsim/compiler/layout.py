@@ -6,7 +6,7 @@ a segment a run of synapses that share delay, accumulator bank and receptor. Eve
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from chipsim.chip.spec import ChipSpec
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.models.kernels import Kernel, find_kernel
+from chipsim.models.plasticity.rule import Plasticity
 
 SYNAPSE_FORMATS = ("dense", "sparse", "conv")
 
@@ -58,6 +59,34 @@ class LayoutPopulation:
 
 
 @dataclass(frozen=True, eq=False)
+class PlasticProjection:
+    """Synapses of a projection that learn, ordered by axon, then neuron (P synapses).
+
+    pre, post   int32[P]  unit numbers in their populations, of sizes n_pre and n_post
+    place       int64[P]  index into Layout.weight
+    weight      float64[P] in the rule's units
+    stored      int16[512] what Layout.weight holds for the weight w at w + 256; None: w itself
+    pre_source  int64[n_pre], post_source int64[n_post], reward_source int64[.]: source numbers
+    """
+
+    name: str
+    rule: Plasticity
+    sign: str
+    pre: np.ndarray
+    post: np.ndarray
+    place: np.ndarray
+    weight: np.ndarray
+    stored: np.ndarray | None
+    pre_source: np.ndarray
+    post_source: np.ndarray
+    reward_source: np.ndarray
+
+    def held(self, weight: np.ndarray) -> np.ndarray:
+        """What Layout.weight holds for weights [P] in the rule's units."""
+        return weight if self.stored is None else self.stored[weight.astype(np.int64) + 256]
+
+
+@dataclass(frozen=True, eq=False)
 class Layout:
     chip: ChipSpec
     network: str                       # name of the network
@@ -89,6 +118,8 @@ class Layout:
     weight: np.ndarray                 # int16|float64[W]
     bank_shift: np.ndarray             # int32[B]   arithmetic shift applied to a bank's sum (negative: right)
     first_input: np.ndarray | None     # float64[d, N] added to the accumulators of ticks 0..d-1, or None
+
+    plastic: tuple[PlasticProjection, ...] = ()                    # what learns
 
     # account of the compilation
     usage: dict[str, np.ndarray] = field(default_factory=dict)     # resource -> [C] in use
@@ -139,6 +170,23 @@ class Layout:
         from chipsim.report.html import layout_html
 
         return layout_html(self)
+
+    def with_weights(self, weights: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Layout:
+        """The same layout with the weights that a run has learnt (Run.weights).
+
+        Raises UsageError (U417) if they are another network's.
+        """
+        plastic, memory = [], self.weight.copy()
+        for p in self.plastic:
+            pre, post, weight = weights.get(p.name, (None, None, None))
+            if weight is None or not (np.array_equal(pre, p.pre) and np.array_equal(post, p.post)):
+                raise UsageError(Diagnostic(
+                    "U417", f"the learnt weights are not those of projection `{p.name}`: "
+                    + (f"there are weights of {', '.join(weights) or 'none'}" if weight is None else "other synapses"),
+                    help="take them from a run of the same network"))
+            memory[p.place] = p.held(weight)
+            plastic.append(replace(p, weight=np.asarray(weight, float)))
+        return replace(self, weight=memory, plastic=tuple(plastic))
 
     def neurons_of(self, population: str) -> np.ndarray:
         """Neuron (or source) numbers of a population's units, in the population's own flat order."""

@@ -8,7 +8,15 @@ import numpy as np
 
 from chipsim import store
 from chipsim.chip.spec import ChipSpec
-from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
+from chipsim.compiler.layout import (
+    SYNAPSE_FORMATS,
+    Group,
+    Layout,
+    LayoutModel,
+    LayoutPopulation,
+    PlasticProjection,
+)
+from chipsim.models.plasticity.rule import Plasticity
 
 VERSION = 2
 FACTS = ("network", "outputs", "dt", "limits", "approximations", "log", "notes")
@@ -21,6 +29,9 @@ def save_layout(layout: Layout, path: str | os.PathLike) -> None:
     arrays |= {f"params/{k}": v for k, v in layout.params.items()} | {f"usage/{k}": v for k, v in layout.usage.items()}
     facts = {name: getattr(layout, name) for name in FACTS}
     facts["chip"] = layout.chip.to_dict()
+    facts["plastic"] = [dict(name=p.name, rule=p.rule.to_dict(), sign=p.sign) for p in layout.plastic]
+    for i, p in enumerate(layout.plastic):
+        arrays |= {f"plastic{i}/{f.name}": a for f in fields(p) if isinstance(a := getattr(p, f.name), np.ndarray)}
     facts["populations"] = [asdict(p) for p in layout.populations]
     facts["models"] = [asdict(m) for m in layout.models]
     arrays["groups"] = np.array([(g.core, g.start, g.stop, g.population, g.first, g.model) for g in layout.groups],
@@ -34,9 +45,12 @@ def load_layout(path: str | os.PathLike) -> Layout:
     with store.understood(path, "layout"):
         groups = arrays.pop("groups")
         params, usage = store.split("params", arrays), store.split("usage", arrays)
+        plastic = tuple(PlasticProjection(name=p["name"], rule=Plasticity.of(p["rule"]), sign=p["sign"],
+                                          **{"stored": None, **store.split(f"plastic{i}", arrays)})
+                        for i, p in enumerate(facts.get("plastic", ())))
         rest = {name: array for name, array in arrays.items() if "/" not in name}
         layout = Layout(
-            chip=ChipSpec.from_dict(facts["chip"]), params=params, usage=usage,
+            chip=ChipSpec.from_dict(facts["chip"]), params=params, usage=usage, plastic=plastic,
             populations=tuple(LayoutPopulation(**{**p, "shape": tuple(p["shape"])}) for p in facts["populations"]),
             models=tuple(LayoutModel(**m) for m in facts["models"]),
             groups=tuple(Group(*map(int, row)) for row in groups),
@@ -71,6 +85,17 @@ def check(layout: Layout) -> None:
         furthest = np.maximum.reduceat(layout.target, layout.segment_start[segments])
         if (furthest >= np.diff(layout.core_start)[layout.axon_core[axon]]).any():
             raise ValueError("`target` names slots beyond the end of a core")
+    for p in layout.plastic:
+        for name, stop in (("pre", len(p.pre_source)), ("post", len(p.post_source)), ("place", synapses)):
+            array = getattr(p, name)
+            if len(array) != len(p.weight) or len(array) and not 0 <= array.min() <= array.max() < stop:
+                raise ValueError(f"`{name}` of the plastic projection `{p.name}` does not hold {len(p.weight)} numbers "
+                                 f"below {stop}")
+        sources = np.concatenate([p.pre_source, p.post_source, p.reward_source])
+        if len(sources) and not 0 <= sources.min() <= sources.max() < layout.n_sources or (p.post_source >= n).any():
+            raise ValueError(f"the plastic projection `{p.name}` names sources that are not there")
+        if p.stored is not None and (len(p.stored) != 512 or np.abs(p.weight + 0.5).max(initial=0) > 256):
+            raise ValueError(f"the plastic projection `{p.name}` has weights that its table does not hold")
     if sum(g.stop - g.start for g in layout.groups) != n or any(
             g.start < 0 or g.stop > n or not 0 <= g.model < len(layout.models) for g in layout.groups):
         raise ValueError(f"`groups` do not cover {n} neurons")

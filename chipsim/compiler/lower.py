@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from chipsim.compiler.draft import Connection, Draft, Node
+from chipsim.compiler.learning import check_learning
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import Kernel, find_kernel
 from chipsim.models.neurons import arithmetics, chip_models, framework_models
@@ -33,10 +34,11 @@ def lower(draft: Draft) -> Draft:
             at_once = [(projection.delay, folded.bias)] if projection.delay else []
             for d, part in at_once + list(folded.late_bias.items()):
                 late[post, d] = late.get((post, d), 0) + part
+        learning = check_learning(draft, projection, folded, nodes[post], kernels[post])
         for d, matrix in sorted(folded.maps.items()):
             for receptor, part in _receptors(projection, name, kernels[post], matrix):
                 connections.append(Connection(pre, post, part, projection.delay + d, folded.kind, name, projection.format,
-                                              receptor=receptor))
+                                              receptor=receptor, learning=learning))
     return replace(draft, nodes=tuple(nodes), connections=tuple(connections), late_bias=late,
                    merit={"connections": len(connections)})
 
@@ -181,7 +183,7 @@ def prune(draft: Draft) -> Draft:
     """Drop synapses of weight zero where they are stored one by one; a dense row keeps its zeros, as on the chip."""
     dropped, connections = 0, []
     for c in draft.connections:
-        if not c.is_dense:
+        if not c.is_dense and c.learning is None:       # a weight that learns may leave zero
             before = c.weight.nnz
             weight = c.weight.copy()
             weight.eliminate_zeros()

@@ -13,6 +13,7 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.draft import Draft, Piece
+from chipsim.compiler.learning import tag_bits
 from chipsim.compiler.packing import axon_bits
 from chipsim.errors import Diagnostic, FitError
 from chipsim.figures import exact
@@ -104,7 +105,7 @@ class Demand:
             else:
                 n = np.bincount(c.weight.indices[c.weight.indptr[piece.first] : c.weight.indptr[piece.stop]])
             total += int(axon_bits(self.packing, n[n > 0], dense=c.is_dense, weight_bits=c.bits,
-                                   delay_bits=self.delay_bits[piece.node], slots=self.slots).sum())
+                                   delay_bits=self.delay_bits[piece.node] + tag_bits(c), slots=self.slots).sum())
         return total
 
     def of(self, pieces: tuple[Piece, ...], resource: str) -> int:

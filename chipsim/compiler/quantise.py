@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from chipsim.chip.spec import Neuron
-from chipsim.compiler.draft import Connection, Draft, Node
+from chipsim.compiler.draft import Connection, Draft, Learning, Node
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import find_kernel
 from chipsim.models.neurons.loihi_lif import PROFILES
@@ -30,7 +30,7 @@ def quantise(draft: Draft) -> Draft:
     if integer and len(integer) < sum(not node.is_input for node in draft.nodes):
         raise ExpressError(_mixed(draft, integer))
     if not integer:
-        return replace(draft, merit={"arithmetic": "float64"})
+        return replace(draft, connections=tuple(map(float_weights, draft.connections)), merit={"arithmetic": "float64"})
     options = dict(PROFILES[neuron.profile or "loihi"])
     report, problems = list(draft.approximations), []
     nodes, connections = list(draft.nodes), list(draft.connections)
@@ -39,6 +39,10 @@ def quantise(draft: Draft) -> Draft:
         if node.model != "loihi_lif":
             for k in incoming:
                 connections[k] = _whole(connections[k])
+                if (learning := connections[k].learning) is not None:
+                    raw = np.clip(_values(connections[k].weight), -256, 255)
+                    connections[k] = replace(connections[k], weight=_with_values(connections[k].weight, raw),
+                                             learning=fixed_weights(learning, raw, 0, 9, "mixed", "loihi"))
             continue
         if "vth_mant" in node.params:
             nodes[i] = replace(node, params=_native(node), options=options)
@@ -233,7 +237,8 @@ def native_weights(c: Connection, profile: str) -> Connection:
                                       help="use weight_exponent for the scale"))
     stored = effective(raw.astype(np.int64), exponent, bits, sign, profile)
     shift = exponent if profile == "lava" and exponent < 0 else 0
-    return replace(c, weight=_with_values(c.weight, stored.astype(np.int16)), bits=bits, bank_shift=shift)
+    return replace(c, weight=_with_values(c.weight, stored.astype(np.int16)), bits=bits, bank_shift=shift,
+                   learning=fixed_weights(c.learning, raw, exponent, bits, sign, profile))
 
 
 def effective(mantissa: np.ndarray, exponent: int, bits: int, sign: str, profile: str) -> np.ndarray:
@@ -265,3 +270,21 @@ def effective(mantissa: np.ndarray, exponent: int, bits: int, sign: str, profile
         elif profile != "lava":
             stored = stored >> -exponent
     return np.clip(stored, -(2**15 - 1), 2**15 - 1)
+
+
+# ---- weights that learn ----
+
+def fixed_weights(learning: Learning | None, mantissa: np.ndarray, exponent: int, bits: int, sign: str, profile: str
+                  ) -> Learning | None:
+    """The rule works on mantissas; a table says what the synapse memory holds for each."""
+    if learning is None:
+        return None
+    table = effective(np.arange(-256, 256), exponent, bits, sign, profile)
+    return replace(learning, sign=sign, weight=mantissa.astype(np.float64), stored=table.astype(np.int16))
+
+
+def float_weights(c: Connection) -> Connection:
+    if c.learning is None:
+        return c
+    sign = str((c.native or {}).get("sign", "mixed"))
+    return replace(c, learning=replace(c.learning, sign=sign, weight=_values(c.weight).astype(np.float64)))

@@ -52,14 +52,14 @@ class CompiledEngine:
         probes = [(name, ids, np.zeros((n, len(ids)), state[name])) for name, ids in self.recording.probes]
         counts, active = self.function.advance(n, np.ascontiguousarray(start, np.int64),
                                                np.ascontiguousarray(line, np.uint32), value, reset_every, probes)
-        ps, limit = np.zeros(n, np.int64), np.zeros(n, np.int32)
+        ps, limit, learning = np.zeros(n, np.int64), np.zeros(n, np.int32), self.function.learning()
         if self.timing == "analytic":
             analytic(self.plan, self.function, n, ps, limit, self.soma_ps, self.synapse_ps)
         elif self.timing == "exact":
-            self.mesh(n, first_tick, ps, limit)
-        self.chunks.append((counts, active, ps, limit, [out for _, _, out in probes]))
+            self.mesh(n, first_tick, ps, limit, learning[0])
+        self.chunks.append((counts, active, ps, limit, [out for _, _, out in probes], *learning))
 
-    def mesh(self, n: int, first_tick: int, ps: np.ndarray, limit: np.ndarray) -> None:
+    def mesh(self, n: int, first_tick: int, ps: np.ndarray, limit: np.ndarray, learning_ps: np.ndarray) -> None:
         start, source, axon = self.function.packets()
         times = np.zeros((5, max(1, len(source))), np.int64)
         bounds = [n * i // self.threads for i in range(self.threads + 1)]
@@ -78,9 +78,10 @@ class CompiledEngine:
             self.synapse_ps += synapse
             self.stall_ps += stall
             self.latency += latency
-        slowest = int(ps.argmax())
-        if ps[slowest] > self.slowest[0]:
-            self.slowest = (int(ps[slowest]), first_tick + slowest,
+        whole = ps + learning_ps
+        slowest = int(whole.argmax())
+        if whole[slowest] > self.slowest[0]:
+            self.slowest = (int(whole[slowest]), first_tick + slowest,
                             records(slowest, first_tick, start, source, axon, times))
         if self.recording.packets:
             self.packets += [records(t, first_tick, start, source, axon, times) for t in range(n)
@@ -102,7 +103,9 @@ class CompiledEngine:
             probes=[np.concatenate([c[4][i] for c in self.chunks]) for i in range(len(self.recording.probes))],
             tick_ps=joined(2), tick_limit=joined(3), soma_ps=self.soma_ps, synapse_ps=self.synapse_ps,
             stall_ps=self.stall_ps, latency=self.latency,
-            link_packets=sum(f.loads() for f in self.fabrics) if self.fabrics else None, slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
+            link_packets=sum(f.loads() for f in self.fabrics) if self.fabrics else None,
+            learning_ps=joined(5), learning_core=joined(6), core_learning=self.function.learning_per_core(),
+            weights=self.function.weights(), slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
             packets=columns(self.packets) if self.packets else None)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chipsim.engine.outcome import LIMIT_SOMA, LIMITS
+from chipsim.engine.outcome import LIMIT_LEARNING, LIMIT_SOMA, LIMITS
 from chipsim.engine.plan import Plan
 from chipsim.engine.topology import walk
 
@@ -61,3 +61,14 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
         flits = np.bincount(pairs % fabric.n_channels, minlength=fabric.n_channels)
         result |= dict(busiest_channel=int(flits.argmax()), busiest_flits=int(flits.max()), packets=len(np.unique(packet)))
     return result
+
+
+def add_learning(slowest: dict, plan: Plan, learning_ps: int, core: int, longest: bool) -> None:
+    """Put a tick's learning phase into what `critical_path` gave; `longest`: it took more than all before it."""
+    if not learning_ps:
+        return
+    slowest["parts_ps"]["learning"] = learning_ps
+    slowest["length_ps"] += learning_ps
+    if longest:
+        slowest |= dict(limit=LIMITS[LIMIT_LEARNING], core=int(plan.layout.cores[core]), host=False,
+                        router=int(plan.fabric.router[core]))

@@ -41,11 +41,15 @@ class Outcome:
     synapse_ps: np.ndarray               # int64[C]
     stall_ps: np.ndarray                 # int64[C+1]
     latency: np.ndarray                  # int64[N_BINS]
+    learning_ps: np.ndarray              # int64[ticks] learning phase, not part of tick_ps
+    learning_core: np.ndarray            # int32[ticks] the core that it lasts for
+    core_learning: np.ndarray            # int64[C, 3] traces, reads, updates
+    weights: list[np.ndarray]            # per plastic projection float64[P]
     link_packets: np.ndarray | None = None   # int64[K] flits sent over each channel; None unless timing is exact
     slowest_tick: int = -1
     slowest_packets: dict[str, np.ndarray] = field(default_factory=dict)   # PACKET_FIELDS of that tick
     packets: dict[str, np.ndarray] | None = None
 
 
-LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LIMIT_LINK = range(4)
-LIMITS = ("none", "soma", "synapse", "link")
+LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LIMIT_LINK, LIMIT_LEARNING = range(5)
+LIMITS = ("none", "soma", "synapse", "link", "learning")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.compiler.layout import Layout
+from chipsim.engine.learning import LearningPlan, plan_learning
 from chipsim.engine.multicast import Trees, build_trees
 from chipsim.engine.run import ACTIONS, HOPS, A
 from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
@@ -25,6 +26,7 @@ class Plan:
     axon_synops   int64[A]            stored synapses of an in-axon
     service_ps    int64[A]            time the synapse server takes for a packet of that in-axon
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
+    learning      None where nothing learns
     """
 
     layout: Layout
@@ -44,6 +46,7 @@ class Plan:
     host_ps: int
     barrier_ps: int
     reset_ps: int
+    learning: LearningPlan | None
 
     @property
     def max_delay(self) -> int:
@@ -51,7 +54,8 @@ class Plan:
         return int(self.layout.segment_delay.max(initial=0))
 
 
-def plan(layout: Layout) -> Plan:
+def plan(layout: Layout, learning: bool = True) -> Plan:
+    """learning: whether plastic synapses learn."""
     chip, n = layout.chip, layout.n_neurons
     costs = chip.costs
     fabric = plan_fabric(chip.fabric, layout.cores)
@@ -77,7 +81,8 @@ def plan(layout: Layout) -> Plan:
         per_spike=_per_spike(layout, fabric, trees, endpoint, axon_synops), service_ps=service_ps.astype(np.int64),
         idle_ps=picoseconds(costs.neuron_idle.time), active_ps=picoseconds(costs.neuron_active.time),
         spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
-        host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time))
+        host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time),
+        learning=plan_learning(layout, endpoint) if learning else None)
 
 
 def initial_state(layout: Layout) -> dict[str, np.ndarray]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from chipsim.engine.learning import PHASE_COLUMNS, REWARD
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
 from chipsim.engine.plan import Plan, initial_state
 from chipsim.engine.reference_mesh import Mesh, analytic_tick, soma_work
 from chipsim.engine.stats import N_BINS, bin_of
 from chipsim.models.draws import Draws
+from chipsim.models.plasticity.learner import Learner
 
 
 class ReferenceEngine:
@@ -36,11 +38,17 @@ class ReferenceEngine:
         self.latency = np.zeros(N_BINS, np.int64)
         self.link_packets = np.zeros(plan.fabric.n_channels, np.int64)
         self.slowest: tuple[int, int, list] = (-1, -1, [])
+        self.learning = plan.learning
+        self.learners = self.learning.learners(Learner, seed) if self.learning else []
+        self.weight = self.layout.weight.copy()
+        self.core_learning = np.zeros((cores, 3), np.int64)
         self.reset()
 
     def reset(self) -> None:
-        """All state as at the start, nothing in flight."""
+        """All state as at the start, nothing in flight; what was learnt stays."""
         layout = self.layout
+        for learner in self.learners:
+            learner.reset()
         self.state = initial_state(layout)
         shape = (self.plan.max_delay + 1, layout.n_receptors, layout.n_neurons)
         self.sums = np.zeros(shape, layout.accumulator)
@@ -86,12 +94,14 @@ class ReferenceEngine:
         for source, _ in emitted:
             self.source_spikes[source] += 1
             counts += plan.per_spike[source]
+        learning_ps, learning_core = self.learn(emitted, counts)
         np.add.at(self.core_active, plan.endpoint[: layout.n_neurons][active], 1)
-        row = dict(active=int(active.sum()), counts=counts, ps=0, limit=0,
+        row = dict(active=int(active.sum()), counts=counts, ps=0, limit=0, learning_ps=learning_ps,
+                   learning_core=learning_core,
                    events=[(s, p) for s, p in emitted if self.recording.sources[s]],
                    probes=[self.state[name][ids].copy() for name, ids in self.recording.probes])
         if self.timing != "none":
-            row["ps"], row["limit"] = self.time(active, [s for s, _ in emitted])
+            row["ps"], row["limit"] = self.time(active, [s for s, _ in emitted], row["learning_ps"])
         self.ticks.append(row)
         self.tick += 1
 
@@ -105,10 +115,32 @@ class ReferenceEngine:
                 slot = (self.tick + layout.segment_delay[g]) % len(self.sums)
                 bank, receptor = layout.segment_bank[g], layout.segment_receptor[g]
                 sums = self.sums[slot, receptor] if bank == 0 else self.banks[bank, slot, receptor]
-                w = layout.weight[synapses].astype(sums.dtype)
+                w = self.weight[synapses].astype(sums.dtype)
                 np.add.at(sums, base + layout.target[synapses].astype(np.int64), w * sums.dtype.type(int(payload) if sums.dtype.kind == "i" else payload))
 
-    def time(self, active: np.ndarray, sources: list[int]) -> tuple[int, int]:
+    def learn(self, emitted: list[tuple[int, float]], counts: np.ndarray) -> tuple[int, int]:
+        """Tell the learners who spiked; at the end of epochs count what they do, and give (ps, core) of that phase."""
+        if not self.learning:
+            return 0, 0
+        plan = self.learning
+        heard: list[tuple[list, list, list]] = [([], [], []) for _ in self.learners]
+        for source, payload in emitted:
+            for k in range(plan.role_start[source], plan.role_start[source + 1]):
+                role = int(plan.role[k])
+                heard[plan.role_learner[k]][role].append(payload if role == REWARD else int(plan.role_unit[k]))
+        work = np.zeros((self.layout.n_cores, 3), np.int64)
+        for i, (p, learner) in enumerate(zip(plan.projections, self.learners, strict=True)):
+            updated = learner.tick(self.tick, *heard[i])
+            if updated is not None:
+                work[:, :2] += plan.fixed[i]
+                work[:, 2] += np.bincount(plan.core[i][p.post[updated]], minlength=len(work))
+                self.weight[p.place] = p.held(learner.variables["w"])
+        self.core_learning += work
+        counts[PHASE_COLUMNS] += work.sum(0)
+        ps = work @ np.array(plan.ps, np.int64)
+        return int(ps.max(initial=0)), int(ps.argmax())
+
+    def time(self, active: np.ndarray, sources: list[int], learning_ps: int) -> tuple[int, int]:
         """Length of the tick in ps and what set it."""
         plan, layout = self.plan, self.layout
         servers = soma_work(plan, active, sources)
@@ -132,8 +164,8 @@ class ReferenceEngine:
                    for p in packets for d, axon in enumerate(p.axons)]
         for r in records:
             self.latency[bin_of(r[5] - r[3])] += 1
-        if length > self.slowest[0]:
-            self.slowest = (length, self.tick, records)
+        if length + learning_ps > self.slowest[0]:
+            self.slowest = (length + learning_ps, self.tick, records)
         if self.tick in self.recording.packets:
             self.packets += records
         return length, limit
@@ -152,6 +184,9 @@ class ReferenceEngine:
             tick_limit=np.array([r["limit"] for r in self.ticks], np.int32),
             soma_ps=self.soma_ps, synapse_ps=self.synapse_ps, stall_ps=self.stall_ps, latency=self.latency,
             link_packets=self.link_packets if self.timing == "exact" else None,
+            learning_ps=np.array([r["learning_ps"] for r in self.ticks], np.int64),
+            learning_core=np.array([r["learning_core"] for r in self.ticks], np.int32),
+            core_learning=self.core_learning, weights=[learner.variables["w"].copy() for learner in self.learners],
             slowest_tick=self.slowest[1], slowest_packets=as_columns(self.slowest[2]),
             packets=as_columns(self.packets) if self.recording.packets and self.timing == "exact" else None)
 

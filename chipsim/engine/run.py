@@ -29,6 +29,9 @@ ACTIONS = (
     "hop_interchip",
     "reset",            # cores reset between samples
     "barrier",          # ticks ended by a barrier
+    "learn_trace",      # traces advanced, plastic synapses read, synapses updated at the end of an epoch
+    "learn_read",
+    "learn_update",
 )
 A = {name: i for i, name in enumerate(ACTIONS)}
 HOPS = tuple(name for name in ACTIONS if name.startswith("hop_"))
@@ -50,6 +53,8 @@ class Run:
     tick_limit     int32[ticks]             what set the tick: code*2^24 + index; see `limit_name`
     soma_ps        int64[C], synapse_ps int64[C]  busy time per core, summed over ticks;
                    stall_ps int64[C] soma stalled on a full FIFO
+    learning_ps    int64[ticks]             of that, the learning phase at the end of an epoch
+    weights        plastic projection -> (pre int32[P], post int32[P], weight float64[P]) at the end of the run
     slowest        dict describing the slowest tick: tick, core or link, busy times of its servers
     latency        int64[bins] histogram of packet latencies (made -> accepted by the synapse server's FIFO);
                    see stats.py
@@ -89,6 +94,8 @@ class Run:
     states: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     packets: dict[str, np.ndarray] | None = None
     samples: dict | None = None
+    learning_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    weights: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
     meta: dict = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -96,6 +103,13 @@ class Run:
         time = f", {self.tick_ps.sum() * 1e-6:.4g} us of chip time" if self.timing != "none" else ""
         return (f"<Run of {self.layout_name} on {self.chip['name']}: {self.ticks} ticks, timing {self.timing}, "
                 f"{int(self.counts[:, A['axon_in']].sum())} packets, {synops} synaptic operations{time}>")
+
+    def weight_matrix(self, projection: str) -> np.ndarray:
+        """float64[post, pre] of a plastic projection at the end of the run; NaN where there is no synapse."""
+        pre, post, weight = self.weights[projection]
+        matrix = np.full((post.max(initial=-1) + 1, pre.max(initial=-1) + 1), np.nan)
+        matrix[post, pre] = weight
+        return matrix
 
     def _repr_html_(self) -> str:
         from chipsim.report.html import run_html

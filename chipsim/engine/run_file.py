@@ -13,6 +13,7 @@ from chipsim.engine.stats import N_BINS
 
 VERSION = 1
 FACTS = ("layout_name", "chip", "timing", "ticks", "slowest", "populations", "limits", "approximations", "meta")
+WEIGHTS = ("pre", "post", "weight")
 TABLES = ("links", "usage", "packets", "values")
 
 
@@ -23,6 +24,8 @@ def save_run(run: Run, path: str | os.PathLike) -> None:
         arrays |= {f"{table}/{name}": a for name, a in (getattr(run, table) or {}).items()}
     for name, (tick, index) in run.spikes.items():
         arrays |= {f"spikes/{name}/tick": tick, f"spikes/{name}/index": index}
+    for name, parts in run.weights.items():
+        arrays |= {f"weights/{name}/{part}": a for part, a in zip(WEIGHTS, parts, strict=True)}
     arrays |= {f"states/{population}/{variable}": a for (population, variable), a in run.states.items()}
     facts = {name: getattr(run, name) for name in FACTS}
     facts["has_packets"] = run.packets is not None
@@ -38,6 +41,8 @@ def load_run(path: str | os.PathLike) -> Run:
     with store.understood(path, "run"):
         tables = {table: store.split(table, arrays) for table in TABLES}
         spikes = store.split("spikes", arrays)
+        learnt = store.split("weights", arrays)
+        plastic = dict.fromkeys(key.rsplit("/", 1)[0] for key in learnt)
         names = dict.fromkeys(key.rsplit("/", 1)[0] for key in spikes)
         states = {tuple(key.rsplit("/", 1)): a for key, a in store.split("states", arrays).items()}
         samples = {**facts["samples"], **store.split("samples", arrays)} if "samples" in facts else None
@@ -57,4 +62,5 @@ def load_run(path: str | os.PathLike) -> Run:
             raise ValueError("`tick_limit` names a server that there is not")
         return Run(**{name: facts[name] for name in FACTS}, **tables, states=states, samples=samples,
                    spikes={n: (spikes[f"{n}/tick"], spikes[f"{n}/index"]) for n in names},
+                   weights={n: tuple(learnt[f"{n}/{part}"] for part in WEIGHTS) for n in plastic},
                    **{f.name: arrays[f.name] for f in fields(Run) if f.name in arrays})

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chipsim.compiler.layout import Layout
-from chipsim.engine.critical import critical_path
-from chipsim.engine.outcome import Outcome, Recording
+from chipsim.engine.critical import add_learning, critical_path
+from chipsim.engine.learning import PHASE_COLUMNS
+from chipsim.engine.outcome import LIMIT_LEARNING, Outcome, Recording
 from chipsim.engine.plan import Plan, plan, spikes_to_counts
 from chipsim.engine.run import ACTIONS, SYNOPS, A, Run
 from chipsim.errors import Diagnostic, UsageError
@@ -26,6 +27,7 @@ SECONDS_PER_CALL = 0.2                      # of wall time between two looks at 
 def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | None = None, timing: str = "exact",
              engine: str = "compiled", seed: int = 0, samples: slice | Iterable[int] | None = None,
              record: Iterable[str] = ("outputs",), record_packets: bool | range = False, threads: int = 1,
+             learning: bool = True, weights: dict[str, tuple] | None = None,
              progress: Callable[[int, int, dict], None] | None = None) -> Run:
     """Run a layout, spike by spike and packet by packet.
 
@@ -37,10 +39,13 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     record    "outputs", "all", population names, or "population.variable" to probe a state after every tick
     record_packets   keep one record per packet in Run.packets: of all ticks, or of those in a range
     threads   for the mesh; the result is the same, bit for bit, for any number
+    learning  False: plastic synapses keep their weights, and learning costs nothing
+    weights   start from the weights that another run has learnt (Run.weights)
     progress  called as progress(ticks done, ticks in all, {"synops": n}) a few times a second
 
-    Samples are separated: all neuron state is reset and nothing is in flight when one begins, and each runs on for the
-    depth of the outputs (the ticks that spikes need from layer to layer). Raises StimulusError, UsageError.
+    Samples are separated: all neuron state is reset and nothing is in flight when one begins (what was learnt stays),
+    and each runs on for the depth of the outputs (the ticks that spikes need from layer to layer). Raises StimulusError,
+    UsageError.
     """
     if timing not in TIMINGS:
         raise UsageError(Diagnostic("U410", f"timing `{timing}` does not exist", help=f"one of {', '.join(TIMINGS)}"))
@@ -53,7 +58,9 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
             raise UsageError(Diagnostic("U412", "samples are asked for, but there is no stimulus", help="give --input"))
         stimulus = stimulus.select(samples)
     schedule = _schedule(layout, stimulus, ticks)
-    lowered = plan(layout)
+    if weights is not None:
+        layout = layout.with_weights(weights)
+    lowered = plan(layout, learning)
     wanted = record_packets if isinstance(record_packets, range) else range(schedule.ticks * record_packets)
     recording = _recording(layout, record, wanted)
     machine = _engine(engine)(lowered, recording, timing, threads, seed)
@@ -173,14 +180,19 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     core_counts[:, A["neuron_idle"]] = ticks * np.diff(layout.core_start) - out.core_active
     core_counts[:, A["reset"]] = len(resets)
     barrier = np.full(ticks, lowered.barrier_ps if timed else 0, np.int64)
-    tick_ps = out.tick_ps + barrier
+    core_counts[:, PHASE_COLUMNS] = out.core_learning
+    learning_ps = out.learning_ps if timed else np.zeros(ticks, np.int64)
+    tick_ps = out.tick_ps + learning_ps + barrier
+    longer = learning_ps > out.tick_ps
+    tick_limit = np.where(longer, LIMIT_LEARNING << 24 | out.learning_core, out.tick_limit).astype(np.int32)
     if timed and len(resets):
         tick_ps[resets] += lowered.reset_ps
     slowest = {}
     if timed and ticks:
-        t = int(out.tick_ps.argmax())
+        t = int((out.tick_ps + learning_ps).argmax())
         if timing == "exact":
             slowest = critical_path(lowered, out.slowest_packets, int(out.tick_limit[t]), int(out.tick_ps[t]))
+            add_learning(slowest, lowered, int(learning_ps[t]), int(out.learning_core[t]), bool(longer[t]))
         slowest["tick"] = t
     f = lowered.fabric
     links = dict(from_router=f.from_router, to_router=f.to_router, kind=f.kind, cycle_ps=f.cycle,
@@ -188,10 +200,13 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     return Run(
         layout_name=layout.network, chip=layout.chip.to_dict(), timing=timing, ticks=ticks, counts=counts,
         core_counts=core_counts, source_spikes=out.source_spikes, link_packets=link_packets, links=links,
-        tick_ps=tick_ps, barrier_ps=barrier, tick_limit=out.tick_limit, soma_ps=out.soma_ps[:cores],
+        tick_ps=tick_ps, barrier_ps=barrier, tick_limit=tick_limit, learning_ps=learning_ps,
+        soma_ps=out.soma_ps[:cores],
         synapse_ps=out.synapse_ps, stall_ps=out.stall_ps[:cores], slowest=slowest, latency=out.latency,
         cores=np.asarray(layout.cores), populations=_populations(layout, lowered, out, ticks), usage=layout.usage,
         limits=layout.limits, approximations=layout.approximations, packets=_with_cores(layout, lowered, out.packets),
+        weights={p.name: (p.pre, p.post, w)
+                 for p, w in zip(layout.plastic, out.weights or [p.weight for p in layout.plastic], strict=True)},
         **_named(layout, out, recording, schedule))
 
 

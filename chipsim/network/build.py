@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chipsim.errors import Diagnostic, NetworkError
+from chipsim.models.plasticity.rule import Plasticity
 from chipsim.network.graph import Network, Population, Projection
 from chipsim.network.linear import Dense, LinearOp, Reshape, Scale, Sparse, check, text
 from chipsim.network.spatial import Conv2d
@@ -57,7 +58,8 @@ class NetworkBuilder:
 
     def connect(self, pre: str, post: str, kind: str = "dense", *, weights: object = 1.0, bias: object = None,
                 delay: int = 0, probability: float | None = None, seed: int = 0, format: dict | None = None,
-                receptor: str = "", name: str = "", origin: str = "", **window: Any) -> Projection:
+                plasticity: Plasticity | dict | str | None = None, receptor: str = "", name: str = "", origin: str = "",
+                **window: Any) -> Projection:
         """Project `pre` onto `post`.
 
         kind      dense       weights [post, pre], or one number for all
@@ -70,6 +72,7 @@ class NetworkBuilder:
         delay     ticks; see Projection.delay
         receptor  which input of the target's model, by name; see Projection.receptor
         format    a chip's own synapse format, for networks in a chip's integers
+        plasticity  how the weights learn: a Plasticity, its fields as a dict, or the text of a rule for them
         """
         ends = []
         for end in (pre, post):
@@ -82,7 +85,8 @@ class NetworkBuilder:
         check(kind == "conv2d" or not window, f"{', '.join(window)} only go with kind conv2d")
         check(kind == "random" or probability is None, "probability only goes with kind random")
         ops = _OPERATORS[kind](*ends, weights, bias, probability=probability, seed=seed, **window)
-        projection = Projection(pre, post, ops, delay, format, name or f"{pre} -> {post}", origin, receptor)
+        learns = None if plasticity is None else Plasticity.of(plasticity)
+        projection = Projection(pre, post, ops, delay, format, name or f"{pre} -> {post}", origin, receptor, learns)
         self.projections.append(projection)
         return projection
 

@@ -46,6 +46,12 @@ edges name nodes that were renamed; such files are refused rather than guessed a
     "N252": "A mapping, a list or a single value stands where another of the three is meant.",
     "N253": "A population needs exactly one of `size` (a number) and `shape` (a list of numbers).",
     "N254": "A projection lacks `from` or `to`.",
+    "N260": """\
+The text of a learning rule is not a sum of products. A product is made of numbers, powers of two (2^-3), one dependency
+that says when it counts (x0: the axon spiked in the epoch, y0: the neuron did, u0: every epoch), and factors: the
+traces x1 x2 of the axon, y1 y2 y3 of the neuron, reward r1, weight w, tag t, delay d; (w - 5) and sgn(w - 5) also.""",
+    "N261": "A plasticity lacks what its rule reads, or has values that do not go together.",
+    "N262": "The reward of a learning rule comes from outside: it is the name of an input population.",
     "S301": "A stimulus has no ticks or no samples.",
     "S302": "The file's table of events per tick does not go with its events. Write it again.",
     "S303": "An event is on a line that does not exist. Lines count from 0, over all inputs of the network.",

@@ -11,6 +11,7 @@ from os import PathLike
 
 import numpy as np
 
+from chipsim.models.plasticity.rule import Plasticity
 from chipsim.network.linear import LinearOp
 
 
@@ -48,6 +49,7 @@ class Projection:
              the model says so (chipsim.models.kernels.Kernel)
     format   integer synapse format for networks given in a chip's own numbers, for example
              {"weight_exponent": 0, "weight_bits": 8, "sign": "mixed"}; None: the compiler quantises
+    plasticity  the rule by which the weights learn; None: they stay as they are
     """
 
     pre: str
@@ -58,6 +60,7 @@ class Projection:
     name: str = ""
     origin: str = ""
     receptor: str = ""
+    plasticity: Plasticity | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 
 from chipsim.errors import Diagnostic, NetworkError
 from chipsim.files import DAMAGE, replacing
+from chipsim.models.plasticity.rule import Plasticity
 from chipsim.network.graph import Network, Population, Projection
 from chipsim.network.linear import Delay, Dense, LinearOp, Reshape, Scale, Sparse
 from chipsim.network.spatial import AvgPool2d, Conv2d, SumPool2d
@@ -37,7 +38,8 @@ def save(network: Network, path: str | os.PathLike) -> None:
         for i, q in enumerate(network.projections):
             group = projections.create_group(f"{i:04}")
             group.attrs["projection"] = json.dumps({"pre": q.pre, "post": q.post, "delay": q.delay, "format": q.format,
-                                                    "name": q.name, "origin": q.origin, "receptor": q.receptor})
+                                                    "name": q.name, "origin": q.origin, "receptor": q.receptor,
+                                                    "plasticity": q.plasticity and q.plasticity.to_dict()})
             for k, op in enumerate(q.ops):
                 _save_op(group.create_group(f"{k:02}"), op)
 
@@ -60,7 +62,9 @@ def load(path: Path, dt: float | None = None) -> Network:
             projections = []
             for _, group in sorted(f["projections"].items()):
                 ops = tuple(_load_op(g) for _, g in sorted(group.items()))
-                projections.append(Projection(ops=ops, **json.loads(group.attrs["projection"])))
+                about = json.loads(group.attrs["projection"])
+                rule = about.pop("plasticity", None)
+                projections.append(Projection(ops=ops, plasticity=rule and Plasticity.of(rule), **about))
             top["dt"] = dt if dt is not None else top["dt"]
             network = Network(populations=populations, projections=tuple(projections), **_tuples(top))
     except DAMAGE as e:

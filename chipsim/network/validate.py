@@ -108,6 +108,14 @@ def _check_projection(i: int, q: Projection, populations: dict[str, Population],
     if q.delay < 0:
         report("N212", (*path, "delay"), f"projection `{name}` has the delay {q.delay}", "delays are 0 ticks or more",
                q.origin)
+    if q.plasticity and (reward := q.plasticity.reward):
+        if reward not in populations:
+            report("N202", (*path, "plasticity"),
+                   f"projection `{name}`: there is no population `{reward}` to reward it",
+                   did_you_mean(reward, populations), q.origin)
+        elif populations[reward].model != "input":
+            report("N262", (*path, "plasticity"), f"projection `{name}` takes its reward from `{reward}`, which is no "
+                   "input", "a reward comes from outside: name a population of `model: input`", q.origin)
     shape = populations[q.pre].shape
     for op in q.ops:
         if prod(op.in_shape) != prod(shape):

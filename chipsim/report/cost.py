@@ -20,6 +20,7 @@ SOP_DEFINITION = (
 COMPONENTS = {
     "synapse": ("synop_dense", "synop_sparse", "synop_conv", "axon_in"),
     "neuron": ("neuron_idle", "neuron_active", "spike"),
+    "learning": ("learn_trace", "learn_read", "learn_update"),
     "network": ("axon_out", *HOPS),
     "host": ("host_spike",),
     "reset": ("reset",),

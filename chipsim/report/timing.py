@@ -26,8 +26,8 @@ class Distribution:
 class SlowestTick:
     """The longest tick, what set its length, and how time divides along its critical path.
 
-    parts_s  soma, stall (injection FIFO full), flight, blocking (in the mesh), synapse, barrier: they add up to the
-             length (engine/critical.py); empty with timing "analytic"
+    parts_s  soma, stall (injection FIFO full), flight, blocking (in the mesh), synapse, barrier, and learning at the
+             end of an epoch: they add up to the length (engine/critical.py); empty with timing "analytic"
     """
 
     tick: int

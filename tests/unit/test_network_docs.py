@@ -51,6 +51,6 @@ def test_every_option_kind_and_dialect_is_listed():
 
 
 def test_every_code_is_explained_and_every_explanation_is_of_a_code():
-    source = "".join(p.read_text(encoding="utf-8") for folder in ("network", "models/neurons")
+    source = "".join(p.read_text(encoding="utf-8") for folder in ("network", "models/neurons", "models/plasticity")
                      for p in (ROOT / "chipsim" / folder).rglob("*.py") if p.name != "codes.py")
     assert set(re.findall(r'"([NS][23]\d\d)"', source)) == CODES.keys()

@@ -27,6 +27,7 @@ def test_each_component_is_counts_times_costs(r):
     assert got == pytest.approx({
         "synapse": 20 * 7 + 5 * 8 + 6 * 5,
         "neuron": 30 * 1 + 10 * 2 + 4 * 3,
+        "learning": 3 * 14 + 2 * 15 + 1 * 16,
         "network": 4 * 4 + 6 * 10 + 6 * 11 + 8 * 12 + 1 * 13,
         "host": 2 * 6,
         "reset": 4 * 100,

@@ -26,7 +26,7 @@ from chipsim.network.validate import did_you_mean, findings
 TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 TOP = ("name", "dt", "populations", "projections", "outputs")
 PROJECTION = ("from", "to", "kind", "weights", "bias", "delay", "probability", "seed", "stride", "padding", "dilation",
-              "groups", "format", "receptor", "name")
+              "groups", "format", "receptor", "name", "plasticity")
 RANDOM = {"normal": ("mean", "std"), "uniform": ("low", "high"), "integers": ("low", "high")}
 
 
@@ -119,7 +119,8 @@ def _projection(document: Document, net: NetworkBuilder, i: int, entry: object, 
             ok = False
     if not ok:
         return
-    options = {k: entry[k] for k in ("probability", "stride", "padding", "dilation", "groups", "format") if k in entry}
+    options = {k: entry[k] for k in ("probability", "stride", "padding", "dilation", "groups", "format", "plasticity")
+               if k in entry}
     sizes = [net.populations[str(entry[k])].size for k in ("to", "from")]
     weights = _weights(document, (*path, "weights"), entry.get("weights", 1.0), kind, sizes, seed)
     bias = entry.get("bias")
@@ -133,7 +134,8 @@ def _projection(document: Document, net: NetworkBuilder, i: int, entry: object, 
                     receptor=str(entry.get("receptor", "")), name=str(entry.get("name", "")), origin=origin, **options)
     except NetworkError as e:
         for d in e.diagnostics:
-            part = next((k for k in ("weights", "bias", "probability", "stride", "padding") if k in d.message), "")
+            parts = ("plasticity", "weights", "bias", "probability", "stride", "padding")
+            part = next((k for k in parts if k in d.message), "")
             message = f"projection {entry['from']} -> {entry['to']}: {d.message}"
             document.report(d.code, (*path, part), message, d.help)
     except (TypeError, ValueError) as e:

@@ -2,6 +2,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from chipsim.engine.buffers cimport Events, Seeds
 from chipsim.engine.neurons cimport Model, Slice
+from chipsim.engine.plasticity cimport Plastic
 
 
 cdef class Function:
@@ -50,9 +51,24 @@ cdef class Function:
     cdef Events events                              # recorded spikes since the start
     cdef int64_t* seed_start                        # [ticks * (cores + 1) + 1]: host port, then cores, tick by tick
     cdef int64_t* tail_ps                           # [ticks * (cores + 1)]
+    cdef list learners
+    cdef int64_t n_learners, learn_first            # learn_first: the first of the three actions of learning
+    cdef Plastic** plastic
+    cdef const int64_t* role_start
+    cdef const int32_t* role_learner
+    cdef const int32_t* role
+    cdef const int32_t* role_unit
+    cdef const int64_t* learn_fixed                 # [learners, cores, 2] traces, reads
+    cdef int64_t learn_cost[3]
+    cdef int64_t* learn_work                        # [cores, 3] of the phase, and since the start
+    cdef int64_t* core_learning
+    cdef int64_t* learning_ps                       # [ticks] of the chunk, and for which core
+    cdef int32_t* learning_core
 
     cdef void* hold(self, str name, array, dtype) except NULL
     cdef int hold_neurons(self, layout, seed) except -1
+    cdef int hold_learners(self, plan, seed) except -1
+    cdef void learn(self, int64_t* counts, int64_t row) noexcept nogil
     cdef int step(self, int64_t g, int64_t slot) noexcept nogil
     cdef int plain_step(self, int64_t g, Slice* s) noexcept with gil
     cdef void clear(self) noexcept nogil

@@ -11,7 +11,11 @@ import numpy as np
 
 from chipsim.engine.buffers cimport FOLLOWS, add_event, add_seed
 from chipsim.engine.neurons cimport Model, Slice, Soma
+from chipsim.engine.learning import PHASE
 from chipsim.engine.plan import initial_state
+from chipsim.engine.plasticity cimport Learner, Plastic, plastic_clear, plastic_learn, plastic_spike
+from chipsim.engine.plasticity import Learner as CompiledLearner
+from chipsim.engine.run import A
 
 
 cdef class Function:
@@ -55,10 +59,11 @@ cdef class Function:
         else:
             self.target32 = <const uint32_t*>self.hold("target", layout.target, np.uint32)
         if self.integer:
-            self.weight16 = <const int16_t*>self.hold("weight", layout.weight, np.int16)
+            self.weight16 = <const int16_t*>self.hold("weight", np.array(layout.weight), np.int16)
         else:
-            self.weight64 = <const double*>self.hold("weight", layout.weight, np.float64)
+            self.weight64 = <const double*>self.hold("weight", np.array(layout.weight), np.float64)
         self.hold_neurons(layout, seed)
+        self.hold_learners(plan, seed)
         self.active = <uint8_t*>self.hold("active", np.zeros(self.n_neurons), np.uint8)
         self.payload = <double*>self.hold("payload", np.zeros(self.n_neurons), np.float64)
         self.source_spikes = <int64_t*>self.hold("source_spikes", np.zeros(self.n_sources), np.int64)
@@ -99,6 +104,32 @@ cdef class Function:
             self.sums64 = <double*>self.hold("sums", np.zeros(shape), np.float64)
         return 0
 
+    cdef int hold_learners(self, plan, seed) except -1:
+        """Learners of the plastic projections, and who feeds them."""
+        cdef int64_t i
+        cdef Learner learner
+        self.learners, self.n_learners = [], 0
+        p = plan.learning
+        if p is None:
+            return 0
+        self.learners = p.learners(CompiledLearner, seed)
+        self.n_learners, self.learn_first = len(self.learners), A[PHASE[0]]
+        self.plastic = <Plastic**>self.hold("plastic", np.zeros(self.n_learners), np.int64)
+        for i, (projection, core) in enumerate(zip(p.projections, p.core, strict=True)):
+            learner = self.learners[i]
+            learner.connect(projection.place, projection.stored, self.keep["weight"], core, self.n_cores)
+            self.plastic[i] = &learner.p
+        self.role_start = <const int64_t*>self.hold("role_start", p.role_start, np.int64)
+        self.role_learner = <const int32_t*>self.hold("role_learner", p.role_learner, np.int32)
+        self.role = <const int32_t*>self.hold("role", p.role, np.int32)
+        self.role_unit = <const int32_t*>self.hold("role_unit", p.role_unit, np.int32)
+        self.learn_fixed = <const int64_t*>self.hold("learn_fixed", p.fixed, np.int64)
+        self.learn_work = <int64_t*>self.hold("learn_work", np.zeros((self.n_cores, 3)), np.int64)
+        self.core_learning = <int64_t*>self.hold("core_learning", np.zeros((self.n_cores, 3)), np.int64)
+        for i in range(3):
+            self.learn_cost[i] = p.ps[i]
+        return 0
+
     def __dealloc__(self):
         free(self.group_model)
         free(self.seeds.at)
@@ -126,6 +157,8 @@ cdef class Function:
         self.seeds.n = 0
         self.seed_start = <int64_t*>self.hold("seed_start", np.zeros(n_ticks * stride + 1), np.int64)
         self.tail_ps = <int64_t*>self.hold("tail_ps", np.zeros(n_ticks * stride), np.int64)
+        self.learning_ps = <int64_t*>self.hold("learning_ps", np.zeros(n_ticks), np.int64)
+        self.learning_core = <int32_t*>self.hold("learning_core", np.zeros(n_ticks), np.int32)
         if probes:
             for t in range(n_ticks):
                 if reset_every and self.tick and self.tick % reset_every == 0:
@@ -154,8 +187,10 @@ cdef class Function:
         return self.failure or MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
 
     cdef void clear(self) noexcept nogil:
-        """All state to zero, nothing in flight; then the input that stands at the start of a sample."""
+        """All state to zero, nothing in flight (what was learnt stays); then the input that stands at the start of a sample."""
         cdef int64_t n = self.n_neurons, size = self.ring * self.n_receptors * n, d, k
+        for k in range(self.n_learners):
+            plastic_clear(self.plastic[k])
         for k in range(self.n_states):
             memcpy(<void*><size_t>self.state_at[k], <const void*><size_t>self.start_at[k], <size_t>self.state_bytes[k])
         if self.integer:
@@ -243,8 +278,38 @@ cdef class Function:
                     self.sums32[k] += <int32_t>(x << self.bank_shift[b] if self.bank_shift[b] >= 0
                                                 else x >> -self.bank_shift[b])
                     self.banks[b * size + k] = 0
+        if self.n_learners:
+            self.learn(counts, row // (self.n_cores + 1))
         self.tick += 1
         return 0
+
+    cdef void learn(self, int64_t* counts, int64_t row) noexcept nogil:
+        """End the epochs that end in this tick; count what the learning phase does and how long it lasts."""
+        cdef int64_t i, k, c, ps
+        cdef int64_t* work
+        cdef Plastic* p
+        memset(self.learn_work, 0, 3 * self.n_cores * sizeof(int64_t))
+        for i in range(self.n_learners):
+            p = self.plastic[i]
+            if (self.tick + 1) % p.te:
+                continue
+            memset(p.updates, 0, self.n_cores * sizeof(int64_t))
+            plastic_learn(p, self.tick)
+            for c in range(self.n_cores):
+                work = self.learn_work + 3 * c
+                work[0] += self.learn_fixed[(i * self.n_cores + c) * 2]
+                work[1] += self.learn_fixed[(i * self.n_cores + c) * 2 + 1]
+                work[2] += p.updates[c]
+        self.learning_ps[row], self.learning_core[row] = 0, 0
+        for c in range(self.n_cores):
+            ps = 0
+            for k in range(3):
+                i = self.learn_work[3 * c + k]
+                self.core_learning[3 * c + k] += i
+                counts[self.learn_first + k] += i
+                ps += i * self.learn_cost[k]
+            if ps > self.learning_ps[row]:
+                self.learning_ps[row], self.learning_core[row] = ps, <int32_t>c
 
     cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps,
                   int64_t* counts) noexcept nogil:
@@ -264,6 +329,9 @@ cdef class Function:
                 if add_seed(&self.seeds, elapsed[0] + out_ps, source, self.out_axon[k]):
                     return -1
                 elapsed[0] = 0
+        if self.n_learners:
+            for k in range(self.role_start[source], self.role_start[source + 1]):
+                plastic_spike(self.plastic[self.role_learner[k]], self.role[k], self.role_unit[k], payload, self.tick)
         self.deliver(source, payload)
         return 0
 
@@ -319,6 +387,18 @@ cdef class Function:
     def active_per_core(self):
         """int64[C] active neuron updates since the start."""
         return self.keep["core_active"].copy()
+
+    def learning(self):
+        """Of the chunk advanced last: (length of the learning phase in ps int64[ticks], its core int32[ticks])."""
+        return self.keep["learning_ps"].copy(), self.keep["learning_core"].copy()
+
+    def learning_per_core(self):
+        """int64[C, 3] traces advanced, synapses read, synapses updated since the start."""
+        return self.keep["core_learning"].copy() if self.n_learners else np.zeros((self.n_cores, 3), np.int64)
+
+    def weights(self):
+        """Per plastic projection float64[P], in the rule's units."""
+        return [learner.variables["w"].copy() for learner in self.learners]
 
     def recorded(self):
         """(tick int64[n], source int64[n], payload float64[n]) of the recorded spikes since the start."""

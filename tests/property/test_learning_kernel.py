@@ -1,0 +1,67 @@
+"""The compiled learning engine equals the plain one on rules, trains and weights nobody chose."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chipsim.engine.plasticity import Learner as Compiled
+from chipsim.models.plasticity.learner import STREAMS, Learner, Precision, Synapses
+from chipsim.models.plasticity.rule import Plasticity, Trace
+from chipsim.models.plasticity.sum_of_products import FACTORS
+
+
+@st.composite
+def products(draw):
+    parts = [draw(st.sampled_from(["x0", "y0", "u0", "u1", "u2"])), f"2^{draw(st.integers(-9, 3))}"]
+    for _ in range(draw(st.integers(0, 3))):
+        name = draw(st.sampled_from(FACTORS))
+        offset = draw(st.integers(-130, 130))
+        with_offset = f"({name} {'+' if offset >= 0 else '-'} {abs(offset)})"
+        parts.append(draw(st.sampled_from([name, with_offset, f"sgn({name} - 3)"])))
+    if draw(st.booleans()):
+        parts.append(str(draw(st.sampled_from([1, 3, 7, 8, 12]))))
+    return draw(st.sampled_from("+-")) + "*".join(draw(st.permutations(parts)))
+
+
+@st.composite
+def rules(draw):
+    traces = {n: Trace(draw(st.sampled_from([16, 0.3, 40.5, 127])), draw(st.sampled_from([1.5, 10, 200])))
+              for n in ("x1", "x2", "y1", "y2", "y3")}
+    texts = [" ".join(draw(st.lists(products(), min_size=1, max_size=4))) for _ in range(3)]
+    return Plasticity(dw=texts[0], dt=draw(st.sampled_from(["", texts[1]])), dd=draw(st.sampled_from(["", texts[2]])),
+                      reward="teacher", r1=Trace(draw(st.sampled_from([1, 7.5])), draw(st.sampled_from([0, 5]))),
+                      t_epoch=draw(st.sampled_from([1, 2, 5])), **traces)
+
+
+def random_synapses(rng, fixed):
+    n_pre, n_post = rng.integers(1, 7, 2)
+    pre, post = np.nonzero(rng.random((n_pre, n_post)) < 0.7)
+    weight = rng.integers(-256, 256, len(pre)) if fixed else rng.normal(size=len(pre))
+    return Synapses(int(n_pre), int(n_post), pre.astype(np.int32), post.astype(np.int32), weight.astype(float),
+                    rng.integers(0, 63, len(pre)).astype(np.int32))
+
+
+@settings(max_examples=80, deadline=None)
+@given(rule=rules(), seed=st.integers(0, 2**32), sign=st.sampled_from(["mixed", "excitatory", "inhibitory"]),
+       injected=st.booleans())
+@pytest.mark.parametrize("precision", [None, Precision()], ids=["float", "fixed"])
+def test_compiled_learning_equals_its_definition(precision, rule, seed, sign, injected):
+    rng = np.random.default_rng(seed)
+    synapses, ticks = random_synapses(rng, precision is not None), 24
+    options = dict(sign=sign, precision=precision, seed=seed, number=3,
+                   shared=rng.random((ticks, STREAMS)) if injected else None)
+    plain, fast = Learner(rule, synapses, **options), Compiled(rule, synapses, **options)
+    for t in range(ticks):
+        if t == 15:
+            plain.reset()
+            fast.reset()
+        pre, post = (np.flatnonzero(rng.random(n) < 0.4) for n in (synapses.n_pre, synapses.n_post))
+        rewards = list(rng.integers(-20, 20, rng.integers(0, 2)).astype(float))
+        with np.errstate(over="ignore", invalid="ignore"):
+            plain.tick(t, pre, post, rewards)
+        fast.tick(t, pre, post, rewards)
+        for name in ("w", "t", "d"):
+            assert np.array_equal(plain.variables[name], fast.variables[name], equal_nan=True), (t, name)
+        assert np.array_equal(plain.x, fast.x) and np.array_equal(plain.y, fast.y) and plain.r1 == fast.r1
