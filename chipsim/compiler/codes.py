@@ -11,6 +11,9 @@ most cores come first, and there it pays to save.""",
     "M203": """\
 The network as a whole needs more cores than the chip has. Make the populations listed below it smaller, or the mesh
 larger: `--set fabric.width=16`.""",
+    "M204": """\
+A neuron of a bare graph breaks a limit of the core all by itself: more sources than in-axons, more synapses than
+memory, or more cores to reach than out-axons. Give it fewer, or put relays between.""",
     "M230": """\
 A population is written in one chip's own integers, and this chip's cores compute another model. Give the population in
 physical terms (`lif`, `cuba_lif`), which every chip can be compiled for, or take the chip it was written for.""",
