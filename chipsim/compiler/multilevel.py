@@ -12,7 +12,7 @@ from math import ceil
 
 import numpy as np
 
-from chipsim.compiler.anneal import Refinement
+from chipsim.compiler.refine import Refinement
 from chipsim.compiler.coarsen import cluster
 from chipsim.compiler.group import contracted, near_twins
 from chipsim.compiler.grow import grow, in_order
