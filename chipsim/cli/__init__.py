@@ -21,6 +21,7 @@ COMMANDS = {
     "chips": "list the chips that ship, or every number of one with its source",
     "schema": "JSON Schema of chip files, for editors",
     "explain": "what an error code means and what to do",
+    "completion": "script that completes commands and options in bash or zsh",
 }
 
 EPILOG = """\

@@ -15,12 +15,14 @@ from chipsim.cli.options import (
     existing,
     render,
     stem,
+    stored_kind,
     thresholds_from,
     writable,
     write,
 )
-from chipsim.cli.output import Talk, show
+from chipsim.cli.output import Talk, show, tell
 from chipsim.cli.parser import names, span, whole
+from chipsim.cli.profile import Laps
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.figures import count, si
 
@@ -59,6 +61,7 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--trace", metavar="FILE", help="write a timeline for ui.perfetto.dev, NAME.pftrace")
     group.add_argument("--trace-ticks", metavar="A:B", type=span, help="of ticks A to B-1")
     add_report_options(group)
+    parser.add_argument("--profile", action="store_true", help="where the wall time went, on stderr")
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
 
 
@@ -72,6 +75,7 @@ def run(args: Namespace) -> int:
     if not args.input and not args.ticks:
         raise UsageError(Diagnostic("U433", "which input? `--input FILE` is missing",
                                     help="a network that spikes by itself runs with `--ticks N` alone"))
+    laps = Laps()
     network = existing(args.network, "network")
     spikes = existing(args.input, "input") if args.input else None
     page, thresholds = writable(args.html) if args.html else None, thresholds_from(args)
@@ -84,7 +88,10 @@ def run(args: Namespace) -> int:
     costs = load_chip(args.costs) if args.costs else None
     stimulus = Stimulus.load(spikes, ticks_per_sample=args.ticks_per_sample) if spikes else None
     talk = Talk(args.quiet)
+    laps.lap("read input")
     layout = compiled(args, talk)
+    fresh = stored_kind(network) is None
+    laps.lap("load and compile" if fresh else "read layout", {p["pass"]: p["seconds"] for p in layout.log} if fresh else None)
 
     if timeline is not None and layout.chip.time_base == "untimed":
         raise UsageError(Diagnostic("U433", f"chip `{layout.chip.name}` has no time, so there is no timeline"))
@@ -100,6 +107,7 @@ def run(args: Namespace) -> int:
                           record_packets=range(args.trace_ticks.start, args.trace_ticks.stop or ALL_TICKS)
                           if timeline else False)
     wall = perf_counter() - began
+    laps.lap("simulate", result.meta["seconds"])
     sops = int(result.counts[:, [A[s] for s in SYNOPS]].sum())
     talk.line("simulated", f"{count(result.ticks, 'ticks')}   {si(wall, 's')}   "
                            f"({count(result.ticks / wall)} ticks/s, {si(sops / wall, 'SOP/s')})")
@@ -109,6 +117,7 @@ def run(args: Namespace) -> int:
 
         save_run(result, target)
         talk.line("saved", f"{target}")
+    laps.lap("save")
     account = report(result, costs)
     if page is not None:
         write(render("html", account, result, costs), page)
@@ -121,6 +130,9 @@ def run(args: Namespace) -> int:
             temporary.write_bytes(to_trace(result))
         talk.line("saved", f"{timeline}")
     show(render(args.format, account, result, costs))
+    laps.lap("report")
+    if args.profile:
+        tell(laps.table())
     if thresholds:
         from chipsim.report.threshold import check
 

@@ -28,6 +28,7 @@ class ReferenceEngine:
         self.plan, self.layout, self.recording, self.timing = plan, plan.layout, recording, timing
         self.kernels, self.seed = self.layout.kernels, seed
         self.tick = 0
+        self.seconds: dict[str, float] = {}                          # function and fabric are not told apart here
         self.ticks: list[dict] = []
         self.packets: list[tuple] = []
         cores = self.layout.n_cores

@@ -109,6 +109,14 @@ def test_the_page_comes_with_the_run_or_from_the_stored_one(here, capsys):
     assert "Not recorded: input, lif1" in (here / "c.html").read_text("utf-8")
 
 
+def test_profile_divides_the_wall_time_on_stderr(here, capsys):
+    assert main(["run", *DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:2", "--quiet", "--profile"]) == 0
+    rows = {line[:22].strip(): line[22:].split() for line in capsys.readouterr().err.splitlines()}
+    assert {"load and compile", "partition", "simulate", "function", "fabric", "in all"} <= set(rows)
+    laps = [float(rows[what][2]) for what in ("read input", "load and compile", "simulate", "save", "report")]
+    assert sum(laps) == pytest.approx(100, abs=0.5)
+
+
 def test_a_timeline_comes_with_the_run(here, capsys):
     common = ["run", *DIGITS, "--input", SPIKES, "--samples", "0:3", "--quiet", "--no-save"]
     assert main([*common, "--chip", "loihi", "--trace", "a.pftrace", "--trace-ticks", "10:12"]) == 0

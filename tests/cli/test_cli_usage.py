@@ -13,7 +13,7 @@ import pytest
 import synthetic_run as paper
 
 from chipsim import cli
-from chipsim.cli import main
+from chipsim.cli import completion, main
 from chipsim.engine.run_file import save_run
 from chipsim.errors import FitError, SimulationError
 
@@ -172,6 +172,32 @@ def test_explanations_fit_the_screen_and_keep_their_examples(capsys):
         shown = capsys.readouterr().out
         assert shown.startswith(f"{code}\n") and max(map(len, shown.split("\n"))) <= 100
         assert all(line in shown for line in examples)
+
+
+def complete(shell_words: str, tmp_path) -> set[str]:
+    """What bash offers after these words, the last of them unfinished."""
+    words = shell_words.split(" ")
+    (tmp_path / "script").write_text(completion.script())
+    code = (f'source {tmp_path}/script; COMP_WORDS=({" ".join(f"{w!r}" for w in words)}); '
+            f'COMP_CWORD={len(words) - 1}; _chipsim; printf "%s\\n" "${{COMPREPLY[@]}}"')
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("words, offered", [
+    ("chipsim r", {"run", "report"}), ("chipsim run net.nir --tim", {"--timing", "--time-unit"}),
+    ("chipsim run net.nir --timing a", {"analytic"}), ("chipsim run net.nir --chip lo", {"loihi", "loihi-calibrated"}),
+    ("chipsim report x.run.h5 --format h", {"html"}), ("chipsim completion ", {"bash", "zsh"}),
+    ("chipsim explain E10", {f"E10{i}" for i in range(1, 10)}), ("chipsim run n", set()),
+])
+def test_completion_offers_what_the_command_takes(words, offered, tmp_path):
+    assert complete(words, tmp_path) == offered
+
+
+def test_completion_for_zsh_is_the_same_script_behind_its_adapter(capsys):
+    assert main(["completion", "zsh"]) == 0
+    assert capsys.readouterr().out == "autoload -U +X bashcompinit && bashcompinit\n" + completion.script()
 
 
 def test_check_finds_all_errors_of_all_files(tmp_path, capsys):
