@@ -91,7 +91,8 @@ def run(args: Namespace) -> int:
     laps.lap("read input")
     layout = compiled(args, talk)
     fresh = stored_kind(network) is None
-    laps.lap("load and compile" if fresh else "read layout", {p["pass"]: p["seconds"] for p in layout.log} if fresh else None)
+    passes = {p["pass"]: p["seconds"] for p in layout.log}
+    laps.lap("load and compile" if fresh else "read layout", passes if fresh else None)
 
     if timeline is not None and layout.chip.time_base == "untimed":
         raise UsageError(Diagnostic("U433", f"chip `{layout.chip.name}` has no time, so there is no timeline"))
