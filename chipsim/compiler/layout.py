@@ -2,7 +2,8 @@
 
 Sources are numbered neurons first (0 .. n_neurons-1, ordered by core, then slot), then input lines. A source's spike
 becomes one packet per out-axon entry; a packet names an in-axon of its target core; an in-axon owns a run of segments,
-a segment a run of synapses that share delay, accumulator bank and receptor. Everything the engine needs is one of these arrays.
+a segment a run of synapses that share delay, accumulator bank and receptor. Everything the engine needs is one of these
+arrays.
 """
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ class LayoutModel:
     def kernel(self) -> type[Kernel]:
         found = find_kernel(self.name)
         if found is None:
-            raise UsageError(Diagnostic("U416", f"the layout needs the neuron model `{self.name}`, which is not known here",
+            raise UsageError(Diagnostic("U416", f"the layout needs the neuron model `{self.name}`, not known here",
                                         help="register the model first (chipsim.models.neurons.register)"))
         return found.bound(self.options)
 

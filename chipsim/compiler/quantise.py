@@ -199,7 +199,7 @@ def _with_values(weight, values: np.ndarray):
 
 def _mixed(draft: Draft, integer: set[int]) -> Diagnostic:
     names = ", ".join(f"`{n.name}` ({n.model})" for i, n in enumerate(draft.nodes) if i in integer)
-    return Diagnostic("M244", f"{names} sum integers, the other populations floating-point numbers; one layout sums one kind",
+    return Diagnostic("M244", f"{names} sum integers, the others floating-point numbers; a layout sums one kind",
                       help="use models of one kind of arithmetic in a network")
 
 
@@ -208,10 +208,11 @@ def _whole(c: Connection) -> Connection:
     raw = _values(c.weight)
     outside = (raw != np.round(raw)) | (np.abs(raw) >= 2**15)
     if outside.any():
-        raise ExpressError(Diagnostic("M243", f"projection `{c.name}` has the weight {raw[outside][0]:g}; its target takes "
-                                      "whole numbers from -32767 to 32767", help="give the weights in the model's integers"))
-    return replace(c, weight=_with_values(c.weight, raw.astype(np.int16)), bits=int(np.abs(raw).max(initial=0)).bit_length()
-                   + bool((raw < 0).any()))
+        raise ExpressError(Diagnostic("M243", f"projection `{c.name}` has the weight {raw[outside][0]:g}; its target "
+                                      "takes whole numbers from -32767 to 32767",
+                                      help="give the weights in the model's integers"))
+    bits = int(np.abs(raw).max(initial=0)).bit_length() + bool((raw < 0).any())
+    return replace(c, weight=_with_values(c.weight, raw.astype(np.int16)), bits=bits)
 
 
 # ---- networks given in Loihi's own numbers ----
