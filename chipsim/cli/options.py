@@ -31,6 +31,9 @@ def add_chip_options(parser: ArgumentParser) -> None:
                        help="override one number of the chip, as core.neurons=2048; may be repeated")
     group.add_argument("--approximate", metavar="WHAT,...", type=names, default=(),
                        help="what the compiler may replace where the chip cannot express it, as `reset`")
+    group.add_argument("--avoid", metavar="FILE", help="dead cores and links, pinned populations; a YAML file")
+    group.add_argument("--effort", metavar="E", choices=("fast", "normal", "best"), default=None,
+                       help="how long to look for a better mapping: fast, normal (default) or best")
     group.add_argument("--neurons-per-core", metavar="N", type=whole(1), help="put at most N neurons on a core")
 
 
@@ -123,7 +126,7 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
     began = perf_counter()
     with talk.progress("compiling", "passes") as progress:
         layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,
-                         seed=args.seed, progress=progress.step)
+                         seed=args.seed, effort=args.effort or "normal", avoid=args.avoid, progress=progress.step)
     talk.line("compiled", f"{network.name} → {chip.name}   {layout.n_cores} of {chip.n_cores} cores   "
                           f"{si(perf_counter() - began, 's')}")
     if args.verbose:
@@ -156,7 +159,8 @@ def write(text: str, file: Path) -> None:
 
 
 def _stored(args: Namespace, file: Path) -> Layout:
-    given = [f"--{o.replace('_', '-')}" for o in ("chip", "set", "approximate", "neurons_per_core") if getattr(args, o)]
+    given = [f"--{o.replace('_', '-')}" for o in ("chip", "set", "approximate", "avoid", "effort", "neurons_per_core")
+             if getattr(args, o)]
     given += [f"--{'nir-dialect' if o == 'dialect' else o.replace('_', '-')}" for o in NETWORK_OPTIONS
               if getattr(args, o) is not None]
     if given:

@@ -40,6 +40,19 @@ A weight in the chip's own integers is not a whole number within the mantissa's 
     "M250": """\
 More cores are in use than there are places for them: dead cores and places given to others do not count. A larger chip,
 fewer dead cores, or a denser partition.""",
+    "M251": """\
+Placement on this fabric needs a table of hops between all of its routers, and there are too many of them. Plain meshes
+and tori of any size do without one.""",
+    "M252": """\
+A pin of the file given with `--avoid` cannot hold: the population does not exist, takes more cores than are given, or a
+core is dead or given twice.""",
+    "M253": """\
+The fabric's routes are fixed, so a dead link can only be kept clear of by where the cores stand, and no placement was
+found in which no packet needs it. Leave more room: fewer cores, or a larger chip.""",
+    "U422": "Efforts are fast, normal and best.",
+    "U450": """\
+The file given with `--avoid` is wrong. It may have `cores`, `routers`, `links` (pairs of routers) and `pin` (cores of a
+population); on a mesh a router is `[column, row]`.""",
     "M260": """\
 A projection learns by a rule that the chip's cores do not have: no learning engine at all, a variable or trace it lacks,
 an epoch too long, a coefficient that is no small number times a power of two. `chipsim chips NAME` shows the engine.""",

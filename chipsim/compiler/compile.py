@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.allocate import allocate
+from chipsim.compiler.avoid import Avoid, load_avoid
 from chipsim.compiler.draft import Draft, Options
 from chipsim.compiler.layout import Layout
 from chipsim.compiler.lower import lower, prune, retime
@@ -20,6 +21,7 @@ from chipsim.network.graph import Network
 
 Pass = Callable[[Draft], Draft]
 PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, place)
+EFFORTS = ("fast", "normal", "best")
 REPLACEABLE = {
     "reset": "reset by subtraction becomes reset to zero",
     "multispike": "several spikes in a tick become one",
@@ -31,7 +33,8 @@ REPLACEABLE = {
 
 
 def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approximate: Iterable[str] = (),
-            neurons_per_core: int | None = None, seed: int = 0, passes: Sequence[Pass] = PASSES,
+            neurons_per_core: int | None = None, seed: int = 0, effort: str = "normal",
+            avoid: Avoid | str | None = None, passes: Sequence[Pass] = PASSES,
             progress: Callable[[str], None] | None = None) -> Layout:
     """Lay a network out on a chip.
 
@@ -40,6 +43,8 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
     approximate       what may be replaced where the chip cannot do it; see REPLACEABLE. Everything else the chip
                       cannot express is an error
     neurons_per_core  at most so many neurons of a population on one core (default: as many as fit)
+    effort            fast, normal or best: how long to look for a better mapping
+    avoid             dead cores and links, pinned populations: an Avoid, or a file that load_avoid reads
     progress          called with the name of each pass as it begins
 
     Raises ExpressError, FitError (both exit code 3), UsageError.
@@ -59,7 +64,11 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
     if neurons_per_core is not None and neurons_per_core < 1:
         raise UsageError(Diagnostic("U421", "a core holds at least one neuron, "
                                     f"got neurons_per_core={neurons_per_core}"))
-    draft = Draft(network, chip, Options(wanted, neurons_per_core, seed))
+    if effort not in EFFORTS:
+        raise UsageError(Diagnostic("U422", f"there is no effort `{effort}`", help="fast, normal or best"))
+    if avoid is not None and not isinstance(avoid, Avoid):
+        avoid = load_avoid(avoid, chip.fabric)
+    draft = Draft(network, chip, Options(wanted, neurons_per_core, seed, effort, avoid))
     log = []
     for step in passes:
         if progress:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
+from chipsim.compiler.avoid import Avoid
 from chipsim.models.plasticity.rule import Plasticity
 from chipsim.network.graph import Network, Population
 
@@ -24,6 +25,8 @@ class Options:
     approximate: frozenset[str] = frozenset()
     neurons_per_core: int | None = None
     seed: int = 0
+    effort: str = "normal"              # fast, normal or best
+    avoid: Avoid | None = None          # dead cores and links, pinned populations
 
 
 @dataclass(frozen=True, eq=False)

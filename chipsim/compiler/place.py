@@ -1,26 +1,172 @@
-"""Give every group of pieces a core of the chip.
+"""Give every core of the draft a core of the chip, so that spike packets travel few and cheap hops.
 
-First form: in order of the layers along a serpentine over the routers, starting at the host port, so that layers that
-talk are neighbours and no hop is longer than it must be for a chain.
+The traffic between cores, with the host's port as a vertex that stands still, is placed on the chip's own fabric
+(placement.py); then the heaviest link is made lighter at the price of a few hops (congestion.py). A hop counts in units
+of an east-west hop's energy, so borders between chips and dearer directions are crossed less. A pair of cores whose
+route crosses a dead link is as good as forbidden.
 """
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 
+from chipsim.chip.spec import ChipSpec
+from chipsim.compiler.avoid import Avoid
+from chipsim.compiler.congestion import Routes, relieve_links
 from chipsim.compiler.draft import Draft
+from chipsim.compiler.floorplan import Floorplan, hexagonal, mesh, tabulated, torus
+from chipsim.compiler.partition import Demand
+from chipsim.compiler.placement import place_graph
+from chipsim.engine.topology import KINDS, FabricPlan, host_router, plan_fabric
+from chipsim.errors import Diagnostic, FitError
+
+EXTRA_HOPS = 0.02                   # what a lighter heaviest link may cost; 0.05 makes it another 10 % lighter
+MOST_ROUTERS = 4096                 # with a table of routes [R,R]: 64 MB
+FORBIDDEN = 1e4                     # hops that a route over a dead link counts
 
 
 def place(draft: Draft) -> Draft:
-    fabric = draft.chip.fabric
-    width, height = fabric.grid
-    order = list(range(fabric.n_places))
-    if fabric.topology not in ("tree", "custom"):
-        rows = range(height) if fabric.io.router[1] <= height // 2 else range(height)[::-1]
-        order = [x + width * y for turn, y in enumerate(rows)
-                 for x in (range(width) if turn % 2 == 0 else range(width)[::-1])]
-    cores = (np.array(order)[:, None] * fabric.cores_per_router + np.arange(fabric.cores_per_router)).ravel()
-    cores = cores[cores < draft.chip.n_cores]
-    places = cores[: len(draft.cores)].astype(np.int32)
-    return replace(draft, places=places, merit={"routers": len(np.unique(places // fabric.cores_per_router))})
+    """Fill `places`. FitError when places are missing, a pin does not hold, or a dead link is in the way."""
+    chip, options = draft.chip, draft.options
+    avoid = options.avoid or Avoid()
+    fabric, n = chip.fabric, len(draft.cores)
+    alive = np.setdiff1d(np.arange(chip.n_cores), list(avoid.dead(fabric)))
+    router = np.append(fabric.first_router + alive // fabric.cores_per_router, host_router(fabric))
+    routes = Routes.of(fabric) if fabric.n_routers <= MOST_ROUTERS else None
+    floorplan = _floorplan(chip, router, routes, avoid)
+    pinned = _pinned(draft, avoid, alive)
+    traffic = core_traffic(draft)
+    sites = place_graph(traffic, floorplan, pinned=pinned, effort=options.effort, seed=options.seed)
+    if routes is not None and not avoid.links:
+        sites = relieve_links(traffic, sites, router, routes, cells=floorplan.cells, pinned=pinned,
+                              extra_hops=EXTRA_HOPS, effort=options.effort, seed=options.seed)
+    merit = _merit(draft, traffic, router[sites], routes, avoid)
+    return replace(draft, places=alive[sites[:n]].astype(np.int32), merit=merit)
+
+
+def core_traffic(draft: Draft) -> csr_array:
+    """float64[C+1,C+1]: packets from core to core when every source spikes once; the last one is the host's port."""
+    n, demand = len(draft.cores), Demand(draft)
+    home = [np.full(node.size, n) for node in draft.nodes]
+    for c, pieces in enumerate(draft.cores):
+        for p in pieces:
+            home[p.node][p.first : p.stop] = c
+    source, target, packets = [], [], []
+    for c, pieces in enumerate(draft.cores):
+        reach: dict[int, list] = {}
+        for p in pieces:
+            for pre, units in demand.sources(p).items():
+                reach.setdefault(pre, []).append(units)
+        for pre, units in reach.items():
+            cores, count = np.unique(home[pre][np.unique(np.concatenate(units))], return_counts=True)
+            source.append(cores)
+            target.append(np.full(len(cores), c))
+            packets.append(count)
+    count, row, column = (np.concatenate(part) if part else np.zeros(0, int) for part in (packets, source, target))
+    return coo_array((count.astype(float), (row, column)), shape=(n + 1, n + 1)).tocsr()
+
+
+def _floorplan(chip: ChipSpec, router: np.ndarray, routes: Routes | None, avoid: Avoid) -> Floorplan:
+    """One site per entry of `router`."""
+    fabric = chip.fabric
+    price = _prices(chip)
+    if fabric.topology in ("tree", "custom"):
+        cells = np.stack([router, np.zeros_like(router)], axis=1)
+    else:
+        cells = np.stack([router % fabric.grid[0], router // fabric.grid[0]], axis=1)
+    plain = fabric.chips is None and not avoid.links
+    if fabric.topology == "mesh" and not avoid.links:
+        return mesh(cells, hop=tuple(
+            np.where(np.arange(1, side + 1) % own == 0, price["interchip"], price[kind]) for side, own, kind in zip(
+                fabric.grid, (fabric.width, fabric.height), ("east_west", "north_south"), strict=True)))
+    if fabric.topology == "torus" and plain:
+        return torus(cells, fabric.grid, hop=(price["east_west"], price["north_south"]))
+    if fabric.topology == "hex_torus" and (plain or routes is None):
+        return hexagonal(cells, fabric.grid)
+    if routes is None:
+        raise FitError(Diagnostic("M251", f"{chip.name} has {fabric.n_routers} routers; placement on a "
+                                  f"{fabric.topology} with borders or dead links takes at most {MOST_ROUTERS}",
+                                  help="a mesh without dead links, or a smaller system"))
+    plan = plan_fabric(fabric, np.zeros(0, int), host=False)
+    cost = np.array([price[KINDS[k]] for k in plan.kind])
+    cost[_dead(plan, avoid)] = FORBIDDEN
+    used, at = np.unique(router, return_inverse=True)
+    hops = _path_costs(routes, used, cost)
+    return tabulated(((hops + hops.T) / 2)[np.ix_(at, at)], cells)
+
+
+def _dead(plan: FabricPlan, avoid: Avoid) -> np.ndarray:
+    """bool[K]: channels of dead links."""
+    dead = np.zeros(plan.n_channels, bool)
+    for pair in avoid.links:
+        for a, b in (pair, pair[::-1]):
+            dead |= (plan.from_router == a) & (plan.to_router == b)
+    return dead
+
+
+def _prices(chip: ChipSpec) -> dict[str, float]:
+    """Price of a hop by kind of channel, in east-west hops; 1 where energies are not known."""
+    energy = {kind: getattr(getattr(chip.fabric.channels, kind, None), "energy", 0.0) for kind in KINDS}
+    unit = energy["east_west"] or energy["tree"]
+    return {kind: e / unit if e and unit else 1.0 for kind, e in energy.items()}
+
+
+def _path_costs(routes: Routes, used: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """float64[n,n]: what the links on the way between routers cost."""
+    there = np.tile(used, len(used))
+    here = np.repeat(used, len(used))
+    total, moving = np.zeros(len(here)), np.flatnonzero(here != there)
+    while len(moving):
+        link = routes.link[here[moving], there[moving]]
+        total[moving] += cost[link]
+        here[moving] = routes.towards[link]
+        moving = moving[here[moving] != there[moving]]
+    return total.reshape(len(used), len(used))
+
+
+def _pinned(draft: Draft, avoid: Avoid, alive: np.ndarray) -> np.ndarray:
+    """int[C+1]: site of the cores that are given, and of the host's port, which is the last site."""
+    pinned = np.append(np.full(len(draft.cores), -1), len(alive))
+    names = [node.name for node in draft.nodes]
+    wrong = []
+    for name, cores in avoid.pin:
+        if name not in names:
+            wrong.append(Diagnostic("M252", f"there is no population `{name}` to pin",
+                                    help="one of " + ", ".join(names)))
+            continue
+        own = [c for c, pieces in enumerate(draft.cores) if any(names[p.node] == name for p in pieces)]
+        if len(cores) < len(own):
+            wrong.append(Diagnostic("M252", f"population `{name}` takes {len(own)} cores, {len(cores)} are given to "
+                                    "pin it to", help="give as many, or leave the pin out"))
+        for c, core in zip(own, cores, strict=False):
+            site = int(np.searchsorted(alive, core))
+            if site == len(alive) or alive[site] != core:
+                wrong.append(Diagnostic("M252", f"population `{name}` is pinned to core {core}, which is dead"))
+            elif pinned[c] not in (-1, site) or site in pinned[:-1][np.arange(len(draft.cores)) != c]:
+                wrong.append(Diagnostic("M252", f"two pins meet: population `{name}` on core {core}",
+                                        help="populations on one core go together; give every core once"))
+            else:
+                pinned[c] = site
+    if wrong:
+        raise FitError(*wrong)
+    return pinned
+
+
+def _merit(draft: Draft, traffic: csr_array, router: np.ndarray, routes: Routes | None,
+           avoid: Avoid) -> dict[str, object]:
+    """Figures for the log: hops of a packet, packets on the heaviest link when every source spikes once."""
+    if routes is None:
+        return {"routers": len(np.unique(router[:-1]))}
+    e = traffic.tocoo()
+    load = routes.loads(router[e.row], router[e.col], e.data)
+    if avoid.links:
+        plan = plan_fabric(draft.chip.fabric, np.zeros(0, int), host=False)
+        for k in np.flatnonzero(_dead(plan, avoid) & (load > 0)):
+            raise FitError(Diagnostic(
+                "M253", "no placement was found that keeps clear of the dead link between routers "
+                f"{plan.from_router[k]} and {plan.to_router[k]}; the fabric's routes are fixed",
+                help="fewer cores, a larger chip, or `--effort best`"))
+    return {"routers": len(np.unique(router[:-1])), "hops_per_packet": float(load.sum() / max(e.data.sum(), 1.0)),
+            "heaviest_link": float(load.max(initial=0))}

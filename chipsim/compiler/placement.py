@@ -166,8 +166,8 @@ def _multilevel(graph: csr_array, n: int, ground: Ground, fixed: np.ndarray, mov
     return order[at]
 
 
-def _polish(graph: csr_array, n: int, ground: Ground, sites_of_fixed: np.ndarray, at: np.ndarray, steps: int,
-            key: int) -> np.ndarray:
+def _polish(graph: csr_array, n: int, ground: Ground, sites_of_fixed: np.ndarray, at: np.ndarray, n_busy: int,
+            steps: int, key: int) -> np.ndarray:
     """Robust tabu search from a placement."""
     hops = ground.floorplan.hops
     flow = graph[:n][:, :n].toarray()
@@ -176,7 +176,7 @@ def _polish(graph: csr_array, n: int, ground: Ground, sites_of_fixed: np.ndarray
         pull += graph[:n][:, n:] @ hops(sites_of_fixed[:, None], ground.free[None, :])
     place = np.empty(n, np.int32)
     place[at] = np.arange(n)
-    tabu(flow, hops(ground.free[:, None], ground.free[None, :]), pull, place, steps, key)
+    tabu(flow, hops(ground.free[:, None], ground.free[None, :]), pull, place, n_busy, steps, key)
     return np.argsort(place)
 
 
@@ -209,8 +209,8 @@ def place_graph(traffic: csr_array, floorplan: Floorplan, *, pinned: np.ndarray 
     for start in range(starts if n_sites <= MIDDLE else 1):
         at = _multilevel(graph, n_sites, ground, ground.spots(pinned[fixed]), moves, seed * 1000003 + 8191 * start)
         if small:
-            at = _polish(graph, n_sites, ground, pinned[fixed], at, int(2 * pairs / n_sites**2),
-                         seed * 1000003 + start)
+            at = _polish(graph, n_sites, ground, pinned[fixed], at, len(free),
+                         min(int(2 * pairs / (n_sites * len(free))), 1000 * len(free)), seed * 1000003 + start)
         cost = _cost(graph, np.append(ground.free[np.argsort(at)], pinned[fixed]), floorplan)
         if best is None or cost < best[0]:
             best = cost, at

@@ -121,7 +121,7 @@ def test_tabu_search_reports_its_gain_and_never_ends_worse(seed, n):
         return (flow * hops[np.ix_(place, place)]).sum() / 2 + pull[np.arange(n), place].sum()
 
     before = total()
-    gain = tabu(flow, hops, pull, place, 300, seed)
+    gain = tabu(flow, hops, pull, place, n, 300, seed)
     assert sorted(place) == list(range(n)) and gain <= 0
     assert total() - before == gain
 

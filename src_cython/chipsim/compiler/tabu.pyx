@@ -11,24 +11,25 @@ from chipsim.compiler.metric cimport below, draw
 
 
 cdef double whole(const double[:, ::1] flow, const double[:, ::1] hops, const double[:, ::1] pull,
-                  int32_t[::1] p, int32_t i, int32_t j) noexcept nogil:
+                  int32_t[::1] p, int32_t n_busy, int32_t i, int32_t j) noexcept nogil:
     """What swapping i and j changes, from all of their traffic."""
     cdef int32_t k, a = p[i], b = p[j]
     cdef double change = pull[i, b] - pull[i, a] + pull[j, a] - pull[j, b]
-    for k in range(flow.shape[0]):
+    for k in range(n_busy):
         if k != i and k != j:
             change += (flow[i, k] - flow[j, k]) * (hops[b, p[k]] - hops[a, p[k]])
     return change
 
 
 def tabu(const double[:, ::1] flow, const double[:, ::1] hops, const double[:, ::1] pull, int32_t[::1] place,
-         int64_t n_steps, uint64_t key):
+         int32_t n_busy, int64_t n_steps, uint64_t key):
     """Search from `place` for `n_steps` swaps; `place` becomes the best met. Returns the gain on the start.
 
     flow   float64[n,n] symmetric packets, zero diagonal;  hops  float64[n,n] symmetric, between sites
     pull   float64[n,n] cost of vertex i on site s by its traffic with what is fixed
     place  int32[n] site of each vertex
     Cost: half the sum of flow[i,j] hops[place[i],place[j]] over all i, j, plus the pulls.
+    Vertices from `n_busy` on have no traffic: two of them are never swapped.
     A vertex may go back to a site it left only after a random time of 0.9 to 1.1 n swaps, unless that gives a new best;
     a pair of places not used for 2 n^2 swaps and more is tried whatever it costs (Taillard's aspiration).
     """
@@ -46,12 +47,12 @@ def tabu(const double[:, ::1] flow, const double[:, ::1] hops, const double[:, :
         for i in range(n):
             for j in range(n):
                 until[i, j] = -(<int64_t>n * i + j)
-        for i in range(n):
+        for i in range(n_busy):
             for j in range(i + 1, n):
-                delta[i, j] = whole(flow, hops, pull, p, i, j)
+                delta[i, j] = whole(flow, hops, pull, p, n_busy, i, j)
         for step in range(1, n_steps + 1):
             r, s, least, found_wanted = -1, -1, 1e300, False
-            for i in range(n):
+            for i in range(n_busy):
                 for j in range(i + 1, n):
                     d = delta[i, j]
                     if found_wanted and d >= least:
@@ -73,14 +74,14 @@ def tabu(const double[:, ::1] flow, const double[:, ::1] hops, const double[:, :
                 best = current
                 for x in range(n):
                     place[x] = p[x]
-            for i in range(n):
+            for i in range(n_busy):
                 if i == r or i == s:
                     for j in range(i + 1, n):
-                        delta[i, j] = whole(flow, hops, pull, p, i, j)
+                        delta[i, j] = whole(flow, hops, pull, p, n_busy, i, j)
                     continue
                 for j in range(i + 1, n):
                     if j == r or j == s:
-                        delta[i, j] = whole(flow, hops, pull, p, i, j)
+                        delta[i, j] = whole(flow, hops, pull, p, n_busy, i, j)
                     else:
                         delta[i, j] += (flow[r, i] - flow[r, j] + flow[s, j] - flow[s, i]) * (
                             hops[p[s], p[i]] - hops[p[s], p[j]] + hops[p[r], p[j]] - hops[p[r], p[i]])
