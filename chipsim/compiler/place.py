@@ -42,8 +42,24 @@ def place(draft: Draft) -> Draft:
     if routes is not None and not avoid.links:
         sites = relieve_links(traffic, sites, router, routes, cells=floorplan.cells, pinned=pinned,
                               extra_hops=EXTRA_HOPS, effort=options.effort, seed=options.seed)
+    sites = _in_order(sites, router, pinned)
     merit = _merit(draft, traffic, router[sites], routes, avoid)
     return replace(draft, places=alive[sites[:n]].astype(np.int32), merit=merit)
+
+
+def _in_order(sites: np.ndarray, router: np.ndarray, pinned: np.ndarray) -> np.ndarray:
+    """The same routers, but on each the draft's cores take the lowest numbers in their own order."""
+    free = np.flatnonzero(pinned < 0)
+    if not len(free):
+        return sites
+    free = free[np.argsort(router[sites[free]], kind="stable")]
+    open_sites = np.setdiff1d(np.arange(len(router)), pinned)
+    open_sites = open_sites[np.argsort(router[open_sites], kind="stable")]
+    on, count = np.unique(router[sites[free]], return_counts=True)
+    first = np.searchsorted(router[open_sites], on)
+    result = sites.copy()
+    result[free] = np.concatenate([open_sites[f : f + n] for f, n in zip(first, count, strict=True)])
+    return result
 
 
 def core_traffic(draft: Draft) -> csr_array:

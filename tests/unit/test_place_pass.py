@@ -140,3 +140,9 @@ def test_pins_that_cannot_hold_are_refused(pin, message):
 def test_an_unknown_effort_is_refused():
     with pytest.raises(UsageError, match=r"U422.*`lazy`"):
         compile(ring(), effort="lazy")
+
+
+def test_a_network_can_be_pinned_whole():
+    pin = tuple((f"l{k}", (3 * k,)) for k in range(6))
+    placed = place(draft_of(ring(), load_chip("loihi"), avoid=Avoid(pin=pin)))
+    assert placed.places.tolist() == [0, 3, 6, 9, 12, 15]
