@@ -40,5 +40,5 @@ class Draws:
     first: int
 
     def words(self, n: int, block: int) -> np.ndarray:
-        """uint64[4, n]: four words of 32 bits for each of n neurons; other blocks are other numbers."""
-        return philox((self.tick, self.first + np.arange(n), self.stream, block), self.seed)
+        """int64[4, n]: four words of 32 bits for each of n neurons; other blocks are other numbers."""
+        return philox((self.tick, self.first + np.arange(n), self.stream, block), self.seed).astype(np.int64)

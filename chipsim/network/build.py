@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 KINDS = ("dense", "sparse", "one_to_one", "conv2d", "random")
-OPTIONS = ("integrator", "reset", "compare", "v_min", "gain", "convention")
+OPTIONS = ("integrator", "reset", "compare", "v_min", "gain", "convention", "program", "arithmetic")
 Shape = tuple[int, ...]
 
 

@@ -70,7 +70,12 @@ def _check_population(p: Population, report) -> None:
         return
     if p.model == "input":
         return
-    parameters = neurons.parameters_of(p.model)
+    try:
+        parameters = neurons.parameters_of(p.model, p.options)
+    except NetworkError as error:
+        for d in error.diagnostics:
+            report(d.code, (*path, "program"), f"population `{p.name}`: {d.message}", d.help, p.origin)
+        return
     if parameters is None:
         known = ["input", *neurons.framework_models, *neurons.chip_models]
         report("N205", (*path, "model"), f"population `{p.name}` has the unknown model `{p.model}`",
@@ -135,7 +140,7 @@ def _check_projection(i: int, q: Projection, populations: dict[str, Population],
 
 
 def _drives_itself(p: Population) -> bool:
-    return any(np.any(np.asarray(p.params.get(name, 0)) != 0) for name in ("v_leak", "bias_mant", "i_e", "lam"))
+    return p.model == "program" or any(np.any(np.asarray(p.params.get(name, 0)) != 0) for name in ("v_leak", "bias_mant", "i_e", "lam"))
 
 
 def _has_bias(q: Projection) -> bool:

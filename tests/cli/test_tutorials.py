@@ -7,7 +7,8 @@ import pytest
 from tutorials import agrees, prepare, refreshed, run, steps
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs" / "tutorials").glob("*.md"))]
+PAGES = ["README.md", *sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").glob("*/*.md")
+                         if p.parent.name in ("tutorials", "howto"))]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -23,7 +23,7 @@ def both(plain, compiled, state, params, options, inputs, draws=lambda t: ()):
         b, active_b = compiled(other, params, options, x, *draws(t))
         assert np.array_equal(a, b) and np.array_equal(active_a, active_b)
         for name in state:
-            assert np.array_equal(state[name], other[name]), name
+            assert np.array_equal(state[name], other[name], equal_nan=True), name
 
 
 @given(seed=st.integers(0, 2**32))

@@ -63,11 +63,13 @@ def options_of(model: str) -> dict[str, tuple] | None:
     return getattr(_framework_models().get(model), "options", None)
 
 
-def parameters_of(model: str) -> dict[str, Parameter] | None:
-    """Parameters a population of this model may have; None for an unknown model."""
+def parameters_of(model: str, options: dict[str, object] | None = None) -> dict[str, Parameter] | None:
+    """Parameters a population of this model may have; None for an unknown model. Options decide where a model says so."""
     if model in chip_models:
         return chip_models[model]
     module = _framework_models().get(model)
+    if hasattr(module, "parameters_for"):
+        return module.parameters_for(options) if options else {}
     return module.parameters if module else None
 
 

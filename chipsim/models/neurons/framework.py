@@ -70,8 +70,9 @@ def _text(shape: tuple[int, ...]) -> str:
 def option_faults(options: dict[str, object], own: dict[str, tuple] | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
     """Options that make no sense: name, what is wrong, what may be there. own: of a model that has not the usual ones."""
     if own is not None:
-        return [(name, f"is {value!r}" if name in own else "is unknown", own.get(name, tuple(own)))
-                for name, value in options.items() if value not in own.get(name, ())]
+        return [(name, f"is {value!r}" if name in own else "is unknown", own[name] if name in own else tuple(own))
+                for name, value in options.items()
+                if not (isinstance(value, str) if own.get(name) is str else value in own.get(name, ()))]
     faults = []
     for name, value in options.items():
         allowed = {"integrator": INTEGRATORS, "reset": tuple(RESETS), "compare": (">", ">=")}.get(name, ())

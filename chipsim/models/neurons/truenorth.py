@@ -87,14 +87,14 @@ class Bytes:
         for g in TYPES:
             for k in range(int(counts[g].max(initial=0))):
                 if k % 16 == 0:
-                    words = self.draws.words(counts.shape[1], 1 + 64 * g + k // 16).astype(np.int64)
+                    words = self.draws.words(counts.shape[1], 1 + 64 * g + k // 16)
                 rho = words[k % 16 // 4] >> (8 * (k % 4)) & 255
                 hits[g] += (k < counts[g]) & (rho <= size[g])
         return hits
 
     def of_the_neuron(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """int64[n] rho of the leak, and 18 bits for the threshold."""
-        words = self.draws.words(n, 0).astype(np.int64)
+        words = self.draws.words(n, 0)
         return words[0] & 255, words[1] & (2**18 - 1)
 
 

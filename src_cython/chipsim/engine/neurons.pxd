@@ -1,5 +1,5 @@
 """Neuron models as the compiled engine sees them: arrays by position, and a step that advances a slice of neurons."""
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef struct Slice:
@@ -14,6 +14,14 @@ cdef struct Slice:
     uint32_t first
 
 
+cdef struct Program:
+    const int32_t* code             # [n, 5] operation, result, operands; see chipsim/models/trace.py
+    int64_t n
+    const double* constants         # [n_constants], in the first registers
+    int64_t n_constants
+    double* registers
+
+
 cdef struct Model
 
 
@@ -25,13 +33,15 @@ cdef struct Model:
     void** state                    # in the order of its `state`
     double* options                 # in the order of its `options`
     uint64_t seed
+    Program program                 # the traced step, for run_program
     Step step                       # NULL: there is none, the NumPy step does it
 
 
 cdef class Soma:
     """A model's arrays, held together with the pointers to them."""
     cdef Model model
-    cdef object keep
+    cdef list keep
     cdef readonly object kernel, options, params, state
 
+    cdef int hold_program(self, code) except -1
     cdef int plain(self, const Slice* s) except -1

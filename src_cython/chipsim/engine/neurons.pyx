@@ -5,10 +5,12 @@ from libc.stdlib cimport calloc, free
 import numpy as np
 
 from chipsim.models.draws import Draws
+from chipsim.models.trace import trace
 
 from chipsim.engine.neurons_linear cimport affine
 from chipsim.engine.neurons_loihi cimport loihi_lif
 from chipsim.engine.neurons_truenorth cimport truenorth
+from chipsim.engine.program cimport block_size, run_program
 
 
 cdef Step native(str name) noexcept:
@@ -30,12 +32,26 @@ cdef class Soma:
         self.params = {name: np.ascontiguousarray(params[name], dtype) for name, dtype in kernel.params.items()}
         self.state = {name: state[name] for name in kernel.state}
         values = [options[name] for name in kernel.options]
-        self.keep = np.array([v if isinstance(v, (int, float)) else 0 for v in values] or [0], np.float64)
-        self.model.options = <double*><size_t>self.keep.ctypes.data
+        numbers = np.array([v if isinstance(v, (int, float)) else 0 for v in values] or [0], np.float64)
+        self.keep = [numbers]
+        self.model.options = <double*><size_t>numbers.ctypes.data
         self.model.seed = seed & 0xFFFFFFFFFFFFFFFF
         self.model.step = native(kernel.name)
+        if self.model.step == NULL and (code := trace(kernel, options)) is not None:
+            self.hold_program(code)
         self.model.params = addresses(self.params.values())
         self.model.state = addresses(self.state.values())
+
+    cdef int hold_program(self, code) except -1:
+        registers = np.zeros((code.n_registers + 1, block_size()))
+        self.keep += [code.instructions, code.constants, registers]
+        self.model.program.code = <const int32_t*><size_t>code.instructions.ctypes.data
+        self.model.program.n = len(code.instructions)
+        self.model.program.constants = <const double*><size_t>code.constants.ctypes.data
+        self.model.program.n_constants = len(code.constants)
+        self.model.program.registers = <double*><size_t>registers.ctypes.data
+        self.model.step = run_program
+        return 0
 
     def __dealloc__(self):
         free(self.model.params)
@@ -69,12 +85,12 @@ cdef void** addresses(arrays) except NULL:
     return at
 
 
-def native_step(kernel):
-    """The native step of a kernel in the form of its NumPy step, for tests and for a look at one neuron; None if none.
+def native_step(kernel, options=None):
+    """What the compiled engine runs for a kernel, in the form of its NumPy step; None where it runs that step itself.
 
     The function takes (state, params, options, sums[, draws]) and returns (payload float64[n], active bool[n]).
     """
-    if native(kernel.name) == NULL:
+    if native(kernel.name) == NULL and trace(kernel, kernel.options if options is None else options) is None:
         return None
 
     def step(s, p, o, x, draws=None):
