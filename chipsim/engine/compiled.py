@@ -12,6 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from chipsim.engine.analytic import analytic
+from chipsim.engine.clocked import ClockedFabric
 from chipsim.engine.fabric import Fabric
 from chipsim.engine.function import Function
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
@@ -28,7 +29,8 @@ class CompiledEngine:
                  seed: int = 0):
         self.plan, self.recording, self.timing, self.threads = plan, recording, timing, max(1, threads)
         self.function = Function(plan, recording.sources, timing != "none", seed)
-        self.fabrics = [Fabric(plan) for _ in range(self.threads)] if timing == "exact" else []
+        make = ClockedFabric.of if plan.period_ps else Fabric
+        self.fabrics = [make(plan) for _ in range(self.threads)] if timing == "exact" else []
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 and self.fabrics else None
         self.chunks: list[tuple] = []
         cores = plan.layout.n_cores
@@ -73,7 +75,7 @@ class CompiledEngine:
                   np.zeros_like(self.latency)) for _ in range(self.threads)]
 
         def part(i: int) -> None:
-            self.fabrics[i].run(self.function, bounds[i], bounds[i + 1], ps, limit, times, *parts[i])
+            self.fabrics[i].run_ticks(self.function, bounds[i], bounds[i + 1], ps, limit, times, *parts[i])
 
         if self.pool:
             list(self.pool.map(part, range(self.threads)))

@@ -39,9 +39,9 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
             parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])
             p = int(there[packets["done_ps"][there] == packets["started_ps"][p]][0])
         parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])
-        flight = fabric.latency[fabric.inject[endpoint[p]]] + fabric.latency[fabric.eject[end]]
-        for channel, _ in walk(fabric, endpoint[p : p + 1], target[p : p + 1]):
-            flight += fabric.latency[channel[0]]
+        path = [fabric.inject[endpoint[p]], *(int(c[0]) for c, _ in walk(fabric, endpoint[p : p + 1], target[p : p + 1])),
+                fabric.eject[end]]
+        flight = zero_load_ps(plan, path)
         parts["flight"] = int(flight)
         parts["blocking"] = int(packets["arrived_ps"][p] - packets["entered_ps"][p]) - parts["flight"]
         before = (endpoint == endpoint[p]) & (packets["entered_ps"] <= packets["entered_ps"][p])
@@ -72,3 +72,13 @@ def add_learning(slowest: dict, plan: Plan, learning_ps: int, core: int, longest
     if longest:
         slowest |= dict(limit=LIMITS[LIMIT_LEARNING], core=int(plan.layout.cores[core]), host=False,
                         router=int(plan.fabric.router[core]))
+
+
+def zero_load_ps(plan: Plan, path: list[int]) -> int:
+    """Time from entering the first channel of a path to leaving the last when nobody else is about."""
+    fabric = plan.fabric
+    if not plan.period_ps:
+        return int(fabric.latency[path].sum())
+    clock = plan.layout.chip.fabric.clock               # each router: routing, VC allocation, switch, traversal
+    cycles = fabric.hop_cycles[path].sum() + 1 + (len(path) - 1) * (clock.routing_delay + 3)
+    return int(cycles * plan.period_ps)

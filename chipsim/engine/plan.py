@@ -25,6 +25,7 @@ class Plan:
     per_spike     int32[S, ACTIONS]   actions that follow from one spike of a source, whatever the tick
     axon_synops   int64[A]            stored synapses of an in-axon
     service_ps    int64[A]            time the synapse server takes for a packet of that in-axon
+    period_ps     cycle of a clocked fabric, 0 without a clock
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
     learning      None where nothing learns
     """
@@ -39,6 +40,7 @@ class Plan:
     per_spike: np.ndarray
     axon_synops: np.ndarray
     service_ps: np.ndarray
+    period_ps: int
     idle_ps: int
     active_ps: int
     spike_ps: int
@@ -79,6 +81,7 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
         layout=layout, fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration, columns=chip.fabric.grid[0],
         endpoint=endpoint, axon_core=axon_core, axon_synops=axon_synops,
         per_spike=_per_spike(layout, fabric, trees, endpoint, axon_synops), service_ps=service_ps.astype(np.int64),
+        period_ps=picoseconds(chip.fabric.clock.period) if chip.fabric.clock else 0,
         idle_ps=picoseconds(costs.neuron_idle.time), active_ps=picoseconds(costs.neuron_active.time),
         spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
         host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time),

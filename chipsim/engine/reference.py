@@ -14,6 +14,7 @@ import numpy as np
 from chipsim.engine.learning import PHASE_COLUMNS, REWARD
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
 from chipsim.engine.plan import Plan, initial_state
+from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh, analytic_tick, soma_work
 from chipsim.engine.stats import N_BINS, bin_of
 from chipsim.models.draws import Draws
@@ -155,9 +156,9 @@ class ReferenceEngine:
         self.synapse_ps += work
         if self.timing == "analytic":
             return analytic_tick(plan, servers, work)
-        mesh = Mesh(plan)
-        length, limit = mesh.run(servers)
-        self.link_packets += [out.flits for out in mesh.outputs]
+        mesh = ClockedTick(plan) if plan.period_ps else Mesh(plan)
+        length, limit = mesh.run_tick(servers)
+        self.link_packets += mesh.load
         packets = [p for server in [servers[-1], *servers[:-1]] for p in server.packets]      # host port first
         for e, server in enumerate(servers):
             self.stall_ps[e] += sum(p.entered - p.made for p in server.packets)

@@ -14,10 +14,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chipsim.engine.topology import LOCAL, FabricPlan
+from chipsim.engine.outcome import LIMIT_SOMA, LIMIT_SYNAPSE
+from chipsim.engine.topology import FabricPlan
+
+if TYPE_CHECKING:
+    from chipsim.engine.plan import Plan
+    from chipsim.engine.reference_mesh import Server
 
 IDLE, ROUTING, WAITING, ACTIVE = range(4)
 
@@ -80,7 +86,6 @@ class ClockedMesh:
     def __init__(self, plan: FabricPlan, routers: Clocked):
         self.plan, self.p = plan, routers
         self.n_ports = plan.n_ports
-        self.routers = [Router(self.n_ports, routers.vcs) for _ in range(plan.n_routers)]
         self.into = {(int(plan.to_router[k]), int(plan.in_port[k])): k for k in range(plan.n_channels)
                      if plan.to_router[k] >= 0}
         self.out = {(int(plan.from_router[k]), int(plan.out_port[k])): k for k in range(plan.n_channels)
@@ -89,14 +94,27 @@ class ClockedMesh:
     def run(self, src, dst, cycle, size) -> dict[str, np.ndarray]:
         """Arrays [packets] head_inject, head_arrive, arrive: cycles in which the head enters the injection channel, in which
         head and tail are read from the ejection channel. One FIFO per source, in the order of the arrays."""
-        plan, p = self.plan, self.p
+        self.begin(src, dst, size)
+        for i in range(len(src)):
+            self.later(self.offered, int(cycle[i]), i)
+        self.move()
+        return self.times
+
+    def begin(self, src, dst, size) -> None:
+        """Empty routers, and packets that nobody has offered yet."""
         self.src, self.dst, self.size = src, dst, size
         self.times = {name: np.full(len(src), -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
-        self.sources = [Source(used=[0] * p.vcs) for _ in plan.router]
+        self.routers = [Router(self.n_ports, self.p.vcs) for _ in range(self.plan.n_routers)]
+        self.sources = [Source(used=[0] * self.p.vcs) for _ in self.plan.router]
         self.flits: dict[int, list] = {}            # cycle -> (channel, flit) received
         self.credits: dict[int, list] = {}          # cycle -> (channel, vc)
-        offered = deque(sorted(range(len(src)), key=lambda i: (cycle[i], i)))
-        left, now = len(src), 0
+        self.offered: dict[int, list] = {}          # cycle -> packet
+        self.load = np.zeros(self.plan.n_channels, np.int64)
+
+    def move(self) -> None:
+        """Cycle by cycle until every packet has arrived."""
+        plan = self.plan
+        left, now = len(self.src), 0
         while left:
             for channel, vc in self.credits.pop(now, ()):
                 if plan.from_router[channel] < 0:
@@ -105,15 +123,13 @@ class ClockedMesh:
                     self.routers[plan.from_router[channel]].outputs[plan.out_port[channel]][vc].used -= 1
             for channel, flit in self.flits.pop(now, ()):
                 left -= self.receive(now, int(channel), flit)
-            while offered and cycle[offered[0]] <= now:
-                i = offered.popleft()
-                self.sources[src[i]].waiting.append(i)
+            for i in self.offered.pop(now, ()):
+                self.sources[self.src[i]].waiting.append(i)
             for e, source in enumerate(self.sources):
                 self.inject(now, e, source)
             for r, router in enumerate(self.routers):
                 self.work(now, r, router)
             now += 1
-        return self.times
 
     def receive(self, now: int, channel: int, flit: Flit) -> bool:
         """A flit at the end of a channel; True when it was a packet's last."""
@@ -123,13 +139,20 @@ class ClockedMesh:
                 self.times["head_arrive"][flit.packet] = now
             if flit.tail:
                 self.times["arrive"][flit.packet] = now
-            self.later(self.credits, now + self.credit_time(channel), (channel, flit.vc))
+            self.later(self.credits, self.taken(now, channel, flit) + self.credit_time(channel), (channel, flit.vc))
             return flit.tail
         vc = self.routers[plan.to_router[channel]].inputs[plan.in_port[channel]][flit.vc]
         vc.queue.append(flit)
         if vc.state == IDLE:
             self.start(int(plan.to_router[channel]), vc)
         return False
+
+    def taken(self, now: int, channel: int, flit: Flit) -> int:
+        """Cycle in which an endpoint gives the slot of a flit back: at once."""
+        return now
+
+    def entered(self, now: int, i: int) -> None:
+        """A packet's head has gone into its source's channel."""
 
     def start(self, router: int, vc: InputVc) -> None:
         """The packet at the head of an input VC begins."""
@@ -158,12 +181,14 @@ class ClockedMesh:
             source.vc = source.last = free[0]
             source.sent = 0
             self.times["head_inject"][i] = now
+            self.entered(now, i)
         if source.used[source.vc] >= room:
             return
         source.sent += 1
         source.used[source.vc] += 1
         flit = Flit(i, source.sent == 1, source.sent == self.size[i], source.vc)
         self.later(self.flits, now + int(self.plan.hop_cycles[channel]) + 1, (channel, flit))
+        self.load[channel] += 1
         if flit.tail:
             source.waiting.popleft()
             source.vc = -1
@@ -248,6 +273,7 @@ class ClockedMesh:
         channel = self.out[r, vc.port]
         self.later(self.flits, now + 2 + int(self.plan.hop_cycles[channel]),
                    (channel, Flit(flit.packet, flit.head, flit.tail, vc.vc)))
+        self.load[channel] += 1
         upstream = self.into[r, i]
         self.later(self.credits, now + self.credit_time(upstream), (upstream, v))
         if flit.tail:
@@ -255,3 +281,51 @@ class ClockedMesh:
             vc.state = IDLE
             if vc.queue:
                 self.start(r, vc)
+
+
+class ClockedTick(ClockedMesh):
+    """The clocked mesh of one tick, between soma servers that make packets and synapse servers that take them.
+
+    A packet goes in at the first clock edge after it is made, a source's next one a cycle later at the earliest. A synapse
+    server gives a slot back at the first edge after it begins with the packet.
+    """
+
+    def __init__(self, plan: Plan):
+        clock = plan.layout.chip.fabric.clock
+        super().__init__(plan.fabric, Clocked(clock.vcs, clock.routing_delay, clock.credit_delay))
+        self.whole, self.period = plan, plan.period_ps
+
+    def run_tick(self, servers: list[Server]) -> tuple[int, int]:
+        """As reference_mesh.Mesh.run."""
+        self.servers = servers
+        self.packets = [(e, k, p) for e, server in enumerate(servers) for k, p in enumerate(server.packets)]
+        self.number = {(e, k): i for i, (e, k, _) in enumerate(self.packets)}
+        self.entry, self.busy = [0] * len(servers), [0] * (len(servers) - 1)
+        cores = [int(self.whole.axon_core[p.axons[0]]) for _, _, p in self.packets]
+        self.begin([e for e, _, _ in self.packets], cores, [1] * len(self.packets))
+        for e, server in enumerate(servers):
+            if server.packets:
+                self.make(e, 0, 0, 0)
+        self.move()
+        ends = [(self.entry[e] + s.tail, LIMIT_SOMA << 24 | e) for e, s in enumerate(servers)]
+        ends += [(ps, LIMIT_SYNAPSE << 24 | c) for c, ps in enumerate(self.busy)]
+        length = max(ps for ps, _ in ends)
+        return length, next(limit for ps, limit in ends if ps == length) if length else 0
+
+    def make(self, e: int, k: int, now_ps: int, earliest: int) -> None:
+        packet = self.servers[e].packets[k]
+        packet.made = now_ps + packet.gap
+        self.later(self.offered, max(earliest, -(-packet.made // self.period)), self.number[e, k])
+
+    def entered(self, now: int, i: int) -> None:
+        e, k, packet = self.packets[i]
+        packet.entered = self.entry[e] = now * self.period
+        if k + 1 < len(self.servers[e].packets):
+            self.make(e, k + 1, packet.entered, now + 1)
+
+    def taken(self, now: int, channel: int, flit: Flit) -> int:
+        packet, core = self.packets[flit.packet][2], int(self.plan.endpoint[channel])
+        packet.arrived[0] = now * self.period
+        packet.started[0] = max(packet.arrived[0], self.busy[core])
+        packet.done[0] = self.busy[core] = packet.started[0] + int(self.whole.service_ps[packet.axons[0]])
+        return max(now, -(-packet.started[0] // self.period))

@@ -124,7 +124,6 @@ class Output:
     queue: deque = field(default_factory=deque)              # of Flit
     head_at: int = 0                                         # the head of the queue may request from here on
     busy_until: int = 0                                      # eject channels: the synapse server behind
-    flits: int = 0                                           # sent
 
 
 class Mesh:
@@ -146,12 +145,13 @@ class Mesh:
         self.outputs = [Output() for _ in range(plan.fabric.n_channels)]
         self.events: list[tuple[int, int, int]] = []          # (time, channel, index of the flit that arrives or -1)
         self.flying: list[tuple[Packet, int]] = []
+        self.load = np.zeros(plan.fabric.n_channels, np.int64)        # flits sent
         self.inputs: list[list[int]] = [[] for _ in range(plan.fabric.n_routers)]
         for k, r in enumerate(self.fabric.to_router):
             if r >= 0:
                 self.inputs[r].append(k)
 
-    def run(self, servers: list[Server]) -> tuple[int, int]:
+    def run_tick(self, servers: list[Server]) -> tuple[int, int]:
         """Move everything; return the length of the tick in ps and what set it. SimulationError on a deadlock."""
         self.servers = servers
         self.sent = [0] * len(servers)                        # packets that have entered, per endpoint
@@ -262,7 +262,8 @@ class Mesh:
             packet, leads = flit.packet, flit.wants.pop(channel)
             if not flit.wants:
                 self.leave(now, source)
-        out.free_at, out.last_port, out.flits = now + int(f.cycle[channel]), port, out.flits + 1
+        out.free_at, out.last_port = now + int(f.cycle[channel]), port
+        self.load[channel] += 1
         arrival = now + int(f.latency[channel])
         if f.kind[channel] == EJECT:
             d = -1 - leads

@@ -11,11 +11,18 @@ from libc.string cimport memset
 
 import numpy as np
 
+from chipsim.engine.reference_mesh import deadlock
+
+from chipsim.engine.buffers cimport PacketSeed
+from chipsim.engine.function cimport Function
+
 cdef extern from *:
     """
     static inline int first_bit(unsigned long long x) { return __builtin_ctzll(x); }
+    static inline int last_bit(unsigned long long x) { return 63 - __builtin_clzll(x); }
     """
     int first_bit(uint64_t x) noexcept nogil
+    int last_bit(uint64_t x) noexcept nogil
 
 cdef enum:
     LOCAL = 255
@@ -27,6 +34,63 @@ cdef enum:
     WAITING = 2
     ACTIVE = 3
     NOWHERE = 0xFFFFFFFF
+    CREDIT = 1                  # kinds of timed events
+    READY = 0
+    LIMIT_SOMA = 1
+    LIMIT_SYNAPSE = 2
+    SUB_BITS = 5
+
+
+cdef struct Timed:              # what lies further ahead than the wheel: packets made, credits of busy sinks
+    int64_t at                  # cycle
+    uint32_t what
+    uint32_t kind
+
+
+cdef struct Heap:
+    Timed* at
+    int64_t n
+    int64_t room
+
+
+cdef inline int heap_push(Heap* h, int64_t at, uint32_t what, uint32_t kind) noexcept nogil:
+    cdef int64_t k, up
+    if h.n == h.room:
+        h.room = 2 * h.room + 256
+        h.at = <Timed*>realloc(h.at, h.room * sizeof(Timed))
+        if h.at == NULL:
+            return -1
+    k = h.n
+    h.n += 1
+    while k:
+        up = (k - 1) >> 1
+        if h.at[up].at <= at:
+            break
+        h.at[k] = h.at[up]
+        k = up
+    h.at[k].at, h.at[k].what, h.at[k].kind = at, what, kind
+    return 0
+
+
+cdef inline Timed heap_pop(Heap* h) noexcept nogil:
+    """The earliest; equal times in no particular order, which nothing depends on."""
+    cdef Timed top = h.at[0]
+    cdef Timed last
+    cdef int64_t k = 0, down
+    h.n -= 1
+    last = h.at[h.n]
+    while True:
+        down = 2 * k + 1
+        if down >= h.n:
+            break
+        if down + 1 < h.n and h.at[down + 1].at < h.at[down].at:
+            down += 1
+        if h.at[down].at >= last.at:
+            break
+        h.at[k] = h.at[down]
+        k = down
+    h.at[k] = last
+    return top
 
 
 cdef struct Flit:
@@ -102,6 +166,21 @@ cdef class ClockedFabric:
     cdef uint64_t* sending                          # bit per endpoint with packets to send
     cdef Node* nodes
     cdef int32_t* node_used                         # [endpoint, vc]
+    cdef Heap timed
+    # soma and synapse servers at the endpoints; period 0: sources are lists, sinks take everything at once
+    cdef int64_t period
+    cdef const int64_t* service_ps
+    cdef object axon_core
+    cdef const PacketSeed* seeds
+    cdef int64_t* made
+    cdef int64_t* entered
+    cdef int64_t* arrived
+    cdef int64_t* started
+    cdef int64_t* done
+    cdef int64_t* last_packet                       # per endpoint, of the tick
+    cdef int64_t* entry
+    cdef int64_t* busy
+    cdef int64_t* total_load                        # flits per channel since the fabric was made
     # of the run
     cdef const int32_t* src
     cdef const int32_t* dst
@@ -162,6 +241,20 @@ cdef class ClockedFabric:
         self.sending = <uint64_t*>self.hold("sending", np.zeros((self.n_endpoints + 63) // 64), np.uint64)
         self.nodes = <Node*>self.hold("nodes", np.zeros(self.n_endpoints * sizeof(Node)), np.uint8)
         self.node_used = <int32_t*>self.hold("node_used", np.zeros(self.n_endpoints * vcs), np.int32)
+        self.total_load = <int64_t*>self.hold("total_load", np.zeros(self.n_channels), np.int64)
+
+    @classmethod
+    def of(cls, plan):
+        """The fabric of an engine's Plan whose chip has a clock: `run_ticks` then serves its cores."""
+        clock = plan.layout.chip.fabric.clock
+        cdef ClockedFabric self = cls(plan.fabric, clock.vcs, clock.routing_delay, clock.credit_delay)
+        self.period = plan.period_ps
+        self.service_ps = <const int64_t*>self.hold("service_ps", plan.service_ps, np.int64)
+        self.axon_core = np.asarray(plan.axon_core)
+        self.last_packet = <int64_t*>self.hold("last_packet", np.zeros(self.n_endpoints), np.int64)
+        self.entry = <int64_t*>self.hold("entry", np.zeros(self.n_endpoints), np.int64)
+        self.busy = <int64_t*>self.hold("busy", np.zeros(self.n_endpoints), np.int64)
+        return self
 
     cdef void* hold(self, str name, array, dtype) except NULL:
         self.keep[name] = np.ascontiguousarray(array, dtype)
@@ -172,6 +265,7 @@ cdef class ClockedFabric:
         for i in range(SLOTS):
             free(self.flits[i].at)
             free(self.credits[i].at)
+        free(self.timed.at)
 
     def run(self, src, dst, cycle, size):
         """Move packets src -> dst (endpoints) of `size` flits, offered at `cycle`; arrays [packets].
@@ -196,12 +290,109 @@ cdef class ClockedFabric:
         self.start()
         cdef int rc
         with nogil:
-            rc = self.move(n, sorted_, offered)
+            rc = self.move(n, n, sorted_, offered)
         if rc == -1:
             raise MemoryError("no memory left for flits in flight")
         if rc:
             raise RuntimeError(f"packets stand still for good from cycle {self.cycles} on: a deadlock")
         return times | {"load": load}
+
+    def loads(self):
+        """int64[K] flits sent over each channel by `run_ticks` since the fabric was made."""
+        return self.keep["total_load"].copy()
+
+    def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
+                  int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
+                  int64_t[::1] latency):
+        """As Fabric.run: the mesh of ticks [first, last) of the chunk that `function` advanced last."""
+        cdef int64_t t, e, k, row, n_cores = self.n_endpoints - 1, stride = n_cores + 1
+        cdef int rc = 0
+        cdef int64_t* start
+        seed_start, _, axon = function.packets()
+        rows = np.frombuffer(function.row_starts(), np.int64)
+        endpoint = np.where(np.arange(len(rows) - 1) % stride == 0, n_cores, np.arange(len(rows) - 1) % stride - 1)
+        n = max(1, len(axon))
+        self.src = <const int32_t*>self.hold("src", np.repeat(endpoint, np.diff(rows)), np.int32)
+        self.dst = <const int32_t*>self.hold("dst", self.axon_core[axon] if len(axon) else np.zeros(1), np.int32)
+        self.size = <const int32_t*>self.hold("size", np.ones(n), np.int32)
+        self.head_inject = <int64_t*>self.hold("head_inject", np.zeros(n), np.int64)
+        self.head_arrive = <int64_t*>self.hold("head_arrive", np.zeros(n), np.int64)
+        self.arrive = <int64_t*>self.hold("arrive", np.zeros(n), np.int64)
+        self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
+        self.load = self.total_load
+        self.seeds = function.seeds.at
+        self.made, self.entered, self.arrived = &times[0, 0], &times[1, 0], &times[2, 0]
+        self.started, self.done = &times[3, 0], &times[4, 0]
+        with nogil:
+            for t in range(first, last):
+                start = function.seed_start + t * stride
+                rc = self.tick(start, function.tail_ps + t * stride, &tick_ps[t], &limit[t])
+                if rc:
+                    break
+                for row in range(stride):
+                    e = n_cores if row == 0 else row - 1
+                    for k in range(start[row], start[row + 1]):
+                        soma_ps[e] += self.seeds[k].gap
+                        stall_ps[e] += self.entered[k] - self.made[k]
+                        synapse_ps[self.dst[k]] += self.done[k] - self.started[k]
+                        latency[bin_of(self.arrived[k] - self.made[k])] += 1
+                    soma_ps[e] += function.tail_ps[t * stride + row]
+        if rc == -2:
+            raise deadlock([])
+        if rc:
+            raise MemoryError("no memory left for flits in flight")
+
+    cdef int tick(self, const int64_t* start, const int64_t* tail_ps, int64_t* length, int32_t* limit) noexcept nogil:
+        """One tick from a quiet start; rows: host port first, then the cores."""
+        cdef int64_t e, row, n_cores = self.n_endpoints - 1
+        cdef int rc
+        self.start()
+        for row in range(self.n_endpoints):
+            e = n_cores if row == 0 else row - 1
+            self.last_packet[e], self.entry[e], self.busy[e] = start[row + 1], 0, 0
+            if start[row] < start[row + 1] and self.make(start[row], 0, 0):
+                return -1
+        rc = self.move(start[self.n_endpoints] - start[0], 0, NULL, NULL)
+        if rc:
+            return rc
+        length[0], limit[0] = 0, 0
+        for e in range(self.n_endpoints):
+            row = 0 if e == n_cores else e + 1
+            if self.entry[e] + tail_ps[row] > length[0]:
+                length[0] = self.entry[e] + tail_ps[row]
+                limit[0] = <int32_t>((LIMIT_SOMA << 24) | e)
+        for e in range(n_cores):
+            if self.busy[e] > length[0]:
+                length[0] = self.busy[e]
+                limit[0] = <int32_t>((LIMIT_SYNAPSE << 24) | e)
+        return 0
+
+    cdef int make(self, int64_t p, int64_t now_ps, int64_t earliest) noexcept nogil:
+        """A soma server starts on a packet, which can go in at the first edge after it is made."""
+        self.made[p] = now_ps + self.seeds[p].gap
+        return heap_push(&self.timed, max(earliest, (self.made[p] + self.period - 1) // self.period), <uint32_t>p, READY)
+
+    cdef void offer(self, uint32_t p) noexcept nogil:
+        """A packet joins the queue of its source."""
+        cdef int64_t e = self.src[p]
+        self.next_packet[p] = NOWHERE
+        if self.nodes[e].first == NOWHERE:
+            self.nodes[e].first = p
+        else:
+            self.next_packet[self.nodes[e].last] = p
+        self.nodes[e].last = p
+        self.sending[e >> 6] |= <uint64_t>1 << (e & 63)
+
+    cdef int serve(self, int64_t now, Flit* f) noexcept nogil:
+        """A packet reaches its synapse server, which gives the slot back when it begins with it."""
+        cdef int64_t p = f.packet, e = self.endpoint[f.channel], ps = now * self.period, at
+        self.arrived[p] = ps
+        self.started[p] = max(ps, self.busy[e])
+        self.done[p] = self.busy[e] = self.started[p] + self.service_ps[self.seeds[p].axon]
+        at = (self.started[p] + self.period - 1) // self.period
+        if at <= now:
+            return self.push_credit(now, f.channel, f.vc)
+        return heap_push(&self.timed, at, f.channel * 8 + f.vc, CREDIT)
 
     cdef void start(self) noexcept nogil:
         """Everything empty."""
@@ -219,12 +410,13 @@ cdef class ClockedFabric:
         memset(self.sending, 0, (self.n_endpoints + 63) // 64 * 8)
         for k in range(SLOTS):
             self.flits[k].n = self.credits[k].n = 0
-        self.flit_hops = self.cycles = 0
+        self.flit_hops = self.cycles = self.timed.n = 0
 
-    cdef int move(self, int64_t n, const uint32_t* order, const int64_t* offered) noexcept nogil:
-        cdef int64_t now = 0, left = n, next_ = 0, i, w, e, r, ahead
+    cdef int move(self, int64_t left, int64_t n, const uint32_t* order, const int64_t* offered) noexcept nogil:
+        """Cycle by cycle until `left` packets have arrived; n of them are offered by a list, the others by soma servers."""
+        cdef int64_t now = 0, next_ = 0, i, w, e, r, ahead, external
         cdef uint64_t bits, keep_bits, busy
-        cdef uint32_t p
+        cdef Timed timed
         cdef Arrivals* arrivals
         cdef Credits* credits
         if n and offered[order[0]] > 0:
@@ -236,19 +428,19 @@ cdef class ClockedFabric:
             credits.n = 0
             arrivals = &self.flits[now & (SLOTS - 1)]
             for i in range(arrivals.n):
-                if self.receive(now, &arrivals.at[i]):
-                    left -= 1
+                r = self.receive(now, &arrivals.at[i])
+                if r < 0:
+                    return -1
+                left -= r
             arrivals.n = 0
+            while self.timed.n and self.timed.at[0].at <= now:
+                timed = heap_pop(&self.timed)
+                if timed.kind == READY:
+                    self.offer(timed.what)
+                elif self.push_credit(now, timed.what >> 3, timed.what & 7):
+                    return -1
             while next_ < n and offered[order[next_]] <= now:
-                p = order[next_]
-                e = self.src[p]
-                self.next_packet[p] = NOWHERE
-                if self.nodes[e].first == NOWHERE:
-                    self.nodes[e].first = p
-                else:
-                    self.next_packet[self.nodes[e].last] = p
-                self.nodes[e].last = p
-                self.sending[e >> 6] |= <uint64_t>1 << (e & 63)
+                self.offer(order[next_])
                 next_ += 1
             for w in range((self.n_endpoints + 63) >> 6):
                 bits = self.sending[w]
@@ -282,8 +474,11 @@ cdef class ClockedFabric:
             while ahead < SLOTS and not (self.flits[(now + ahead) & (SLOTS - 1)].n
                                          or self.credits[(now + ahead) & (SLOTS - 1)].n):
                 ahead += 1
-            if next_ < n and (ahead == SLOTS or offered[order[next_]] < now + ahead):
-                now = max(now, offered[order[next_]])
+            external = offered[order[next_]] if next_ < n else -1
+            if self.timed.n and (external < 0 or self.timed.at[0].at < external):
+                external = self.timed.at[0].at
+            if external >= 0 and (ahead == SLOTS or external < now + ahead):
+                now = max(now, external)
             elif ahead < SLOTS:
                 now += ahead
             else:
@@ -311,18 +506,21 @@ cdef class ClockedFabric:
         if m.waiting | m.asking | m.routing:
             self.active[r >> 6] |= <uint64_t>1 << (r & 63)
 
-    cdef bint receive(self, int64_t now, Flit* f) noexcept nogil:
-        """A flit at the end of its channel; True when it was its packet's last."""
+    cdef int receive(self, int64_t now, Flit* f) noexcept nogil:
+        """A flit at the end of its channel; 1 when it was its packet's last, negative: no memory."""
         cdef int64_t r = self.to_router[f.channel], iv, k
         cdef uint8_t* b
         cdef Masks* m
         if r < 0:
+            if self.period:
+                return -1 if self.serve(now, f) else 1
             if f.ends & HEAD:
                 self.head_arrive[f.packet] = now
             if f.ends & TAIL:
                 self.arrive[f.packet] = now
-            self.push_credit(now, f.channel, f.vc)
-            return (f.ends & TAIL) != 0
+            if self.push_credit(now, f.channel, f.vc):
+                return -1
+            return 1 if f.ends & TAIL else 0
         b = self.blocks + r * self.stride
         m = <Masks*>b
         iv = self.in_port[f.channel] * self.vcs + f.vc
@@ -336,7 +534,7 @@ cdef class ClockedFabric:
         elif b[self.at_state + iv] == ACTIVE:
             m.asking |= <uint64_t>1 << iv
         self.active[r >> 6] |= <uint64_t>1 << (r & 63)
-        return False
+        return 0
 
     cdef void begin(self, int64_t r, uint8_t* b, int64_t iv, uint32_t packet) noexcept nogil:
         """The packet at the head of an input VC begins: find its output."""
@@ -401,6 +599,10 @@ cdef class ClockedFabric:
                 return 0
             q.last_vc, q.sent = q.vc, 0
             self.head_inject[p] = now
+            if self.period:
+                self.entered[p] = self.entry[e] = now * self.period
+                if p + 1 < self.last_packet[e] and self.make(p + 1, self.entered[p], now + 1):
+                    return -1
         if self.node_used[e * self.vcs + q.vc] >= room:
             self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
             return 0
@@ -631,3 +833,12 @@ cdef class ClockedFabric:
         elif b[self.at_count + iv] == 0:
             m.asking &= ~bit
         return 0
+
+
+cdef inline int64_t bin_of(int64_t ps) noexcept nogil:
+    """Twin of stats.bin_of."""
+    cdef int64_t shift
+    if ps < (1 << SUB_BITS):
+        return ps if ps > 0 else 0
+    shift = last_bit(<uint64_t>ps) - SUB_BITS
+    return ((shift + 1) << SUB_BITS) + ((ps >> shift) - (1 << SUB_BITS))

@@ -108,9 +108,9 @@ cdef class Fabric:
         wheel_close(&self.wheel)
         free(self.channels)
 
-    def run(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
-            int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
-            int64_t[::1] latency):
+    def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
+                  int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
+                  int64_t[::1] latency):
         """Run the mesh of ticks [first, last) of the chunk that `function` advanced last.
 
         tick_ps, limit     [ticks of the chunk], written at the ticks run

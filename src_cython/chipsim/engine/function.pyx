@@ -369,6 +369,10 @@ cdef class Function:
 
     # ---- what happened ----
 
+    def row_starts(self):
+        """Of the chunk advanced last, bytes of int64[ticks * (C + 1) + 1]: first packet of each tick's endpoints."""
+        return self.keep["seed_start"].tobytes()
+
     def packets(self):
         """Of the chunk advanced last: start int64[ticks+1] per tick, source uint32[p], axon uint32[p]."""
         cdef int64_t k, n = self.seeds.n, stride = self.n_cores + 1
