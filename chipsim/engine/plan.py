@@ -19,7 +19,7 @@ from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, picose
 class Plan:
     """
     trees         multicast trees of the sources, or None where every target core gets a packet of its own
-    arbitration   policy of a clockless fabric; columns: routers in a row
+    arbitration   policy of a clockless fabric
     endpoint      int32[S]            core index of each neuron; C (the host port) for input lines
     axon_core     int32[A]            core index of each in-axon
     per_spike     int32[S, ACTIONS]   actions that follow from one spike of a source, whatever the tick
@@ -34,7 +34,6 @@ class Plan:
     fabric: FabricPlan
     trees: Trees | None
     arbitration: str
-    columns: int
     endpoint: np.ndarray
     axon_core: np.ndarray
     per_spike: np.ndarray
@@ -78,7 +77,7 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
     if chip.fabric.cast == "multicast":
         trees = build_trees(fabric, endpoint, np.asarray(layout.out_start), axon_core[layout.out_axon])
     return Plan(
-        layout=layout, fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration, columns=chip.fabric.grid[0],
+        layout=layout, fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration,
         endpoint=endpoint, axon_core=axon_core, axon_synops=axon_synops,
         per_spike=_per_spike(layout, fabric, trees, endpoint, axon_synops), service_ps=service_ps.astype(np.int64),
         period_ps=picoseconds(chip.fabric.clock.period) if chip.fabric.clock else 0,

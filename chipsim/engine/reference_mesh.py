@@ -196,7 +196,7 @@ class Mesh:
         core = int(plan.axon_core[packet.axons[0]])
         if f.choices is None or f.router[core] == router:
             return {next_channel(plan, router, core): -1}
-        home = router % plan.columns == f.router[plan.endpoint[packet.source]] % plan.columns
+        home = router % f.columns == f.router[plan.endpoint[packet.source]] % f.columns
         mask = int(f.choices[int(home), router, f.router[core]])
         allowed = [int(f.out_channel[router, f.first_link + b]) for b in range(8) if mask >> b & 1]
 

@@ -30,6 +30,8 @@ class FabricPlan:
     inject, eject int32[E]   channel of each endpoint (eject -1: the host port takes no packets)
     out_channel   int32[R,P] link leaving by a port, -1 where there is none
     next_port     uint8[R,R] port towards a router; LOCAL when there
+    order         int        1, 2: on a mesh, dimension order x or y first, which needs no table; 0: everything else
+    columns       int        routers in a row
     first_link    int        ports below it belong to endpoints (0 where they come last)
     choices       uint8[2,R,R] or None: links that adaptive routing may take (bit p: port first_link + p); [1] in the
                              source's column
@@ -45,6 +47,8 @@ class FabricPlan:
     eject: np.ndarray
     out_channel: np.ndarray
     next_port: np.ndarray
+    order: int
+    columns: int
     first_link: int
     choices: np.ndarray | None
     ring: np.ndarray | None
@@ -117,7 +121,8 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
     next_port = np.where(next_port == LOCAL, LOCAL, next_port + first_link).astype(np.uint8)
     return FabricPlan(
         router=router.astype(np.int32), inject=inject, eject=eject, out_channel=out_channel, next_port=next_port,
-        first_link=first_link, choices=routing.choices(fabric), ring=routing.rings(fabric),
+        order={"xy": 1, "yx": 2}.get(fabric.routing, 0) if fabric.topology == "mesh" else 0,
+        columns=fabric.grid[0], first_link=first_link, choices=routing.choices(fabric), ring=routing.rings(fabric),
         kind=kind.astype(np.uint8), from_router=source.astype(np.int32), to_router=target.astype(np.int32),
         endpoint=endpoint.astype(np.int32), in_port=in_port.astype(np.uint8), out_port=out_port.astype(np.uint8),
         slots=np.array([spec[k].slots for k in kind], np.int32),

@@ -5,7 +5,8 @@ for the switch, which output VCs are free and which have credit. A router is loo
 its could succeed (a flit or a credit came, or work is left over); with nothing to do anywhere, time jumps to the next event
 or injection. Exact, because iSLIP's pointers move only when something is granted.
 """
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
@@ -25,7 +26,6 @@ cdef extern from *:
     int last_bit(uint64_t x) noexcept nogil
 
 cdef enum:
-    LOCAL = 255
     SLOTS = 256                 # cycles the wheel looks ahead; more than any latency or credit delay
     HEAD = 1
     TAIL = 2
@@ -95,6 +95,7 @@ cdef inline Timed heap_pop(Heap* h) noexcept nogil:
 
 cdef struct Flit:
     uint32_t packet
+    uint32_t to                 # endpoint
     uint32_t channel            # where it is, or in a FIFO: unused
     uint8_t vc
     uint8_t ends                # HEAD | TAIL
@@ -134,6 +135,7 @@ cdef inline int after(uint64_t m, int pointer) noexcept nogil:
     return pointer + first_bit(high) if high else first_bit(m)
 
 
+@cython.final                  # methods are then plain calls, which the C compiler inlines
 cdef class ClockedFabric:
     """ClockedFabric(plan, vcs, routing_delay, credit_delay): the routers of a FabricPlan with a clock."""
 
@@ -145,6 +147,9 @@ cdef class ClockedFabric:
     cdef const int32_t* eject
     cdef const int32_t* out_channel
     cdef const uint8_t* next_port
+    cdef int64_t order                              # 1, 2: routes follow from coordinates; 0: from the table
+    cdef const uint16_t* x
+    cdef const uint16_t* y
     cdef const uint8_t* ring
     cdef const int32_t* from_router
     cdef const int32_t* to_router
@@ -208,6 +213,9 @@ cdef class ClockedFabric:
         self.eject = <const int32_t*>self.hold("eject", plan.eject, np.int32)
         self.out_channel = <const int32_t*>self.hold("out_channel", plan.out_channel, np.int32)
         self.next_port = <const uint8_t*>self.hold("next_port", plan.next_port, np.uint8)
+        self.order = plan.order
+        self.x = <const uint16_t*>self.hold("x", np.arange(plan.n_routers) % plan.columns, np.uint16)
+        self.y = <const uint16_t*>self.hold("y", np.arange(plan.n_routers) // plan.columns, np.uint16)
         if plan.ring is not None:
             self.ring = <const uint8_t*>self.hold("ring", plan.ring, np.uint8)
         self.from_router = <const int32_t*>self.hold("from_router", plan.from_router, np.int32)
@@ -487,7 +495,7 @@ cdef class ClockedFabric:
         self.cycles = now
         return 0
 
-    cdef void take_credit(self, uint32_t what) noexcept nogil:
+    cdef inline void take_credit(self, uint32_t what) noexcept nogil:
         """A slot at the far end of a channel's VC is free again."""
         cdef int64_t channel = what >> 3, vc = what & 7, r = self.from_router[channel], e, o
         cdef uint8_t* b
@@ -506,7 +514,7 @@ cdef class ClockedFabric:
         if m.waiting | m.asking | m.routing:
             self.active[r >> 6] |= <uint64_t>1 << (r & 63)
 
-    cdef int receive(self, int64_t now, Flit* f) noexcept nogil:
+    cdef inline int receive(self, int64_t now, Flit* f) noexcept nogil:
         """A flit at the end of its channel; 1 when it was its packet's last, negative: no memory."""
         cdef int64_t r = self.to_router[f.channel], iv, k
         cdef uint8_t* b
@@ -530,19 +538,26 @@ cdef class ClockedFabric:
         self.queues[(r * self.pv + iv) * self.depth + k] = f[0]
         b[self.at_count + iv] += 1
         if b[self.at_state + iv] == IDLE:
-            self.begin(r, b, iv, f.packet)
+            self.begin(r, b, iv, f.to)
         elif b[self.at_state + iv] == ACTIVE:
             m.asking |= <uint64_t>1 << iv
         self.active[r >> 6] |= <uint64_t>1 << (r & 63)
         return 0
 
-    cdef void begin(self, int64_t r, uint8_t* b, int64_t iv, uint32_t packet) noexcept nogil:
-        """The packet at the head of an input VC begins: find its output."""
+    cdef inline void begin(self, int64_t r, uint8_t* b, int64_t iv, uint32_t e) noexcept nogil:
+        """The packet for endpoint e at the head of an input VC begins: find its output."""
         cdef Masks* m = <Masks*>b
-        cdef int64_t e = self.dst[packet]
-        cdef uint8_t port = self.next_port[r * self.n_routers + self.router[e]]
-        if port == LOCAL:
+        cdef int64_t there = self.router[e]
+        cdef uint8_t port
+        if there == r:
             port = self.out_port[self.eject[e]]
+        elif self.order:                                # a table of 4096 x 4096 ports would miss the cache at every hop
+            if self.x[r] != self.x[there] and (self.order == 1 or self.y[r] == self.y[there]):
+                port = <uint8_t>(self.first_link + (0 if self.x[r] < self.x[there] else 1))
+            else:
+                port = <uint8_t>(self.first_link + (2 if self.y[r] < self.y[there] else 3))
+        else:
+            port = self.next_port[r * self.n_routers + there]
         b[self.at_port + iv] = port
         if self.routing_delay:
             b[self.at_state + iv], b[self.at_routed + iv] = ROUTING, 0
@@ -552,7 +567,7 @@ cdef class ClockedFabric:
             m.waiting |= <uint64_t>1 << iv
             (<uint64_t*>(b + self.at_route))[port] |= <uint64_t>1 << iv
 
-    cdef int push_credit(self, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
+    cdef inline int push_credit(self, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
         cdef int64_t at = now + self.hop_cycles[channel] + 1
         cdef Credits* c
         if self.from_router[channel] >= 0:
@@ -567,7 +582,8 @@ cdef class ClockedFabric:
         c.n += 1
         return 0
 
-    cdef int push_flit(self, int64_t at, uint32_t packet, int64_t channel, int64_t vc, int ends) noexcept nogil:
+    cdef inline int push_flit(self, int64_t at, uint32_t packet, uint32_t to, int64_t channel, int64_t vc,
+                       int ends) noexcept nogil:
         cdef Arrivals* a = &self.flits[at & (SLOTS - 1)]
         cdef Flit* f
         if a.n == a.room:
@@ -576,12 +592,12 @@ cdef class ClockedFabric:
             if a.at == NULL:
                 return -1
         f = &a.at[a.n]
-        f.packet, f.channel, f.vc, f.ends = packet, <uint32_t>channel, <uint8_t>vc, <uint8_t>ends
+        f.packet, f.to, f.channel, f.vc, f.ends = packet, to, <uint32_t>channel, <uint8_t>vc, <uint8_t>ends
         a.n += 1
         self.load[channel] += 1
         return 0
 
-    cdef int send_from(self, int64_t now, int64_t e) noexcept nogil:
+    cdef inline int send_from(self, int64_t now, int64_t e) noexcept nogil:
         """One flit a cycle; the VC is chosen when a packet comes to the front: the first after the last that has room."""
         cdef Node* q = &self.nodes[e]
         cdef int64_t channel = self.inject[e], k, v
@@ -618,11 +634,11 @@ cdef class ClockedFabric:
             q.first = self.next_packet[p]
             if q.first == NOWHERE:
                 self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
-        return self.push_flit(now + self.hop_cycles[channel] + 1, p, channel, v, ends)
+        return self.push_flit(now + self.hop_cycles[channel] + 1, p, self.dst[p], channel, v, ends)
 
     # ---- one router, one cycle ----
 
-    cdef int work(self, int64_t now, int64_t r) noexcept nogil:
+    cdef inline int work(self, int64_t now, int64_t r) noexcept nogil:
         """VC allocation, then switch allocation; 1 when something could succeed in the next cycle, negative: no memory."""
         cdef uint8_t* b = self.blocks + r * self.stride
         cdef Masks* m = <Masks*>b
@@ -654,7 +670,7 @@ cdef class ClockedFabric:
             (<uint64_t*>(b + self.at_route))[b[self.at_port + iv]] |= <uint64_t>1 << iv
         return self.can_progress(b)
 
-    cdef bint can_progress(self, uint8_t* b) noexcept nogil:
+    cdef inline bint can_progress(self, uint8_t* b) noexcept nogil:
         cdef Masks* m = <Masks*>b
         cdef uint64_t* route = <uint64_t*>(b + self.at_route)
         cdef uint64_t bits, mask = (<uint64_t>1 << self.vcs) - 1
@@ -673,7 +689,7 @@ cdef class ClockedFabric:
                     return True
         return False
 
-    cdef uint64_t allowed(self, int64_t r, uint32_t packet, int64_t o) noexcept nogil:
+    cdef inline uint64_t allowed(self, int64_t r, uint32_t packet, int64_t o) noexcept nogil:
         """VCs of output o a packet may take: on a torus one half, by whether its way round the ring crosses the seam."""
         cdef int64_t link = o - self.first_link, half = self.vcs // 2
         cdef uint8_t here, there
@@ -686,7 +702,7 @@ cdef class ClockedFabric:
             return all_ & ~((<uint64_t>1 << half) - 1)
         return all_ >> half
 
-    cdef uint64_t allocate_vcs(self, int64_t r, uint8_t* b) noexcept nogil:
+    cdef inline uint64_t allocate_vcs(self, int64_t r, uint8_t* b) noexcept nogil:
         """One iteration of iSLIP over input VCs and free output VCs; input VCs that won."""
         cdef Masks* m = <Masks*>b
         cdef uint64_t* route = <uint64_t*>(b + self.at_route)
@@ -734,10 +750,10 @@ cdef class ClockedFabric:
             self.give_vc(b, iv, after(offers[iv], b[self.at_accept + iv]))
         return won
 
-    cdef uint32_t head(self, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+    cdef inline uint32_t head(self, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
         return self.queues[(r * self.pv + iv) * self.depth + b[self.at_head + iv]].packet
 
-    cdef void give_vc(self, uint8_t* b, int64_t iv, int64_t ov) noexcept nogil:
+    cdef inline void give_vc(self, uint8_t* b, int64_t iv, int64_t ov) noexcept nogil:
         cdef Masks* m = <Masks*>b
         m.free_out &= ~(<uint64_t>1 << ov)
         m.waiting &= ~(<uint64_t>1 << iv)
@@ -746,7 +762,7 @@ cdef class ClockedFabric:
         b[self.at_vc + iv] = <uint8_t>(ov - b[self.at_port + iv] * self.vcs)
         b[self.at_state + iv] = ACTIVE
 
-    cdef int one_request(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
+    cdef inline int one_request(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
         cdef Masks* m = <Masks*>b
         cdef int64_t iv = first_bit(asking), vcs = self.vcs
         cdef int64_t o = b[self.at_port + iv], i = iv // vcs
@@ -757,7 +773,7 @@ cdef class ClockedFabric:
         b[self.at_first + i] = <uint8_t>(iv - i * vcs + 1 if iv - i * vcs + 1 < vcs else 0)
         return self.send(now, r, b, iv)
 
-    cdef int allocate_switch(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
+    cdef inline int allocate_switch(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
         """VCs of one input for one output put one forward; then one iteration of iSLIP over ports."""
         cdef Masks* m = <Masks*>b
         cdef uint64_t requests[64]
@@ -804,7 +820,7 @@ cdef class ClockedFabric:
                 return -1
         return 0
 
-    cdef int send(self, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+    cdef inline int send(self, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
         """The flit at the head of an input VC leaves."""
         cdef Masks* m = <Masks*>b
         cdef int64_t o = b[self.at_port + iv], i = iv // self.vcs, channel, ov
@@ -819,7 +835,8 @@ cdef class ClockedFabric:
         b[self.at_used + ov] += 1
         if b[self.at_used + ov] >= self.slots[channel]:
             m.credit_out &= ~(<uint64_t>1 << ov)
-        if self.push_flit(now + 2 + self.hop_cycles[channel], f.packet, channel, b[self.at_vc + iv], f.ends):
+        if self.push_flit(now + 2 + self.hop_cycles[channel], f.packet, f.to, channel, b[self.at_vc + iv],
+                          f.ends):
             return -1
         if self.push_credit(now, self.into[r * self.n_ports + i], iv - i * self.vcs):
             return -1
@@ -829,7 +846,7 @@ cdef class ClockedFabric:
             (<uint64_t*>(b + self.at_route))[o] &= ~bit
             b[self.at_state + iv] = IDLE
             if b[self.at_count + iv]:
-                self.begin(r, b, iv, self.head(r, b, iv))
+                self.begin(r, b, iv, self.queues[(r * self.pv + iv) * self.depth + b[self.at_head + iv]].to)
         elif b[self.at_count + iv] == 0:
             m.asking &= ~bit
         return 0

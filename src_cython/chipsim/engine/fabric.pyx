@@ -5,8 +5,8 @@ are kept as times in a ring at the sender and looked at only when a grant is wan
 somebody waits for it. Order of work within one time stamp does not matter: arrivals come first, and a grant cannot be
 seen by another grant of the same time because every latency, cycle and credit delay is at least 1 ps.
 """
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 import numpy as np
 
@@ -14,13 +14,15 @@ from chipsim.engine.reference_mesh import POLICIES, deadlock
 
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 from chipsim.engine.function cimport Function
-from chipsim.engine.wheel cimport wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
+from chipsim.engine.wheel cimport Timed, Wheel, wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
 
 cdef extern from *:
     """
+    static inline void fetch(const void* p) { __builtin_prefetch(p); __builtin_prefetch((const char*)p + 64); }
     static inline int low_bit(unsigned long long x) { return __builtin_ctzll(x); }
     static inline int high_bit(unsigned long long x) { return 63 - __builtin_clzll(x); }
     """
+    void fetch(const void* p) noexcept nogil
     int low_bit(uint64_t x) noexcept nogil
     int high_bit(uint64_t x) noexcept nogil
 
@@ -35,12 +37,91 @@ cdef enum:
     FCFS = 0
     ROUND_ROBIN = 1
     OLDEST = 2
+    ALONE = 1                   # what `touched` says of a channel within a time stamp
+    SHARED = 2
+    LISTED = 3
 
 cdef int64_t FOREVER = 0x7FFFFFFFFFFFFFFF
 
 
+cdef struct Queued:         # a flit in a FIFO
+    int64_t arrival
+    uint32_t packet
+    uint32_t wants          # the output it leaves by; multicast: its tree node
+
+
+cdef struct Channel:        # 128 bytes, two cache lines; the first has what every hop touches
+    int64_t free_at         # the output may be granted again from here on
+    int64_t wake_at         # time of the wake-up that is queued, FOREVER when none is
+    uint64_t requests       # input ports whose head wants this output
+    int64_t* credits        # ring of times at which taken slots become usable again
+    uint32_t latency        # ps
+    uint32_t cycle
+    int32_t held            # slots taken, those in the ring included
+    int32_t slots
+    int32_t credit_first
+    int32_t n_credits
+    int32_t from_router
+    uint8_t kind
+    uint8_t in_port
+    uint8_t starved         # waits for a slot whose return is not yet known
+    uint8_t touched
+    Queued* queue           # FIFO at the far end
+    int64_t head_at         # its head may request from here on
+    int64_t busy_until      # eject: the synapse server behind
+    int64_t flits           # sent since the fabric was made
+    uint32_t credit         # ps
+    int32_t first
+    int32_t n_queued
+    int32_t to_router
+    int32_t endpoint
+    int32_t last_port
+    int32_t branches        # multicast: copies of the head still to be sent
+    int32_t dirty           # used in this tick
+
+
+@cython.final                  # methods are then plain calls, which the C compiler inlines
 cdef class Fabric:
     """Fabric(plan): the channels of a plan. One object serves one thread; ticks are independent of each other."""
+
+    cdef object keep
+    cdef Wheel wheel
+    cdef Channel* channels
+    cdef int64_t n_channels, n_cores, n_routers, n_ports
+    cdef int32_t* in_channel                        # [router, port] -> channel whose FIFO feeds the port
+    cdef const int32_t* router
+    cdef const int32_t* inject
+    cdef const int32_t* eject
+    cdef const int32_t* out_channel
+    cdef const uint8_t* next_port
+    cdef const uint8_t* choices                     # adaptive routing: [2, router, router] links as bits, or NULL
+    cdef const int32_t* column                      # of each router, for odd-even's rule about the source's column
+    cdef int64_t first_link, order
+    cdef const uint16_t* x                          # of each router, where routes follow from coordinates
+    cdef const uint16_t* y
+    cdef const int64_t* root                        # multicast trees, or NULL
+    cdef const int64_t* node_start
+    cdef const int32_t* branch_channel
+    cdef const int64_t* branch_child
+    cdef int64_t policy
+    cdef bint open_loop                             # gaps are times of making, not soma time since the packet before
+    cdef const int32_t* axon_core
+    cdef const int64_t* service_ps
+    cdef const int32_t* source_endpoint
+    cdef uint32_t* touched
+    cdef int64_t n_touched
+    cdef uint32_t* dirty                            # channels used in this tick
+    cdef int64_t n_dirty
+    cdef int64_t* next_packet                       # per endpoint, index into the seeds
+    cdef int64_t* last_packet
+    cdef int64_t* entry
+    # of the tick being run
+    cdef const PacketSeed* seeds
+    cdef int64_t* made
+    cdef int64_t* entered
+    cdef int64_t* arrived
+    cdef int64_t* started
+    cdef int64_t* done
 
     def __cinit__(self):
         if wheel_open(&self.wheel):
@@ -59,10 +140,12 @@ cdef class Fabric:
         self.eject = <const int32_t*>self.hold("eject", f.eject, np.int32)
         self.out_channel = <const int32_t*>self.hold("out_channel", f.out_channel, np.int32)
         self.next_port = <const uint8_t*>self.hold("next_port", f.next_port, np.uint8)
-        self.first_link, self.policy = f.first_link, POLICIES.index(plan.arbitration)
+        self.first_link, self.policy, self.order = f.first_link, POLICIES.index(plan.arbitration), f.order
+        self.x = <const uint16_t*>self.hold("x", np.arange(f.n_routers) % f.columns, np.uint16)
+        self.y = <const uint16_t*>self.hold("y", np.arange(f.n_routers) // f.columns, np.uint16)
         if f.choices is not None:
             self.choices = <const uint8_t*>self.hold("choices", f.choices, np.uint8)
-            self.column = <const int32_t*>self.hold("column", np.arange(f.n_routers) % plan.columns, np.int32)
+            self.column = <const int32_t*>self.hold("column", np.arange(f.n_routers) % f.columns, np.int32)
         if trees is not None:
             self.root = <const int64_t*>self.hold("root", trees.root, np.int64)
             self.node_start = <const int64_t*>self.hold("node_start", trees.node_start, np.int64)
@@ -77,26 +160,21 @@ cdef class Fabric:
         self.in_channel = <int32_t*>self.hold("in_channel", in_channel, np.int32)
         self.touched = <uint32_t*>self.hold("touched", np.zeros(self.n_channels), np.uint32)
         self.dirty = <uint32_t*>self.hold("dirty", np.zeros(self.n_channels), np.uint32)
-        self.is_dirty = <uint8_t*>self.hold("is_dirty", np.zeros(self.n_channels), np.uint8)
         self.next_packet = <int64_t*>self.hold("next_packet", np.zeros(self.n_cores + 1), np.int64)
         self.last_packet = <int64_t*>self.hold("last_packet", np.zeros(self.n_cores + 1), np.int64)
         self.entry = <int64_t*>self.hold("entry", np.zeros(self.n_cores + 1), np.int64)
         total = int(f.slots.sum())
         cdef int64_t* credits = <int64_t*>self.hold("credits", np.zeros(total), np.int64)
-        cdef int64_t* arrivals = <int64_t*>self.hold("arrivals", np.zeros(total), np.int64)
-        cdef uint32_t* queue = <uint32_t*>self.hold("queue", np.zeros(total), np.uint32)
-        cdef uint32_t* wants = <uint32_t*>self.hold("wants", np.zeros(total), np.uint32)
-        self.channels = <Channel*>calloc(self.n_channels, sizeof(Channel))
-        if self.channels == NULL:
-            raise MemoryError(f"no memory for {self.n_channels} channels")
+        cdef Queued* queue = <Queued*>self.hold("queue", np.zeros(total * sizeof(Queued)), np.uint8)
+        cdef size_t room = <size_t>self.hold("channels", np.zeros((self.n_channels + 1) * sizeof(Channel)), np.uint8)
+        self.channels = <Channel*>((room + 127) & ~<size_t>127)     # on cache lines of its own
         for k in range(self.n_channels):
             self.channels[k].latency, self.channels[k].cycle = f.latency[k], f.cycle[k]
             self.channels[k].credit, self.channels[k].slots = f.credit[k], f.slots[k]
             self.channels[k].from_router, self.channels[k].to_router = f.from_router[k], f.to_router[k]
             self.channels[k].endpoint, self.channels[k].kind = f.endpoint[k], f.kind[k]
             self.channels[k].in_port = f.in_port[k]
-            self.channels[k].credits, self.channels[k].arrivals = credits + slots, arrivals + slots
-            self.channels[k].queue, self.channels[k].wants = queue + slots, wants + slots
+            self.channels[k].credits, self.channels[k].queue = credits + slots, queue + slots
             self.channels[k].last_port, self.channels[k].wake_at = -1, FOREVER
             slots += self.channels[k].slots
 
@@ -106,7 +184,6 @@ cdef class Fabric:
 
     def __dealloc__(self):
         wheel_close(&self.wheel)
-        free(self.channels)
 
     def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
                   int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
@@ -184,10 +261,10 @@ cdef class Fabric:
         for i in range(self.n_dirty):
             c = self.dirty[i]
             if self.channels[c].n_queued:
-                wanted = self.channels[c].wants[self.channels[c].first]
+                wanted = self.channels[c].queue[self.channels[c].first].wants
                 if self.root != NULL:
                     wanted = self.branch_channel[self.node_start[wanted]]
-                found.append((int(c), int(self.channels[c].queue[self.channels[c].first]), int(wanted)))
+                found.append((int(c), int(self.channels[c].queue[self.channels[c].first].packet), int(wanted)))
         return found
 
     def loads(self):
@@ -200,7 +277,6 @@ cdef class Fabric:
                   int32_t* limit) noexcept nogil:
         """From a quiet start until all is still. seed_start and tail_ps: host port first, then the cores."""
         cdef int64_t e, i, j, now
-        cdef uint32_t c, p
         cdef int rc
         self.quiet()
         for j in range(self.n_cores + 1):
@@ -216,24 +292,8 @@ cdef class Fabric:
                 if rc == 0:
                     break
             now = self.wheel.current[self.wheel.taken].at
-            self.n_touched = 0
-            while self.wheel.taken < self.wheel.filled and self.wheel.current[self.wheel.taken].at == now:
-                c = self.wheel.current[self.wheel.taken].channel
-                p = self.wheel.current[self.wheel.taken].packet
-                i = self.wheel.current[self.wheel.taken].node
-                self.wheel.taken += 1
-                self.wheel.count -= 1
-                if p == NO_PACKET:
-                    if self.channels[c].wake_at == now:
-                        self.channels[c].wake_at = FOREVER
-                    self.touch(c)
-                else:
-                    self.arrive(c, p, <uint32_t>i, now)
-            for i in range(self.n_touched):
-                c = self.touched[i]
-                self.channels[c].touched = 0
-                if self.arbitrate(c, now):
-                    return -1
+            if self.time_stamp(now):
+                return -1
         length[0], limit[0] = 0, 0
         for e in range(self.n_cores + 1):
             if self.next_packet[e] != self.last_packet[e]:
@@ -251,6 +311,56 @@ cdef class Fabric:
                 return -2
         return 0
 
+    cdef inline int time_stamp(self, int64_t now) noexcept nogil:
+        """All events of one time: arrivals, then grants.
+
+        An output that only one event of this time is about can be served at once; claims on it cannot be seen by any
+        other. So a first look marks what each event is about, and fetches it, and a second one serves.
+        """
+        cdef int64_t first = self.wheel.taken, last = first, i
+        cdef Timed* e
+        cdef Channel* o
+        cdef int rc
+        while last < self.wheel.filled and self.wheel.current[last].at == now:
+            e = &self.wheel.current[last]
+            if e.packet == NO_PACKET:
+                e.next = e.channel
+            else:
+                e.next = e.node if self.root != NULL else \
+                    self.onward(self.channels[e.channel].to_router, e.packet, e.node, now)
+            if self.root == NULL or e.packet == NO_PACKET:
+                o = &self.channels[e.next]
+                o.touched = ALONE if o.touched == 0 else SHARED
+            last += 1
+            if last + 3 < self.wheel.filled:
+                fetch(&self.channels[self.wheel.current[last + 3].channel])
+        self.wheel.taken = last
+        self.wheel.count -= last - first
+        self.n_touched = 0
+        for i in range(first, last):
+            e = &self.wheel.current[i]
+            o = &self.channels[e.next] if self.root == NULL else &self.channels[e.channel]
+            if e.packet == NO_PACKET:
+                if self.channels[e.channel].wake_at == now:
+                    self.channels[e.channel].wake_at = FOREVER
+                self.touch(e.channel)
+                continue
+            if self.root == NULL and o.touched == ALONE:
+                rc = self.pass_through(e.channel, e.packet, e.node, e.next, now)
+                if rc < 0:
+                    return -1
+                if rc:
+                    o.touched = 0
+                    continue
+            self.arrive(e.channel, e.packet, e.next, now)
+            if o.touched != LISTED:                         # it waits behind others and claims nothing now
+                o.touched = 0
+        for i in range(self.n_touched):
+            self.channels[self.touched[i]].touched = 0
+            if self.arbitrate(self.touched[i], now):
+                return -1
+        return 0
+
     cdef void quiet(self) noexcept nogil:
         """Forget the tick before: every FIFO empty, every output free."""
         cdef int64_t i
@@ -261,45 +371,54 @@ cdef class Fabric:
             c.requests = 0
             c.held = c.n_credits = c.credit_first = c.first = c.n_queued = c.branches = 0
             c.last_port, c.starved, c.touched, c.wake_at = -1, 0, 0, FOREVER
-            self.is_dirty[self.dirty[i]] = 0
+            c.dirty = 0
         self.n_dirty = 0
         wheel_restart(&self.wheel)
 
-    cdef int wake(self, uint32_t channel, int64_t at) noexcept nogil:
+    cdef inline int wake(self, uint32_t channel, int64_t at) noexcept nogil:
         """Look at an output again at `at`, unless it will be looked at before then (and will find out itself)."""
         if self.channels[channel].wake_at <= at:
             return 0
         self.channels[channel].wake_at = at
-        if not self.is_dirty[channel]:
-            self.is_dirty[channel] = 1
-            self.dirty[self.n_dirty] = channel
-            self.n_dirty += 1
+        self.mark(channel)
         return wheel_push(&self.wheel, at, channel, NO_PACKET, 0)
 
-    cdef void touch(self, uint32_t channel) noexcept nogil:
-        if not self.channels[channel].touched:
-            self.channels[channel].touched = 1
+    cdef inline void touch(self, uint32_t channel) noexcept nogil:
+        if self.channels[channel].touched != LISTED:
+            self.channels[channel].touched = LISTED
             self.touched[self.n_touched] = channel
             self.n_touched += 1
-            if not self.is_dirty[channel]:
-                self.is_dirty[channel] = 1
-                self.dirty[self.n_dirty] = channel
-                self.n_dirty += 1
+            self.mark(channel)
 
-    cdef uint32_t onward(self, int32_t router, uint32_t packet, int64_t now) noexcept nogil:
+    cdef inline void mark(self, uint32_t channel) noexcept nogil:
+        """Remember that a channel has to be forgotten before the next tick."""
+        if not self.channels[channel].dirty:
+            self.channels[channel].dirty = 1
+            self.dirty[self.n_dirty] = channel
+            self.n_dirty += 1
+
+    cdef inline uint32_t onward(self, int32_t router, uint32_t packet, uint32_t core, int64_t now) noexcept nogil:
         """The channel by which a packet leaves a router; adaptive: of those allowed the one with fewest slots taken."""
-        cdef int32_t core = self.axon_core[self.seeds[packet].axon]
-        cdef int64_t row = router * self.n_routers + self.router[core]
-        cdef uint8_t port = self.next_port[row]
+        cdef int32_t there = self.router[core]
+        cdef int64_t row
+        cdef uint8_t port
         cdef int32_t held, least, k, channel, best
         cdef uint64_t mask
         cdef Channel* c
-        if port == LOCAL:
+        if there == router:
             return self.eject[core]
+        if self.order:                          # a table of 4096 x 4096 ports would miss the cache at every hop
+            if self.x[router] != self.x[there] and (self.order == 1 or self.y[router] == self.y[there]):
+                port = 0 if self.x[router] < self.x[there] else 1
+            else:
+                port = 2 if self.y[router] < self.y[there] else 3
+            return self.out_channel[router * self.n_ports + self.first_link + port]
+        row = router * self.n_routers + there
+        port = self.next_port[row]
         if self.choices == NULL:
             return self.out_channel[router * self.n_ports + port]
         mask = self.choices[row]
-        if self.column[router] == self.column[self.router[self.endpoint_of(packet)]]:
+        if self.column[router] == self.column[self.router[self.source_endpoint[self.seeds[packet].source]]]:
             mask = self.choices[self.n_routers * self.n_routers + row]
         least, best = 0x7FFFFFFF, -1
         while mask:
@@ -315,34 +434,63 @@ cdef class Fabric:
                 least, best = held, channel
         return best
 
-    cdef int64_t endpoint_of(self, uint32_t packet) noexcept nogil:
-        return self.source_endpoint[self.seeds[packet].source]
-
-    cdef int make(self, int64_t endpoint, int64_t now) noexcept nogil:
+    cdef inline int make(self, int64_t endpoint, int64_t now) noexcept nogil:
         """The soma server starts on its next packet."""
         cdef int64_t p = self.next_packet[endpoint]
         cdef uint32_t c = self.inject[endpoint]
         self.made[p] = self.seeds[p].gap if self.open_loop else now + self.seeds[p].gap
         return self.wake(c, max(self.made[p], self.channels[c].free_at))
 
-    cdef void arrive(self, uint32_t channel, uint32_t packet, uint32_t node, int64_t now) noexcept nogil:
-        """A flit enters the FIFO behind `channel`; if it is the head it asks for its outputs."""
+    cdef inline void arrive(self, uint32_t channel, uint32_t packet, uint32_t wants, int64_t now) noexcept nogil:
+        """A flit enters the FIFO behind `channel`; if it is the head it asks for its outputs.
+
+        wants   the output; multicast: the flit's tree node
+        """
         cdef Channel* c = &self.channels[channel]
         cdef int32_t at = c.first + c.n_queued
         if at >= c.slots:
             at -= c.slots
-        c.queue[at], c.arrivals[at] = packet, now
-        c.wants[at] = node if self.root != NULL else self.onward(c.to_router, packet, now)
+        c.queue[at].packet, c.queue[at].arrival, c.queue[at].wants = packet, now, wants
         c.n_queued += 1
         if c.n_queued == 1:
             if c.head_at < now:
                 c.head_at = now
             self.request(channel, now)
 
-    cdef void request(self, uint32_t channel, int64_t now) noexcept nogil:
+    cdef inline int pass_through(self, uint32_t channel, uint32_t packet, uint32_t core, uint32_t wanted,
+                                 int64_t now) noexcept nogil:
+        """A flit that finds its FIFO empty and its output idle leaves at once, without queue or arbiter. 1: it did.
+
+        What `arrive` and `arbitrate` would come to; most hops of most ticks are of this kind.
+        """
+        cdef Channel* c = &self.channels[channel]
+        cdef Channel* o = &self.channels[wanted]
+        if c.n_queued or c.head_at > now:
+            return 0
+        if o.requests or o.free_at > now or not self.has_room(o, now):
+            return 0
+        self.mark(wanted)
+        o.last_port = c.in_port
+        c.head_at = now + c.cycle
+        self.give_back(c, now + c.credit)
+        if c.starved:
+            c.starved = 0
+            if self.wake(channel, now + c.credit):
+                return -1
+        return -1 if self.grant(wanted, packet, core, now) else 1
+
+    cdef inline bint has_room(self, Channel* c, int64_t now) noexcept nogil:
+        """A slot at the far end is free; slots that have come back are counted on the way."""
+        while c.n_credits and c.credits[c.credit_first] <= now:
+            c.credit_first = c.credit_first + 1 if c.credit_first + 1 < c.slots else 0
+            c.n_credits -= 1
+            c.held -= 1
+        return c.held < c.slots
+
+    cdef inline void request(self, uint32_t channel, int64_t now) noexcept nogil:
         """The head of the FIFO behind `channel` puts its claim to every output it wants, which are looked at now."""
         cdef Channel* c = &self.channels[channel]
-        cdef uint32_t wanted = c.wants[c.first]
+        cdef uint32_t wanted = c.queue[c.first].wants
         cdef int64_t b
         if self.root == NULL:
             self.channels[wanted].requests |= <uint64_t>1 << c.in_port
@@ -353,10 +501,10 @@ cdef class Fabric:
             self.channels[self.branch_channel[b]].requests |= <uint64_t>1 << c.in_port
             self.touch(self.branch_channel[b])
 
-    cdef int ask(self, uint32_t channel) noexcept nogil:
+    cdef inline int ask(self, uint32_t channel) noexcept nogil:
         """As `request`, for a head that may only claim from its head_at on: the outputs are woken then."""
         cdef Channel* c = &self.channels[channel]
-        cdef uint32_t wanted = c.wants[c.first]
+        cdef uint32_t wanted = c.queue[c.first].wants
         cdef Channel* o
         cdef int64_t b
         if self.root == NULL:
@@ -398,7 +546,7 @@ cdef class Fabric:
                 if rank < 0:
                     rank += self.n_ports
                 claim = at if self.policy == FCFS else 0 if self.policy == ROUND_ROBIN else \
-                    self.made[source.queue[source.first]]
+                    self.made[source.queue[source.first].packet]
                 if claim < best_claim or (claim == best_claim and rank < best_rank):
                     others = min(others, best_at)
                     best_claim, best_at, best_rank, best = claim, at, rank, port
@@ -408,11 +556,7 @@ cdef class Fabric:
                 return self.wake(channel, max(c.free_at, others)) if others != FOREVER else 0
         if c.free_at > now or best_at > now:
             return self.wake(channel, max(c.free_at, best_at))
-        while c.n_credits and c.credits[c.credit_first] <= now:
-            c.credit_first = c.credit_first + 1 if c.credit_first + 1 < c.slots else 0
-            c.n_credits -= 1
-            c.held -= 1
-        if c.held >= c.slots:
+        if not self.has_room(c, now):
             if c.n_credits:
                 return self.wake(channel, c.credits[c.credit_first])
             c.starved = 1
@@ -420,12 +564,12 @@ cdef class Fabric:
         if c.kind == INJECT:
             return self.enter(channel, now)
         source = &self.channels[self.in_channel[c.from_router * self.n_ports + best]]
-        packet = source.queue[source.first]
+        packet = source.queue[source.first].packet
         c.requests &= ~(<uint64_t>1 << best)
         c.last_port = best
-        child = 0
+        child = self.axon_core[self.seeds[packet].axon] if self.root == NULL and c.kind != EJECT else 0
         if self.root != NULL:
-            b = self.node_start[source.wants[source.first]]
+            b = self.node_start[source.queue[source.first].wants]
             while self.branch_channel[b] != <int32_t>channel:
                 b += 1
             child = self.branch_child[b]
@@ -443,7 +587,7 @@ cdef class Fabric:
         """The packet an endpoint waits to send goes into the fabric; the soma server starts on the next."""
         cdef Channel* c = &self.channels[channel]
         cdef int64_t p = self.next_packet[c.endpoint], k = p
-        cdef int64_t root = 0
+        cdef int64_t root = self.axon_core[self.seeds[p].axon]
         self.entered[p] = now
         k += 1
         while k < self.last_packet[c.endpoint] and self.seeds[k].gap == FOLLOWS and not self.open_loop:
@@ -459,8 +603,8 @@ cdef class Fabric:
             return self.make(c.endpoint, now)
         return 0
 
-    cdef int grant(self, uint32_t channel, uint32_t packet, int64_t child, int64_t now) noexcept nogil:
-        """Send a packet over a channel; multicast: to tree node `child`, or as delivery -1 - child."""
+    cdef inline int grant(self, uint32_t channel, uint32_t packet, int64_t child, int64_t now) noexcept nogil:
+        """Send a packet over a channel, for core `child`; multicast: to tree node `child`, or as delivery -1 - child."""
         cdef Channel* c = &self.channels[channel]
         cdef int64_t arrival = now + c.latency
         cdef int64_t d = packet
@@ -477,7 +621,7 @@ cdef class Fabric:
         self.give_back(c, self.started[d] + c.credit)
         return 0
 
-    cdef void give_back(self, Channel* c, int64_t at) noexcept nogil:
+    cdef inline void give_back(self, Channel* c, int64_t at) noexcept nogil:
         """A slot behind the channel becomes usable again at `at`; times come in order."""
         cdef int32_t k = c.credit_first + c.n_credits
         if k >= c.slots:
@@ -485,7 +629,7 @@ cdef class Fabric:
         c.credits[k] = at
         c.n_credits += 1
 
-    cdef int leave(self, uint32_t channel, int64_t now) noexcept nogil:
+    cdef inline int leave(self, uint32_t channel, int64_t now) noexcept nogil:
         """Take the head out of the FIFO behind `channel`, give its slot back, and let the next one request."""
         cdef Channel* c = &self.channels[channel]
         c.first = c.first + 1 if c.first + 1 < c.slots else 0
@@ -497,7 +641,7 @@ cdef class Fabric:
             if self.wake(channel, now + c.credit):
                 return -1
         if c.n_queued:
-            c.head_at = max(c.head_at, c.arrivals[c.first])
+            c.head_at = max(c.head_at, c.queue[c.first].arrival)
             return self.ask(channel)
         return 0
 
