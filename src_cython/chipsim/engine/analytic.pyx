@@ -23,6 +23,7 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
     cdef const uint8_t[:, ::1] next_port = f.next_port
     cdef const int32_t[::1] to_router = f.to_router
     cdef const int64_t[::1] cycle = f.cycle
+    cdef const int64_t[::1] latency = f.latency
     cdef const int32_t[::1] axon_core = np.ascontiguousarray(plan.axon_core, np.int32)
     cdef const int64_t[::1] service = plan.service_ps
     cdef bint multicast = trees is not None
@@ -50,7 +51,7 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
                     if function.seeds.at[k].gap == FOLLOWS:
                         continue
                     soma[e] += function.seeds.at[k].gap
-                    load[inject[e]] += cycle[inject[e]]
+                    load[inject[e]] += 1
                     if multicast:
                         top = 1
                         stack[0] = root[function.seeds.at[k].source]
@@ -58,16 +59,16 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
                             top -= 1
                             i = stack[top]
                             for b in range(node_start[i], node_start[i + 1]):
-                                load[branch_channel[b]] += cycle[branch_channel[b]]
+                                load[branch_channel[b]] += 1
                                 if branch_child[b] >= 0:
                                     stack[top] = branch_child[b]
                                     top += 1
                         continue
-                    load[eject[core]] += cycle[eject[core]]
+                    load[eject[core]] += 1
                     here = router[e]
                     while here != router[core]:
                         i = out_channel[here, next_port[here, router[core]]]
-                        load[i] += cycle[i]
+                        load[i] += 1
                         here = to_router[i]
                 soma[e] += function.tail_ps[t * stride + j]
                 soma_ps[e] += soma[e]
@@ -80,5 +81,5 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
                 if work[i] > tick_ps[t]:
                     tick_ps[t], limit[t] = work[i], <int32_t>(SYNAPSE | i)
             for i in range(n_channels):
-                if load[i] > tick_ps[t]:
-                    tick_ps[t], limit[t] = load[i], <int32_t>(LINK | i)
+                if load[i] and (load[i] - 1) * cycle[i] + latency[i] > tick_ps[t]:
+                    tick_ps[t], limit[t] = (load[i] - 1) * cycle[i] + latency[i], <int32_t>(LINK | i)
