@@ -2,7 +2,7 @@
 #
 #   make demo        build, then run the shipped digits network on Loihi and print the report
 #   make test        build, then run all tests          make bench   measure speed
-#   make lint        ruff, cython-lint, mypy            make docs    run the commands of the tutorials, check the links
+#   make lint        ruff, cython-lint, mypy            make docs    run the documentation, build its site
 #   make build       compile the engine in place        make dist-check   wheel and sdist are complete
 #   make clean       remove what was built (the environment stays; `rm -rf .venv` removes that)
 
@@ -28,8 +28,10 @@ test: $(VENV)/dev $(VENV)/built
 bench: $(VENV)/dev $(VENV)/built
 	$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' --benchmark-columns=min,median,stddev,rounds
 
-docs: $(VENV)/dev $(VENV)/built
-	$(BIN)/python -m pytest tests/cli/test_tutorials.py tests/unit/test_docs.py
+docs: $(VENV)/site $(VENV)/built
+	$(BIN)/python -m pytest tests/cli/test_tutorials.py tests/unit/test_docs.py tests/unit/test_site.py
+	$(BIN)/python tools/site_pages.py build/site
+	@echo "open build/site/html/index.html"
 
 lint: $(VENV)/dev $(VENV)/built
 	$(BIN)/ruff check .
@@ -45,7 +47,7 @@ clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
 	find chipsim -name '*.so' -delete
 	find chipsim tests tools -name __pycache__ -exec rm -rf {} +
-	rm -f $(VENV)/built $(VENV)/run $(VENV)/dev
+	rm -f $(VENV)/built $(VENV)/run $(VENV)/dev $(VENV)/site
 
 # The environment, in stages; each is a stamp, so a second `make` starts at once. An editable install compiles the engine
 # too. Build requirements are installed, not isolated: a changed kernel is then one compiler call away.
@@ -70,6 +72,11 @@ $(VENV)/dev: pyproject.toml setup.py $(VENV)/tools
 	@echo "installing chipsim and what it takes to develop it into $(VENV)"
 	@$(PIP) --no-build-isolation --editable ".[dev]"
 	@touch $@ $(VENV)/run $(VENV)/built
+
+$(VENV)/site: pyproject.toml $(VENV)/dev
+	@echo "installing what it takes to build the documentation into $(VENV)"
+	@$(PIP) --no-build-isolation --editable ".[docs]"
+	@touch $@ $(VENV)/run $(VENV)/dev $(VENV)/built
 
 $(VENV)/built: $(CYTHON) $(VENV)/run
 	@test -e $@ && test -z "$$(find src_cython -newer $@)" || \

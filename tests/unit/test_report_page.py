@@ -17,6 +17,7 @@ from chipsim.engine.run_file import load_run, save_run
 from chipsim.engine.stats import N_BINS, bin_of
 from chipsim.figures import si
 from chipsim.report import report
+from chipsim.report.charts import SETTERS
 from chipsim.report.cost import joules
 from chipsim.report.page import to_html
 from chipsim.report.svg import decades, shades, ticks
@@ -84,6 +85,10 @@ def test_page_is_well_formed_and_needs_no_other_file(page):
     assert {a for a in outline.addresses if not a.startswith("#")} == publications
     assert "@import" not in page and "url(" not in page and "fetch(" not in page
     assert max(np.diff(outline.headings)) <= 1 and outline.headings[0] == 1
+
+
+def test_whatever_sets_a_tick_has_a_colour(page):
+    assert all(f".by-{kind} {{" in page for kind in SETTERS)
 
 
 def test_every_picture_has_a_name(page):
