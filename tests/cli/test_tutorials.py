@@ -36,7 +36,7 @@ def test_a_page_shows_what_its_commands_print(page, tmp_path):
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.name)
 def test_a_notebook_runs_from_top_to_bottom_and_shows_something(notebook, tmp_path):
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    assert all(cell["outputs"] == [] for cell in cells if cell["cell_type"] == "code")  # made by the reader
+    assert not any(cell.get("outputs") for cell in cells)  # made by the reader
     sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     script = tmp_path / "cells.py"
     script.write_text(NOTEBOOK.format(cells=sources), encoding="utf-8")
