@@ -10,12 +10,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.files import DAMAGE, replacing
 
+MAPPED = 1 << 16                                       # bytes from which on mapping is cheaper than reading
 MAKER = {"layout": "compile", "run": "run"}            # the command that writes each kind
 
 
@@ -23,7 +25,8 @@ def save(path: str | os.PathLike, kind: str, version: int, facts: dict, arrays: 
     """Write a file whole or not at all. `facts` must be JSON-able; array names may contain '/'."""
     import h5py
 
-    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True) as h:
+    aligned = dict(alignment_threshold=MAPPED, alignment_interval=64)
+    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True, **aligned) as h:
         h.attrs["chipsim_kind"] = kind
         h.attrs["chipsim_version"] = version
         h.create_dataset("facts", data=json.dumps(facts, default=plain))
@@ -31,8 +34,12 @@ def save(path: str | os.PathLike, kind: str, version: int, facts: dict, arrays: 
             h.create_dataset(f"arrays/{name}", data=array)
 
 
-def load(path: str | os.PathLike, kind: str, version: int) -> tuple[dict, dict[str, np.ndarray]]:
-    """(facts, arrays) of a file of this kind; UsageError when it is missing, another kind, or from a newer chipsim."""
+def load(path: str | os.PathLike, kind: str, version: int, *,
+         mapped: bool = False) -> tuple[dict, dict[str, np.ndarray]]:
+    """(facts, arrays) of a file of this kind; UsageError when it is missing, another kind, or from a newer chipsim.
+
+    mapped  large arrays are mapped from the file, copied on write: they cost memory only where they are looked at
+    """
     import h5py
 
     if not Path(path).is_file():
@@ -49,8 +56,18 @@ def load(path: str | os.PathLike, kind: str, version: int) -> tuple[dict, dict[s
                                         help="update chipsim, or make the file again"))
         facts = json.loads(h["facts"][()])
         arrays: dict[str, np.ndarray] = {}
-        h["arrays"].visititems(lambda name, d: arrays.__setitem__(name, d[()]) if hasattr(d, "dtype") else None)
+        h["arrays"].visititems(
+            lambda name, d: arrays.update({name: _array(path, d, mapped)} if hasattr(d, "dtype") else {}))
     return facts, arrays
+
+
+def _array(path: str | os.PathLike, d: Any, mapped: bool) -> np.ndarray:
+    """A dataset, read; or mapped where it stands in one piece and pays."""
+    if not mapped or d.nbytes < MAPPED or d.chunks is not None or (offset := d.id.get_offset()) is None:
+        return d[()]
+    if offset % d.dtype.itemsize or not d.dtype.isnative:
+        return d[()]
+    return np.memmap(path, d.dtype, "c", offset, d.shape).view(np.ndarray)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def run(args: Namespace) -> int:
     laps.lap("read input")
     layout = compiled(args, talk)
     fresh = stored_kind(network) is None
-    passes = {p["pass"]: p["seconds"] for p in layout.log}
+    passes = {p["pass"]: p.get("seconds", 0.0) for p in layout.log}
     laps.lap("load and compile" if fresh else "read layout", passes if fresh else None)
 
     if timeline is not None and layout.chip.time_base == "untimed":

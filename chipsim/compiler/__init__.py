@@ -8,6 +8,7 @@ from chipsim.compiler.layout import Layout
 from chipsim.compiler.layout_file import load_layout, save_layout
 from chipsim.compiler.limits import Capacities
 from chipsim.compiler.placement import place_graph
+from chipsim.compiler.reweigh import reweigh
 
 __all__ = ["CODES", "PASSES", "REPLACEABLE", "Capacities", "Layout", "compile", "load_layout", "partition_graph",
-           "place_graph", "save_layout"]
+           "place_graph", "reweigh", "save_layout"]

@@ -59,4 +59,7 @@ an epoch too long, a coefficient that is no small number times a power of two. `
     "M261": """\
 A projection cannot learn as it stands. Synapses that learn have one weight each and one delay, and on a chip with integer
 weights they are given in its own numbers: the rule counts in units of the stored weight.""",
+    "U423": """\
+Only weights and parameters of neurons can be renewed in a layout. This network has other populations, synapses or
+delays than the one it was compiled from: compile it anew.""",
 }

@@ -49,6 +49,22 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
 
     Raises ExpressError, FitError (both exit code 3), UsageError.
     """
+    draft = draft_of(network, chip, approximate=approximate, neurons_per_core=neurons_per_core, seed=seed,
+                     effort=effort, avoid=avoid)
+    log = []
+    for step in passes:
+        if progress:
+            progress(step.__name__)
+        began = time.perf_counter()
+        draft = step(draft)
+        log.append({"pass": step.__name__, "seconds": time.perf_counter() - began, **draft.merit})
+    return allocate(draft, tuple(log))
+
+
+def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Iterable[str] = (),
+             neurons_per_core: int | None = None, seed: int = 0, effort: str = "normal",
+             avoid: Avoid | str | None = None) -> Draft:
+    """What the first pass gets, from the arguments of `compile`."""
     if isinstance(chip, str):
         from chipsim.chip import load_chip
 
@@ -68,12 +84,4 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
         raise UsageError(Diagnostic("U422", f"there is no effort `{effort}`", help="fast, normal or best"))
     if avoid is not None and not isinstance(avoid, Avoid):
         avoid = load_avoid(avoid, chip.fabric)
-    draft = Draft(network, chip, Options(wanted, neurons_per_core, seed, effort, avoid))
-    log = []
-    for step in passes:
-        if progress:
-            progress(step.__name__)
-        began = time.perf_counter()
-        draft = step(draft)
-        log.append({"pass": step.__name__, "seconds": time.perf_counter() - began, **draft.merit})
-    return allocate(draft, tuple(log))
+    return Draft(network, chip, Options(wanted, neurons_per_core, seed, effort, avoid))

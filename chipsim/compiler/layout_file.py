@@ -1,4 +1,7 @@
-"""Layouts on disk (*.layout.h5)."""
+"""Layouts on disk (*.layout.h5): the same layout is the same file, byte for byte; arrays are mapped, not read.
+
+How long each pass took stays out of the file.
+"""
 from __future__ import annotations
 
 import os
@@ -28,6 +31,7 @@ def save_layout(layout: Layout, path: str | os.PathLike) -> None:
               if isinstance(getattr(layout, f.name), np.ndarray)}
     arrays |= {f"params/{k}": v for k, v in layout.params.items()} | {f"usage/{k}": v for k, v in layout.usage.items()}
     facts = {name: getattr(layout, name) for name in FACTS}
+    facts["log"] = [{k: v for k, v in entry.items() if k != "seconds"} for entry in layout.log]
     facts["chip"] = layout.chip.to_dict()
     facts["plastic"] = [dict(name=p.name, rule=p.rule.to_dict(), sign=p.sign) for p in layout.plastic]
     for i, p in enumerate(layout.plastic):
@@ -41,7 +45,7 @@ def save_layout(layout: Layout, path: str | os.PathLike) -> None:
 
 def load_layout(path: str | os.PathLike) -> Layout:
     """Read what `save_layout` wrote. UsageError when it is missing or something else."""
-    facts, arrays = store.load(path, "layout", VERSION)
+    facts, arrays = store.load(path, "layout", VERSION, mapped=True)
     with store.understood(path, "layout"):
         groups = arrays.pop("groups")
         params, usage = store.split("params", arrays), store.split("usage", arrays)
