@@ -14,16 +14,11 @@ import numpy as np
 
 from chipsim.engine.reference_mesh import deadlock
 
+from chipsim.engine.bits cimport lowest_bit
 from chipsim.engine.buffers cimport PacketSeed
 from chipsim.engine.function cimport Function
-
-cdef extern from *:
-    """
-    static inline int first_bit(unsigned long long x) { return __builtin_ctzll(x); }
-    static inline int last_bit(unsigned long long x) { return 63 - __builtin_clzll(x); }
-    """
-    int first_bit(uint64_t x) noexcept nogil
-    int last_bit(uint64_t x) noexcept nogil
+from chipsim.engine.heap cimport Due, Heap, heap_pop, heap_push
+from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Times, Totals, account, times_of
 
 cdef enum:
     SLOTS = 256                 # cycles the wheel looks ahead; more than any latency or credit delay
@@ -36,61 +31,6 @@ cdef enum:
     NOWHERE = 0xFFFFFFFF
     CREDIT = 1                  # kinds of timed events
     READY = 0
-    LIMIT_SOMA = 1
-    LIMIT_SYNAPSE = 2
-    SUB_BITS = 5
-
-
-cdef struct Timed:              # what lies further ahead than the wheel: packets made, credits of busy sinks
-    int64_t at                  # cycle
-    uint32_t what
-    uint32_t kind
-
-
-cdef struct Heap:
-    Timed* at
-    int64_t n
-    int64_t room
-
-
-cdef inline int heap_push(Heap* h, int64_t at, uint32_t what, uint32_t kind) noexcept nogil:
-    cdef int64_t k, up
-    if h.n == h.room:
-        h.room = 2 * h.room + 256
-        h.at = <Timed*>realloc(h.at, h.room * sizeof(Timed))
-        if h.at == NULL:
-            return -1
-    k = h.n
-    h.n += 1
-    while k:
-        up = (k - 1) >> 1
-        if h.at[up].at <= at:
-            break
-        h.at[k] = h.at[up]
-        k = up
-    h.at[k].at, h.at[k].what, h.at[k].kind = at, what, kind
-    return 0
-
-
-cdef inline Timed heap_pop(Heap* h) noexcept nogil:
-    """The earliest; equal times in no particular order, which nothing depends on."""
-    cdef Timed top = h.at[0]
-    cdef Timed last
-    cdef int64_t k = 0, down
-    h.n -= 1
-    last = h.at[h.n]
-    while True:
-        down = 2 * k + 1
-        if down >= h.n:
-            break
-        if down + 1 < h.n and h.at[down + 1].at < h.at[down].at:
-            down += 1
-        if h.at[down].at >= last.at:
-            break
-        h.at[k] = h.at[down]
-        k = down
-    h.at[k] = last
-    return top
 
 
 cdef struct Flit:
@@ -132,7 +72,7 @@ cdef struct Masks:
 cdef inline int after(uint64_t m, int pointer) noexcept nogil:
     """First set bit at or cyclically after `pointer`."""
     cdef uint64_t high = m >> pointer
-    return pointer + first_bit(high) if high else first_bit(m)
+    return pointer + lowest_bit(high) if high else lowest_bit(m)
 
 
 @cython.final                  # methods are then plain calls, which the C compiler inlines
@@ -176,12 +116,9 @@ cdef class ClockedFabric:
     cdef int64_t period
     cdef const int64_t* service_ps
     cdef object axon_core
+    cdef const int32_t* core_of_axon
     cdef const PacketSeed* seeds
-    cdef int64_t* made
-    cdef int64_t* entered
-    cdef int64_t* arrived
-    cdef int64_t* started
-    cdef int64_t* done
+    cdef Times times
     cdef int64_t* last_packet                       # per endpoint, of the tick
     cdef int64_t* entry
     cdef int64_t* busy
@@ -259,6 +196,7 @@ cdef class ClockedFabric:
         self.period = plan.period_ps
         self.service_ps = <const int64_t*>self.hold("service_ps", plan.service_ps, np.int64)
         self.axon_core = np.asarray(plan.axon_core)
+        self.core_of_axon = <const int32_t*>self.hold("axon_core", plan.axon_core, np.int32)
         self.last_packet = <int64_t*>self.hold("last_packet", np.zeros(self.n_endpoints), np.int64)
         self.entry = <int64_t*>self.hold("entry", np.zeros(self.n_endpoints), np.int64)
         self.busy = <int64_t*>self.hold("busy", np.zeros(self.n_endpoints), np.int64)
@@ -313,7 +251,7 @@ cdef class ClockedFabric:
                   int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
                   int64_t[::1] latency):
         """As Fabric.run: the mesh of ticks [first, last) of the chunk that `function` advanced last."""
-        cdef int64_t t, e, k, row, n_cores = self.n_endpoints - 1, stride = n_cores + 1
+        cdef int64_t t, n_cores = self.n_endpoints - 1, stride = n_cores + 1
         cdef int rc = 0
         cdef int64_t* start
         seed_start, _, axon = function.packets()
@@ -329,22 +267,15 @@ cdef class ClockedFabric:
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
         self.load = self.total_load
         self.seeds = function.seeds.at
-        self.made, self.entered, self.arrived = &times[0, 0], &times[1, 0], &times[2, 0]
-        self.started, self.done = &times[3, 0], &times[4, 0]
+        self.times = times_of(times)
+        cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
             for t in range(first, last):
                 start = function.seed_start + t * stride
                 rc = self.tick(start, function.tail_ps + t * stride, &tick_ps[t], &limit[t])
                 if rc:
                     break
-                for row in range(stride):
-                    e = n_cores if row == 0 else row - 1
-                    for k in range(start[row], start[row + 1]):
-                        soma_ps[e] += self.seeds[k].gap
-                        stall_ps[e] += self.entered[k] - self.made[k]
-                        synapse_ps[self.dst[k]] += self.done[k] - self.started[k]
-                        latency[bin_of(self.arrived[k] - self.made[k])] += 1
-                    soma_ps[e] += function.tail_ps[t * stride + row]
+                account(start, function.tail_ps + t * stride, n_cores, self.seeds, self.core_of_axon, &self.times, &totals)
         if rc == -2:
             raise deadlock([])
         if rc:
@@ -377,8 +308,8 @@ cdef class ClockedFabric:
 
     cdef int make(self, int64_t p, int64_t now_ps, int64_t earliest) noexcept nogil:
         """A soma server starts on a packet, which can go in at the first edge after it is made."""
-        self.made[p] = now_ps + self.seeds[p].gap
-        return heap_push(&self.timed, max(earliest, (self.made[p] + self.period - 1) // self.period), <uint32_t>p, READY)
+        self.times.made[p] = now_ps + self.seeds[p].gap
+        return heap_push(&self.timed, max(earliest, (self.times.made[p] + self.period - 1) // self.period), <uint32_t>p, READY)
 
     cdef void offer(self, uint32_t p) noexcept nogil:
         """A packet joins the queue of its source."""
@@ -394,10 +325,10 @@ cdef class ClockedFabric:
     cdef int serve(self, int64_t now, Flit* f) noexcept nogil:
         """A packet reaches its synapse server, which gives the slot back when it begins with it."""
         cdef int64_t p = f.packet, e = self.endpoint[f.channel], ps = now * self.period, at
-        self.arrived[p] = ps
-        self.started[p] = max(ps, self.busy[e])
-        self.done[p] = self.busy[e] = self.started[p] + self.service_ps[self.seeds[p].axon]
-        at = (self.started[p] + self.period - 1) // self.period
+        self.times.arrived[p] = ps
+        self.times.started[p] = max(ps, self.busy[e])
+        self.times.done[p] = self.busy[e] = self.times.started[p] + self.service_ps[self.seeds[p].axon]
+        at = (self.times.started[p] + self.period - 1) // self.period
         if at <= now:
             return self.push_credit(now, f.channel, f.vc)
         return heap_push(&self.timed, at, f.channel * 8 + f.vc, CREDIT)
@@ -424,7 +355,7 @@ cdef class ClockedFabric:
         """Cycle by cycle until `left` packets have arrived; n of them are offered by a list, the others by soma servers."""
         cdef int64_t now = 0, next_ = 0, i, w, e, r, ahead, external
         cdef uint64_t bits, keep_bits, busy
-        cdef Timed timed
+        cdef Due timed
         cdef Arrivals* arrivals
         cdef Credits* credits
         if n and offered[order[0]] > 0:
@@ -453,7 +384,7 @@ cdef class ClockedFabric:
             for w in range((self.n_endpoints + 63) >> 6):
                 bits = self.sending[w]
                 while bits:
-                    e = (w << 6) + first_bit(bits)
+                    e = (w << 6) + lowest_bit(bits)
                     bits &= bits - 1
                     if self.send_from(now, e):
                         return -1
@@ -462,7 +393,7 @@ cdef class ClockedFabric:
                 bits = self.active[w]
                 keep_bits = 0
                 while bits:
-                    r = (w << 6) + first_bit(bits)
+                    r = (w << 6) + lowest_bit(bits)
                     bits &= bits - 1
                     i = self.work(now, r)
                     if i < 0:
@@ -616,8 +547,8 @@ cdef class ClockedFabric:
             q.last_vc, q.sent = q.vc, 0
             self.head_inject[p] = now
             if self.period:
-                self.entered[p] = self.entry[e] = now * self.period
-                if p + 1 < self.last_packet[e] and self.make(p + 1, self.entered[p], now + 1):
+                self.times.entered[p] = self.entry[e] = now * self.period
+                if p + 1 < self.last_packet[e] and self.make(p + 1, self.times.entered[p], now + 1):
                     return -1
         if self.node_used[e * self.vcs + q.vc] >= room:
             self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
@@ -647,7 +578,7 @@ cdef class ClockedFabric:
         if m.routing:
             bits = m.routing
             while bits:
-                iv = first_bit(bits)
+                iv = lowest_bit(bits)
                 bits &= bits - 1
                 b[self.at_routed + iv] += 1
                 if b[self.at_routed + iv] >= self.routing_delay:
@@ -663,7 +594,7 @@ cdef class ClockedFabric:
                 return -1
         m.asking |= won
         while routed:
-            iv = first_bit(routed)
+            iv = lowest_bit(routed)
             routed &= routed - 1
             b[self.at_state + iv] = WAITING
             m.waiting |= <uint64_t>1 << iv
@@ -679,7 +610,7 @@ cdef class ClockedFabric:
             return True
         bits = m.asking
         while bits:
-            iv = first_bit(bits)
+            iv = lowest_bit(bits)
             bits &= bits - 1
             if m.credit_out >> (b[self.at_port + iv] * self.vcs + b[self.at_vc + iv]) & 1:
                 return True
@@ -711,7 +642,7 @@ cdef class ClockedFabric:
         cdef int64_t o, ov, iv, vcs = self.vcs
         cdef uint64_t mask = (<uint64_t>1 << vcs) - 1
         if m.waiting & (m.waiting - 1) == 0:                    # one request, the common case: no allocator at all
-            iv = first_bit(m.waiting)
+            iv = lowest_bit(m.waiting)
             o = b[self.at_port + iv]
             free_ = m.free_out & ((mask if self.ring == NULL else self.allowed(r, self.head(r, b, iv), o)) << (o * vcs))
             if free_ == 0:
@@ -725,14 +656,14 @@ cdef class ClockedFabric:
             if asking == 0:
                 continue
             while free_:
-                ov = o * vcs + first_bit(free_)
+                ov = o * vcs + lowest_bit(free_)
                 free_ &= free_ - 1
                 able = asking
                 if self.ring != NULL:
                     able = 0
                     bits = asking
                     while bits:
-                        iv = first_bit(bits)
+                        iv = lowest_bit(bits)
                         bits &= bits - 1
                         if self.allowed(r, self.head(r, b, iv), o) >> (ov - o * vcs) & 1:
                             able |= <uint64_t>1 << iv
@@ -745,7 +676,7 @@ cdef class ClockedFabric:
                 offers[iv] |= <uint64_t>1 << ov
         won = offered
         while offered:
-            iv = first_bit(offered)
+            iv = lowest_bit(offered)
             offered &= offered - 1
             self.give_vc(b, iv, after(offers[iv], b[self.at_accept + iv]))
         return won
@@ -764,7 +695,7 @@ cdef class ClockedFabric:
 
     cdef inline int one_request(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
         cdef Masks* m = <Masks*>b
-        cdef int64_t iv = first_bit(asking), vcs = self.vcs
+        cdef int64_t iv = lowest_bit(asking), vcs = self.vcs
         cdef int64_t o = b[self.at_port + iv], i = iv // vcs
         if not m.credit_out >> (o * vcs + b[self.at_vc + iv]) & 1:
             return 0
@@ -782,7 +713,7 @@ cdef class ClockedFabric:
         cdef uint64_t outputs = 0, inputs = 0
         cdef int64_t iv, o, i, v, vcs = self.vcs, mine, theirs
         while asking:
-            iv = first_bit(asking)
+            iv = lowest_bit(asking)
             asking &= asking - 1
             o = b[self.at_port + iv]
             if not m.credit_out >> (o * vcs + b[self.at_vc + iv]) & 1:
@@ -801,7 +732,7 @@ cdef class ClockedFabric:
                 requests[o] |= <uint64_t>1 << i
                 forward[i][o] = <uint8_t>v
         while outputs:
-            o = first_bit(outputs)
+            o = lowest_bit(outputs)
             outputs &= outputs - 1
             i = after(requests[o], b[self.at_sgrant + o])
             if not inputs >> i & 1:
@@ -809,7 +740,7 @@ cdef class ClockedFabric:
                 inputs |= <uint64_t>1 << i
             grants[i] |= <uint64_t>1 << o
         while inputs:
-            i = first_bit(inputs)
+            i = lowest_bit(inputs)
             inputs &= inputs - 1
             o = after(grants[i], b[self.at_saccept + i])
             v = forward[i][o]
@@ -850,12 +781,3 @@ cdef class ClockedFabric:
         elif b[self.at_count + iv] == 0:
             m.asking &= ~bit
         return 0
-
-
-cdef inline int64_t bin_of(int64_t ps) noexcept nogil:
-    """Twin of stats.bin_of."""
-    cdef int64_t shift
-    if ps < (1 << SUB_BITS):
-        return ps if ps > 0 else 0
-    shift = last_bit(<uint64_t>ps) - SUB_BITS
-    return ((shift + 1) << SUB_BITS) + ((ps >> shift) - (1 << SUB_BITS))

@@ -12,28 +12,17 @@ import numpy as np
 
 from chipsim.engine.reference_mesh import POLICIES, deadlock
 
+from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 from chipsim.engine.function cimport Function
+from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Times, Totals, account, times_of
 from chipsim.engine.wheel cimport Timed, Wheel, wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
-
-cdef extern from *:
-    """
-    static inline void fetch(const void* p) { __builtin_prefetch(p); __builtin_prefetch((const char*)p + 64); }
-    static inline int low_bit(unsigned long long x) { return __builtin_ctzll(x); }
-    static inline int high_bit(unsigned long long x) { return 63 - __builtin_clzll(x); }
-    """
-    void fetch(const void* p) noexcept nogil
-    int low_bit(uint64_t x) noexcept nogil
-    int high_bit(uint64_t x) noexcept nogil
 
 cdef enum:
     INJECT = 0
     EJECT = 1
     LOCAL = 255
     NO_PACKET = 0xFFFFFFFF
-    LIMIT_SOMA = 1
-    LIMIT_SYNAPSE = 2
-    SUB_BITS = 5
     FCFS = 0
     ROUND_ROBIN = 1
     OLDEST = 2
@@ -117,11 +106,7 @@ cdef class Fabric:
     cdef int64_t* entry
     # of the tick being run
     cdef const PacketSeed* seeds
-    cdef int64_t* made
-    cdef int64_t* entered
-    cdef int64_t* arrived
-    cdef int64_t* started
-    cdef int64_t* done
+    cdef Times times
 
     def __cinit__(self):
         if wheel_open(&self.wheel):
@@ -194,25 +179,18 @@ cdef class Fabric:
         times              [5, packets of the chunk] made, entered, arrived, started, done; ps from the tick's start
         soma_ps, stall_ps [C+1], synapse_ps [C], latency [N_BINS]   added to
         """
-        cdef int64_t t, e, k, row, stride = self.n_cores + 1
+        cdef int64_t t, stride = self.n_cores + 1
         cdef int rc = 0
         self.seeds = function.seeds.at
-        self.made, self.entered, self.arrived = &times[0, 0], &times[1, 0], &times[2, 0]
-        self.started, self.done = &times[3, 0], &times[4, 0]
+        self.times = times_of(times)
+        cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
             for t in range(first, last):
                 rc = self.tick(function.seed_start + t * stride, function.tail_ps + t * stride, &tick_ps[t], &limit[t])
                 if rc:
                     break
-                for row in range(stride):
-                    e = self.n_cores if row == 0 else row - 1
-                    for k in range(function.seed_start[t * stride + row], function.seed_start[t * stride + row + 1]):
-                        if self.seeds[k].gap != FOLLOWS:
-                            soma_ps[e] += self.seeds[k].gap
-                            stall_ps[e] += self.entered[k] - self.made[k]
-                        synapse_ps[self.axon_core[self.seeds[k].axon]] += self.done[k] - self.started[k]
-                        latency[latency_bin(self.arrived[k] - self.made[k])] += 1
-                    soma_ps[e] += function.tail_ps[t * stride + row]
+                account(function.seed_start + t * stride, function.tail_ps + t * stride, self.n_cores, self.seeds,
+                        self.axon_core, &self.times, &totals)
         if rc == -2:
             raise deadlock(self.stuck())
         if rc:
@@ -231,7 +209,6 @@ cdef class Fabric:
         seeds = np.zeros(n, [("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])
         seeds["gap"], seeds["source"], seeds["axon"] = ready_ps, source, axon
         times = np.zeros((5, max(1, n)), np.int64)
-        cdef int64_t[:, ::1] out = times
         starts = np.asarray(endpoint_start, np.int64)
         host = int(starts[self.n_cores])                        # the engine's order: host port first
         order = np.concatenate([np.arange(host, n), np.arange(host)])
@@ -239,8 +216,7 @@ cdef class Fabric:
         cdef const int64_t* start = <const int64_t*>self.hold("start", rows, np.int64)
         cdef const int64_t* tails = <const int64_t*>self.hold("tails", np.zeros(self.n_cores + 1), np.int64)
         self.seeds = <const PacketSeed*>self.hold("seeds", seeds[order], seeds.dtype)
-        self.made, self.entered, self.arrived = &out[0, 0], &out[1, 0], &out[2, 0]
-        self.started, self.done = &out[3, 0], &out[4, 0]
+        self.times = times_of(times)
         self.open_loop = True
         with nogil:
             rc = self.tick(start, tails, &length, &limit)
@@ -422,7 +398,7 @@ cdef class Fabric:
             mask = self.choices[self.n_routers * self.n_routers + row]
         least, best = 0x7FFFFFFF, -1
         while mask:
-            channel = self.out_channel[router * self.n_ports + self.first_link + low_bit(mask)]
+            channel = self.out_channel[router * self.n_ports + self.first_link + lowest_bit(mask)]
             mask &= mask - 1
             c = &self.channels[channel]
             held = c.held
@@ -438,8 +414,8 @@ cdef class Fabric:
         """The soma server starts on its next packet."""
         cdef int64_t p = self.next_packet[endpoint]
         cdef uint32_t c = self.inject[endpoint]
-        self.made[p] = self.seeds[p].gap if self.open_loop else now + self.seeds[p].gap
-        return self.wake(c, max(self.made[p], self.channels[c].free_at))
+        self.times.made[p] = self.seeds[p].gap if self.open_loop else now + self.seeds[p].gap
+        return self.wake(c, max(self.times.made[p], self.channels[c].free_at))
 
     cdef inline void arrive(self, uint32_t channel, uint32_t packet, uint32_t wants, int64_t now) noexcept nogil:
         """A flit enters the FIFO behind `channel`; if it is the head it asks for its outputs.
@@ -531,11 +507,11 @@ cdef class Fabric:
         if c.kind == INJECT:
             if self.next_packet[c.endpoint] == self.last_packet[c.endpoint]:
                 return 0
-            best_at = self.made[self.next_packet[c.endpoint]]
+            best_at = self.times.made[self.next_packet[c.endpoint]]
         else:
             m = c.requests
             while m:
-                port = low_bit(m)
+                port = lowest_bit(m)
                 m &= m - 1
                 source = &self.channels[self.in_channel[c.from_router * self.n_ports + port]]
                 at = source.head_at
@@ -546,7 +522,7 @@ cdef class Fabric:
                 if rank < 0:
                     rank += self.n_ports
                 claim = at if self.policy == FCFS else 0 if self.policy == ROUND_ROBIN else \
-                    self.made[source.queue[source.first].packet]
+                    self.times.made[source.queue[source.first].packet]
                 if claim < best_claim or (claim == best_claim and rank < best_rank):
                     others = min(others, best_at)
                     best_claim, best_at, best_rank, best = claim, at, rank, port
@@ -588,10 +564,10 @@ cdef class Fabric:
         cdef Channel* c = &self.channels[channel]
         cdef int64_t p = self.next_packet[c.endpoint], k = p
         cdef int64_t root = self.axon_core[self.seeds[p].axon]
-        self.entered[p] = now
+        self.times.entered[p] = now
         k += 1
         while k < self.last_packet[c.endpoint] and self.seeds[k].gap == FOLLOWS and not self.open_loop:
-            self.made[k], self.entered[k] = self.made[p], now
+            self.times.made[k], self.times.entered[k] = self.times.made[p], now
             k += 1
         self.next_packet[c.endpoint] = k
         self.entry[c.endpoint] = now
@@ -615,10 +591,10 @@ cdef class Fabric:
             return wheel_push(&self.wheel, arrival, channel, packet, <uint32_t>child)
         if self.root != NULL:
             d += -1 - child
-        self.arrived[d] = arrival
-        self.started[d] = max(arrival, c.busy_until)
-        self.done[d] = c.busy_until = self.started[d] + self.service_ps[self.seeds[d].axon]
-        self.give_back(c, self.started[d] + c.credit)
+        self.times.arrived[d] = arrival
+        self.times.started[d] = max(arrival, c.busy_until)
+        self.times.done[d] = c.busy_until = self.times.started[d] + self.service_ps[self.seeds[d].axon]
+        self.give_back(c, self.times.started[d] + c.credit)
         return 0
 
     cdef inline void give_back(self, Channel* c, int64_t at) noexcept nogil:
@@ -644,14 +620,3 @@ cdef class Fabric:
             c.head_at = max(c.head_at, c.queue[c.first].arrival)
             return self.ask(channel)
         return 0
-
-
-cdef inline int64_t latency_bin(int64_t ps) noexcept nogil:
-    """Twin of stats.bin_of."""
-    cdef int64_t shift
-    if ps < (1 << SUB_BITS):
-        return ps if ps > 0 else 0
-    shift = high_bit(<uint64_t>ps) - SUB_BITS
-    return ((shift + 1) << SUB_BITS) + ((ps >> shift) - (1 << SUB_BITS))
-
-

@@ -8,6 +8,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memset
 
+from chipsim.engine.bits cimport lowest_bit
+
 cdef enum:
     NEAR_BITS = 7           # near bucket: 128 ps. Mesh latencies are several of them: most events skip the sorted one
     WHEEL_BITS = 10         # buckets of a wheel; near wheel 131 ns, far wheel 134 us
@@ -37,13 +39,6 @@ cdef struct Wheel:
     int64_t taken, filled, room
     Timed* scratch
     int64_t scratch_room
-
-
-cdef extern from *:
-    """
-    static inline int lowest_bit(unsigned long long x) { return __builtin_ctzll(x); }
-    """
-    int lowest_bit(uint64_t x) noexcept nogil
 
 
 cdef enum:

@@ -1,0 +1,24 @@
+"""Bit masks and the bins of stats.py, for all engines."""
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from *:
+    """
+    static inline int chipsim_low(unsigned long long x) { return __builtin_ctzll(x); }
+    static inline int chipsim_high(unsigned long long x) { return 63 - __builtin_clzll(x); }
+    static inline void chipsim_fetch(const void* p) { __builtin_prefetch(p); __builtin_prefetch((const char*)p + 64); }
+    """
+    int lowest_bit "chipsim_low"(uint64_t x) noexcept nogil
+    int highest_bit "chipsim_high"(uint64_t x) noexcept nogil
+    void fetch "chipsim_fetch"(const void* p) noexcept nogil      # two cache lines
+
+cdef enum:
+    SUB_BITS = 5
+
+
+cdef inline int64_t bin_of(int64_t ps) noexcept nogil:
+    """Twin of stats.bin_of."""
+    cdef int64_t shift
+    if ps < (1 << SUB_BITS):
+        return ps if ps > 0 else 0
+    shift = highest_bit(<uint64_t>ps) - SUB_BITS
+    return ((shift + 1) << SUB_BITS) + ((ps >> shift) - (1 << SUB_BITS))
