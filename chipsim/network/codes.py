@@ -72,4 +72,5 @@ long recording is cut into samples if its length is a multiple of theirs.""",
     "S313": "The file is damaged, or does not hold what its name promises.",
     "S314": "A row of a .csv file is no event. Rows are tick,line or tick,line,value; one header row is allowed.",
     "S315": "Values to be encoded as spikes are outside 0..1.",
+    "S316": "Encoders need rates and periods above 0, thresholds above 0, two units or more, and finite numbers.",
 }
