@@ -41,8 +41,8 @@ def test_a_notebook_runs_from_top_to_bottom_and_shows_something(notebook, tmp_pa
     script = tmp_path / "cells.py"
     script.write_text(NOTEBOOK.format(cells=sources), encoding="utf-8")
     prepare(tmp_path)
-    done = subprocess.run([sys.executable, script.name], cwd=tmp_path, env=environment(tmp_path) | {"MPLBACKEND": "agg"},
-                          capture_output=True, text=True)
+    env = environment(tmp_path) | {"MPLBACKEND": "agg"}
+    done = subprocess.run([sys.executable, script.name], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["ok"] * len(sources)
 

@@ -11,7 +11,7 @@ import pytest
 import synthetic_run as paper
 
 import chipsim
-from chipsim.chip import load_chip
+from chipsim.chip import ChipSpec, load_chip
 from chipsim.engine.run import ACTIONS
 from chipsim.engine.run_file import load_run, save_run
 from chipsim.engine.stats import N_BINS, bin_of
@@ -250,3 +250,31 @@ def test_logarithmic_axes_show_powers_of_ten():
 
 def test_shades_leave_zero_out_and_end_at_the_top():
     assert shades(np.array([0, 1, 50, 100]), 100).tolist() == [-1, 0, 4, 8]
+
+
+FABRICS = {
+    "torus": dict(topology="torus"),
+    "two chips": dict(chips=(2, 1), width=4),
+    "tree": dict(topology="tree", arity=3, levels=2, width=1, height=1, routing="shortest", n_cores=None),
+    "custom": dict(topology="custom", routers=3, links=("0-1", "1-2"), width=1, height=1, routing="shortest",
+                   n_cores=None),
+}
+
+
+@pytest.mark.parametrize("changes", FABRICS.values(), ids=FABRICS.keys())
+def test_pages_of_other_fabrics_have_every_core_on_the_plan(changes, request):
+    values = load_chip("loihi").to_dict()
+    channels = values["fabric"]["channels"]
+    hop = channels["east_west"]
+    values["fabric"] |= changes | dict(channels=channels | dict(tree=hop, interchip=hop, diagonal=hop))
+    examples = request.config.rootpath / "examples"
+    network = chipsim.load_network(examples / "digits.nir", dialect="snntorch")
+    layout = chipsim.compile(network, ChipSpec.from_dict(values), neurons_per_core=16)
+    stimulus = chipsim.Stimulus.load(examples / "digits_test.h5", ticks_per_sample=20)
+    run = chipsim.simulate(layout, stimulus, samples=slice(0, 2))
+    page = to_html(run)
+    Outline(page)
+    cells = json.loads(re.search(r'id="plan-cores">(.*?)</script>', page)[1])
+    assert len(set(zip(cells["x"], cells["y"], strict=True))) == len(run.cores)
+    assert min(cells["x"]) >= 0 and min(cells["y"]) >= 0
+    assert "Busiest channels" in page
