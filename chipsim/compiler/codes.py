@@ -62,4 +62,7 @@ weights they are given in its own numbers: the rule counts in units of the store
     "U423": """\
 Only weights and parameters of neurons can be renewed in a layout. This network has other populations, synapses or
 delays than the one it was compiled from: compile it anew.""",
+    "M255": """\
+Routing tables were followed key by key from source to targets, and one does not arrive as it should. Keys of different
+sources must differ, and the fabric's routes must not lead in a circle.""",
 }

@@ -233,3 +233,15 @@ def test_the_heaviest_link_gets_lighter_for_few_more_hops(per_router):
     assert old.sum() == cost(traffic, mesh(cells), before)
     assert new.max() <= 0.9 * old.max() and new.sum() <= 1.04 * old.sum()
     assert len(set(after)) == 48 and after[0] == 3
+
+
+def test_bench_prints_a_table(capsys):
+    import bench
+
+    assert bench.main(["placement", "--side", "16", "--effort", "fast"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows] == ["graph", "grid", "conv", "fc", "geo"]
+    for row in rows[1:]:
+        random, *_, placed, _, _ = map(float, row.split()[1:-1] + ["0"])
+        assert placed < random
+    assert bench.main(["nothing"]) == 2
