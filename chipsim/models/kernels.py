@@ -1,8 +1,8 @@
 """The arithmetics a core can have: for each, parameters, state, and the plain NumPy step that is its meaning.
 
-A kernel lives in the module of chipsim/models/neurons/ that has its name, as the attribute `kernel`. The compiled engine
-has a native twin of some steps, equal bit for bit (tests/property holds them against each other); the others it runs as
-they are, once per tick and group.
+A kernel lives in the module of chipsim/models/neurons/ that has its name, as the attribute `kernel`. The compiled
+engine has a native twin of some steps, equal bit for bit (tests/property holds them against each other); the others it
+runs as they are, once per tick and group.
 """
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The exponential function, the same to the bit everywhere: additions, multiplications and powers of two only.
 
 exp(x) = 2^k e^r with k = floor(x / ln 2 + 1/2) and r = x - k ln 2 in two parts (Cody and Waite 1980), e^r by its Taylor
-polynomial of degree 13, which for |r| <= ln(2)/2 is exact to 4e-18. Within 2 units in the last place of the C library's,
-which differs between systems and from NumPy's.
+polynomial of degree 13, which for |r| <= ln(2)/2 is exact to 4e-18. Within 2 units in the last place of the C
+library's, which differs between systems and from NumPy's.
 """
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 """A NumPy step as a list of elementwise instructions: run once on placeholders, it leaves behind what it computes.
 
-`trace(kernel, options)` calls the step with lanes instead of arrays. A lane stands for one number per neuron and notes every
-ufunc that is applied to it; Python's own control flow happens while tracing, so options may decide and loops of fixed
-length are unrolled. What cannot be noted (a branch on data, an array of other size, an operation not in OPS) makes the step
-untraceable, and the engine runs it as it is. The instructions are interpreted by src_cython/chipsim/engine/program.pyx in
-blocks of neurons; each is one loop with the arithmetic of the ufunc, so the results are the same to the bit.
+`trace(kernel, options)` calls the step with lanes instead of arrays. A lane stands for one number per neuron and notes
+every ufunc that is applied to it; Python's own control flow happens while tracing, so options may decide and loops of
+fixed length are unrolled. What cannot be noted (a branch on data, an array of other size, an operation not in OPS)
+makes the step untraceable, and the engine runs it as it is. The instructions are interpreted by
+src_cython/chipsim/engine/program.pyx in blocks of neurons; each is one loop with the arithmetic of the ufunc, so the
+results are the same to the bit.
 """
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from chipsim.models.kernels import Kernel
 
-# name -> what its operands are: f float64, i integers and booleans. The number of an operation is its place in this list.
+# name -> what its operands are: f float64, i integers and booleans. The number of an operation is its place in this
+# list.
 OPS = {name: number for number, name in enumerate((
     "load_f", "load_i4", "load_u1", "in_f", "in_i4", "store_f", "store_i4", "payload", "active", "word",
     "add_f", "sub_f", "mul_f", "div_f", "min_f", "max_f", "lt_f", "le_f", "eq_f", "ne_f",

@@ -24,9 +24,9 @@ def liquid(net: NetworkBuilder, name: str, shape: tuple[int, int, int], model: s
            **params: object) -> str:
     """A column of neurons with random recurrent synapses (Maass, Natschläger and Markram 2002). Returns the name.
 
-    Two neurons at distance D on the grid `shape` are joined with the probability C e^(-(D / reach)^2), C = 0.3, 0.2, 0.4, 0.1
-    for exc -> exc, exc -> inh, inh -> exc, inh -> inh. A fraction `inhibitory` of the neurons inhibits, with weights
-    -balance * weight; the others have weights of mean `weight`, exponentially distributed.
+    Two neurons at distance D on the grid `shape` are joined with the probability C e^(-(D / reach)^2), C = 0.3, 0.2,
+    0.4, 0.1 for exc -> exc, exc -> inh, inh -> exc, inh -> inh. A fraction `inhibitory` of the neurons inhibits, with
+    weights -balance * weight; the others have weights of mean `weight`, exponentially distributed.
     """
     check(len(shape) == 3 and min(shape) > 0, f"a liquid has three sides, got {shape}", "as in (3, 3, 15)")
     check(0 <= inhibitory <= 1 and reach > 0, "inhibitory is a fraction of 0..1, reach is above 0")

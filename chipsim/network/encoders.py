@@ -36,7 +36,8 @@ def latency(values: np.ndarray, ticks: int, labels: np.ndarray | None = None) ->
 
 
 def poisson(rates: np.ndarray, ticks: int, dt: float, seed: int = 0, labels: np.ndarray | None = None) -> Stimulus:
-    """Poisson spike trains of rates[samples, lines] in Hz, ticks of dt seconds: a spike in a tick in which events fall."""
+    """Poisson spike trains of rates[samples, lines] in Hz, ticks of dt seconds: a spike in a tick in which events
+    fall."""
     rates = np.asarray(rates, float)
     if not np.all((rates >= 0) & np.isfinite(rates)) or dt <= 0:
         raise StimulusError(Diagnostic("S316", "rates or dt are below 0, NaN or infinite", help="give rates in Hz, dt in s"))
@@ -44,7 +45,8 @@ def poisson(rates: np.ndarray, ticks: int, dt: float, seed: int = 0, labels: np.
 
 
 def phase(values: np.ndarray, ticks: int, period: int, labels: np.ndarray | None = None) -> Stimulus:
-    """One spike per line and period, the earlier in it the larger values[samples, lines]: 1 first, near 0 last, 0 never."""
+    """One spike per line and period, the earlier in it the larger values[samples, lines]: 1 first, near 0 last, 0
+    never."""
     values = _unit(values, "values", ticks)
     if period < 1:
         raise StimulusError(Diagnostic("S316", f"a period of {period} ticks", help="give at least one tick"))
@@ -66,8 +68,8 @@ def rank_order(values: np.ndarray, ticks: int, labels: np.ndarray | None = None)
 def population(values: np.ndarray, units: int, width: float = 1.5) -> np.ndarray:
     """Activations float64[samples, values * units] of Gaussian receptive fields, for any of the other encoders.
 
-    Each of values[samples, values] (0..1) is seen by `units` neurons with centres from 0 to 1; their spread is the distance
-    of two centres divided by `width` (Bohte, Kok and La Poutré 2002).
+    Each of values[samples, values] (0..1) is seen by `units` neurons with centres from 0 to 1; their spread is the
+    distance of two centres divided by `width` (Bohte, Kok and La Poutré 2002).
     """
     values = _unit(values, "values", 1)
     if units < 2 or width <= 0:
@@ -79,8 +81,8 @@ def population(values: np.ndarray, units: int, width: float = 1.5) -> np.ndarray
 def delta(signals: np.ndarray, threshold: float, labels: np.ndarray | None = None) -> Stimulus:
     """Send on delta: signals[ticks, samples, lines] become lines up (the first half) and down (the second).
 
-    A line sends when its signal has moved by `threshold` or more since what was sent last, at first 0; the payload is the
-    number of whole thresholds, so that their running sum stays within one threshold of the signal.
+    A line sends when its signal has moved by `threshold` or more since what was sent last, at first 0; the payload is
+    the number of whole thresholds, so that their running sum stays within one threshold of the signal.
     """
     signals = np.asarray(signals, float)
     signals = signals[:, None] if signals.ndim == 2 else signals.reshape(*signals.shape[:2], -1)

@@ -1,4 +1,5 @@
-"""Neurons that users program: native instructions equal NumPy, in real numbers and in wrapping integers; faults are named."""
+"""Neurons that users program: native instructions equal NumPy, in real numbers and in wrapping integers; faults are
+named."""
 from __future__ import annotations
 
 import numpy as np

@@ -28,7 +28,8 @@ def assert_close(ours, theirs, atol):
 
 
 def run(model, n, dt, ticks, engine, probes, inputs=None, projections=(), **params):
-    """States after each tick by name, and spikes bool[ticks, n]; projections: (weights [lines, n], delays, receptor)."""
+    """States after each tick by name, and spikes bool[ticks, n]; projections: (weights [lines, n], delays,
+    receptor)."""
     net = NetworkBuilder("golden", dt=dt)
     net.add_population("n", n, model, **params)
     if inputs is not None:

@@ -44,7 +44,8 @@ def _framework_models() -> dict[str, ModuleType]:
 
 
 def arithmetics(module: ModuleType) -> dict[str, Callable[[Population, float | None], dict[str, np.ndarray]]]:
-    """Kernels that can compute a framework model, the preferred one first -> function (population, dt) -> parameters."""
+    """Kernels that can compute a framework model, the preferred one first -> function (population, dt) ->
+    parameters."""
     if hasattr(module, "arithmetics"):
         return module.arithmetics
     return {module.kernel.name if hasattr(module, "kernel") else "affine": module.discretise}
@@ -64,7 +65,8 @@ def options_of(model: str) -> dict[str, tuple] | None:
 
 
 def parameters_of(model: str, options: dict[str, object] | None = None) -> dict[str, Parameter] | None:
-    """Parameters a population of this model may have; None for an unknown model. Options decide where a model says so."""
+    """Parameters a population of this model may have; None for an unknown model. Options decide where a model says
+    so."""
     if model in chip_models:
         return chip_models[model]
     module = _framework_models().get(model)

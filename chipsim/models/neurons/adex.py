@@ -1,18 +1,19 @@
-"""Adaptive exponential integrate-and-fire (Brette and Gerstner 2005), with exponential synaptic currents or conductances.
+"""Adaptive exponential integrate-and-fire (Brette and Gerstner 2005), with exponential synaptic currents or
+conductances.
 
     c v' = g_leak (v_leak - v) + g_leak delta_t e^((v - v_t) / delta_t) - w + i_e + i_syn
     tau_w w' = a (v - v_leak) - w
     i_syn = s_exc + s_inh, or s_exc (e_exc - v) + s_inh (e_inh - v);   tau s' = -s, a spike adds its weight
     spike when v > v_peak;  then v = v_reset, w = w + b
 
-Units of NEST: mV, pF, nS, pA, times in seconds. Receptors exc, inh; without a name, by the sign of the weight (currents keep
-it, conductances are positive). Synaptic variables hold still during a tick.
+Units of NEST: mV, pF, nS, pA, times in seconds. Receptors exc, inh; without a name, by the sign of the weight
+(currents keep it, conductances are positive). Synaptic variables hold still during a tick.
 
 convention   current | conductance     what the weights are: pA or nS
 integrator   euler      forward Euler, as Brian2's `euler`
              rk4        Runge-Kutta of fourth order, as Brian2's `rk4`
-             nest       16 steps of rk4 in a tick, each with its own threshold test, and v_peak bounds the exponential: close
-                        to NEST's aeif_psc_exp and aeif_cond_exp, which choose their steps as they go
+             nest       16 steps of rk4 in a tick, each with its own threshold test, and v_peak bounds the exponential:
+                        close to NEST's aeif_psc_exp and aeif_cond_exp, which choose their steps as they go
 """
 from __future__ import annotations
 

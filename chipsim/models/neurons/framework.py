@@ -68,7 +68,8 @@ def _text(shape: tuple[int, ...]) -> str:
 
 
 def option_faults(options: dict[str, object], own: dict[str, tuple] | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
-    """Options that make no sense: name, what is wrong, what may be there. own: of a model that has not the usual ones."""
+    """Options that make no sense: name, what is wrong, what may be there. own: of a model that has not the usual
+    ones."""
     if own is not None:
         return [(name, f"is {value!r}" if name in own else "is unknown", own[name] if name in own else tuple(own))
                 for name, value in options.items()
@@ -152,7 +153,8 @@ def rest_ticks(population: Population, refractory: np.ndarray, dt: float) -> np.
 
 
 def mixed(tau_syn: np.ndarray, tau_mem: np.ndarray, dt: float) -> np.ndarray:
-    """(e^(-dt/tau_syn) - e^(-dt/tau_mem)) tau_syn / (tau_syn - tau_mem), also for time constants that are (nearly) equal.
+    """(e^(-dt/tau_syn) - e^(-dt/tau_mem)) tau_syn / (tau_syn - tau_mem), also for time constants that are (nearly)
+    equal.
 
     Without cancellation: m (1 - e^-y) / y dt / tau_mem with y = dt (1/tau_syn - 1/tau_mem).
     """

@@ -4,9 +4,9 @@
     tau_exc g_exc' = -g_exc,  tau_inh g_inh' = -g_inh;   a spike adds its weight to one of them
     spike when v > v_threshold;  then v = v_reset, and v stands still for `refractory`
 
-Units of NEST: mV, pF, nS, pA, times in seconds. Receptors exc, inh; without a name, negative weights go to inh as positive
-conductances. Integrated by exponential Euler, exact while the conductances hold still, which is the whole tick here
-(Brian2's `exponential_euler`; MacGregor 1987); inputs act from the next tick on.
+Units of NEST: mV, pF, nS, pA, times in seconds. Receptors exc, inh; without a name, negative weights go to inh as
+positive conductances. Integrated by exponential Euler, exact while the conductances hold still, which is the whole
+tick here (Brian2's `exponential_euler`; MacGregor 1987); inputs act from the next tick on.
 """
 from __future__ import annotations
 

@@ -5,7 +5,8 @@
     tau_threshold theta' = -theta
     for `refractory` after a spike v stands still and input is lost
 
-convention   nest     iaf_psc_delta (Rotter and Diesmann 1999): input acts before the threshold test; fires at v >= threshold
+convention   nest     iaf_psc_delta (Rotter and Diesmann 1999): input acts before the threshold test; fires at v >=
+                      threshold
              brian2   a `LIF` with method exact: input acts after the test, and is lost in the tick of a spike; fires at
                       v > threshold; of a refractory period of n ticks, the spike's own tick is the first
 reset        value (v_reset) | subtract (the threshold)
@@ -15,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.models.kernels import Kernel
-from chipsim.models.neurons.framework import R, TAU, V_LEAK, Parameter, read, rest_ticks, ticks_of
+from chipsim.models.neurons.framework import TAU, V_LEAK, Parameter, R, read, rest_ticks, ticks_of
 from chipsim.network.graph import Population
 
 parameters = {

@@ -4,18 +4,19 @@
     tau_exc i_exc' = -i_exc,  tau_inh i_inh' = -i_inh;   a spike adds its weight to one of them
     spike when v > v_threshold;  then v = v_reset, and v stands still for `refractory`
 
-Receptors: exc, inh; without a name, by the sign of the weight, which it keeps. Both conventions have an input act on the
-potential from the next tick on.
+Receptors: exc, inh; without a name, by the sign of the weight, which it keeps. Both conventions have an input act on
+the potential from the next tick on.
 
 convention   nest     iaf_psc_exp (Rotter and Diesmann 1999; r = tau / C): fires at v >= threshold
-             brian2   method exact: fires at v > threshold; of a refractory period of n ticks, the spike's own is the first
+             brian2   method exact: fires at v > threshold; of a refractory period of n ticks, the spike's own is the
+                      first
 """
 from __future__ import annotations
 
 import numpy as np
 
 from chipsim.models.kernels import Kernel
-from chipsim.models.neurons.framework import R, TAU, V_LEAK, Parameter, mixed, read, rest_ticks, ticks_of
+from chipsim.models.neurons.framework import TAU, V_LEAK, Parameter, R, mixed, read, rest_ticks, ticks_of
 from chipsim.network.graph import Population
 
 parameters = {

@@ -5,7 +5,8 @@
 
 i is i_e plus the weights of the spikes that arrive in the tick: a current for one tick.
 
-convention   nest        forward Euler, both derivatives at the old state (NEST `consistent_integration`; Brian2 `euler`)
+convention   nest        forward Euler, both derivatives at the old state (NEST `consistent_integration`; Brian2
+                         `euler`)
              published   the 2003 paper's: v in two half steps, then u with the new v (NEST without that flag)
 """
 from __future__ import annotations

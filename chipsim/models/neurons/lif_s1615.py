@@ -1,15 +1,17 @@
-"""SpiNNaker's current-based LIF with exponential synapses in s16.15 fixed point (the C code of sPyNNaker 7, closed form).
+"""SpiNNaker's current-based LIF with exponential synapses in s16.15 fixed point (the C code of sPyNNaker 7, closed
+form).
 
-Numbers are whole multiples of 2^-15 in 32 bits. In every tick of dt, with alpha = r_membrane (i_exc - i_inh + i_offset) + v_rest:
+Numbers are whole multiples of 2^-15 in 32 bits. In every tick of dt, with alpha = r_membrane (i_exc - i_inh +
+i_offset) + v_rest:
 
     v = alpha - E (alpha - v),  E = e^(-dt/tau_m),           unless refractory; a product is rounded to nearest
     v >= v_thresh: spike;  v = v_reset, rest of ceil(tau_refrac / dt) ticks
     i = i D,  D = e^(-dt/tau_syn) in u0.32, truncated;       after the neuron, then
     i = i + init * input,  init = tau_syn / dt (1 - D),      input: the ring buffer of the next tick
 
-A ring buffer has 16 bits and saturates at 65535; its value is shifted left by `shift` bits (one number per synapse type,
-which the host chooses) to be an s16.15 current. Weights are whole numbers of 0 .. 32767 in the buffer's units. Receptors:
-exc, inh; without a name, negative weights go to inh as positive numbers.
+A ring buffer has 16 bits and saturates at 65535; its value is shifted left by `shift` bits (one number per synapse
+type, which the host chooses) to be an s16.15 current. Weights are whole numbers of 0 .. 32767 in the buffer's units.
+Receptors: exc, inh; without a name, negative weights go to inh as positive numbers.
 """
 from __future__ import annotations
 

@@ -6,15 +6,17 @@
     emit = error if fired else 0
 
 `x` is the summed input of the tick; what is read before it is assigned is state and lasts from tick to tick, from
-`<name>_init` (0); what is never assigned is a parameter of the population; `emit` is what the neuron sends, 0 for nothing,
-any other number as the payload of a graded spike, which multiplies the weights on its way. There are + - * / ** 2, << >>
-& | ^ ~, comparisons, and or not, `a if condition else b`, and the functions below; `random()` is uniform in 0 .. 1.
+`<name>_init` (0); what is never assigned is a parameter of the population; `emit` is what the neuron sends, 0 for
+nothing, any other number as the payload of a graded spike, which multiplies the weights on its way. There are + - * /
+** 2, << >> & | ^ ~, comparisons, and or not, `a if condition else b`, and the functions below; `random()` is uniform
+in 0 .. 1.
 
-Numbers are float64. With `arithmetic: integer` everything is a whole number: computed in 64 bits, kept and summed in 32,
-which wrap around; `/` and the functions of real numbers are not there, `random()` is a whole number of 0 .. 2^16 - 1.
+Numbers are float64. With `arithmetic: integer` everything is a whole number: computed in 64 bits, kept and summed in
+32, which wrap around; `/` and the functions of real numbers are not there, `random()` is a whole number of 0 .. 2^16 -
+1.
 
-The text is parsed, not executed as Python, and becomes instructions for blocks of neurons (chipsim/models/trace.py): about
-0.4 ns for an operation and neuron.
+The text is parsed, not executed as Python, and becomes instructions for blocks of neurons (chipsim/models/trace.py):
+about 0.4 ns for an operation and neuron.
 """
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """TrueNorth's neuron: all parameters of the silicon, exact in integers (Cassidy et al., IJCNN 2013, eq. 1-3).
 
-Once a tick, with s[g] the neuron's signed weight for axon type g and F(s, rho) = 1 if |s| >= rho else 0, rho 8 random bits:
+Once a tick, with s[g] the neuron's signed weight for axon type g and F(s, rho) = 1 if |s| >= rho else 0, rho 8 random
+bits:
 
     v += s[g], or with b[g] set F(s[g], rho) sgn(s[g]), for each spike on a connected axon of type g
     v += W lam, or with c set W F(lam, rho) sgn(lam);   W = sgn(v) with epsilon set, else 1 (leak reversal)
@@ -8,9 +9,9 @@ Once a tick, with s[g] the neuron's signed weight for axon type g and F(s, rho) 
     if v >= alpha + eta: spike;  v = r, v - (alpha + eta) or v, for gamma 0, 1, 2
     else if v < -(beta + eta), or -beta with kappa set:  v = -beta with kappa, else -r, v + beta + eta or v, by gamma
 
-Receptors are the axon types g0 .. g3; the crossbar is binary, so the weights of projections are 1, and what arrives is a
-count of spikes per type. All spikes of a type are drawn for together, which is the same sum. Silicon's own random bits
-are not published; these are counter-based (draws.py).
+Receptors are the axon types g0 .. g3; the crossbar is binary, so the weights of projections are 1, and what arrives is
+a count of spikes per type. All spikes of a type are drawn for together, which is the same sum. Silicon's own random
+bits are not published; these are counter-based (draws.py).
 """
 from __future__ import annotations
 
