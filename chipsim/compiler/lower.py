@@ -37,8 +37,19 @@ def lower(draft: Draft) -> Draft:
         learning = check_learning(draft, projection, folded, nodes[post], kernels[post])
         for d, matrix in sorted(folded.maps.items()):
             for receptor, part in _receptors(projection, name, kernels[post], matrix):
-                connections.append(Connection(pre, post, part, projection.delay + d, folded.kind, name, projection.format,
-                                              receptor=receptor, learning=learning))
+                connections.append(
+                    Connection(
+                        pre,
+                        post,
+                        part,
+                        projection.delay + d,
+                        folded.kind,
+                        name,
+                        projection.format,
+                        receptor=receptor,
+                        learning=learning,
+                    )
+                )
     return replace(draft, nodes=tuple(nodes), connections=tuple(connections), late_bias=late,
                    merit={"connections": len(connections)})
 
@@ -71,10 +82,15 @@ def _node(draft: Draft, population: Population) -> Node:
 
 
 def _no_such_model(draft: Draft, population: Population) -> ExpressError:
-    return ExpressError(Diagnostic(
-        "M230", f"population `{population.name}` is of model `{population.model}`; the cores of {draft.chip.name} compute "
-        + ", ".join(f"`{m}`" for m in draft.chip.core.neuron.models), file=population.origin,
-        help="give the population in physical terms (model lif or cuba_lif), or choose a chip that has the model"))
+    return ExpressError(
+        Diagnostic(
+            "M230",
+            f"population `{population.name}` is of model `{population.model}`; the cores of {draft.chip.name} compute "
+            + ", ".join(f"`{m}`" for m in draft.chip.core.neuron.models),
+            file=population.origin,
+            help="give the population in physical terms (model lif or cuba_lif), or choose a chip that has the model",
+        )
+    )
 
 
 def _kernel(draft: Draft, node: Node) -> type[Kernel] | None:
@@ -82,9 +98,13 @@ def _kernel(draft: Draft, node: Node) -> type[Kernel] | None:
         return None
     kernel = find_kernel(node.model)
     if kernel is None:
-        raise ExpressError(Diagnostic("M234", f"{draft.chip.name} computes the neuron model `{node.model}`, which has no "
-                                      "kernel", help="core.neuron.models of the chip names kernels; see docs/reference/"
-                                      "neuron-models.md"))
+        raise ExpressError(
+            Diagnostic(
+                "M234",
+                f"{draft.chip.name} computes the neuron model `{node.model}`, which has no kernel",
+                help="core.neuron.models of the chip names kernels; see docs/howto/add-a-neuron-model.md",
+            )
+        )
     return kernel.bound(node.options)
 
 
@@ -92,9 +112,15 @@ def _receptors(projection: Projection, name: str, kernel: type[Kernel], matrix) 
     """The matrix by receptor of the target: whole, or cut by the sign of the weights."""
     if projection.receptor:
         if projection.receptor not in kernel.receptors:
-            raise ExpressError(Diagnostic(
-                "M235", f"projection `{name}` goes to the receptor `{projection.receptor}`, which `{kernel.name}` does not "
-                "have", file=projection.origin, help="there are " + ", ".join(f"`{r}`" for r in kernel.receptors if r)))
+            raise ExpressError(
+                Diagnostic(
+                    "M235",
+                    f"projection `{name}` goes to the receptor `{projection.receptor}`, which `{kernel.name}` does not "
+                    "have",
+                    file=projection.origin,
+                    help="there are " + ", ".join(f"`{r}`" for r in kernel.receptors if r),
+                )
+            )
         return [(kernel.receptors.index(projection.receptor), matrix)]
     if not kernel.by_sign:
         return [(0, matrix)]
@@ -114,9 +140,14 @@ def _receptors(projection: Projection, name: str, kernel: type[Kernel], matrix) 
 
 def _add_bias(draft: Draft, node: Node, bias: np.ndarray, name: str) -> None:
     if "bias" not in node.params:
-        raise ExpressError(Diagnostic("M231", f"projection `{name}` has a bias, but the model of population `{node.name}` "
-                                      f"(`{node.model}`) takes none from projections",
-                                      help="put it into the population's own parameters: bias_mant and bias_exp, or i_e"))
+        raise ExpressError(
+            Diagnostic(
+                "M231",
+                f"projection `{name}` has a bias, but the model of population `{node.name}` "
+                f"(`{node.model}`) takes none from projections",
+                help="put it into the population's own parameters: bias_mant and bias_exp, or i_e",
+            )
+        )
     node.params["bias"][:] += bias
 
 

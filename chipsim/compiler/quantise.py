@@ -26,7 +26,11 @@ MANTISSA = 254                                          # 8 bits, mixed sign: ev
 def quantise(draft: Draft) -> Draft:
     """Nodes and connections in the chip's integers; nothing to do on chips that compute in floating point."""
     neuron = draft.chip.core.neuron
-    integer = {i for i, node in enumerate(draft.nodes) if node.model and find_kernel(node.model).bound(node.options).accumulator == "i4"}
+    integer = {
+        i
+        for i, node in enumerate(draft.nodes)
+        if node.model and find_kernel(node.model).bound(node.options).accumulator == "i4"
+    }
     if integer and len(integer) < sum(not node.is_input for node in draft.nodes):
         raise ExpressError(_mixed(draft, integer))
     if not integer:

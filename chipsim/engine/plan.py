@@ -89,7 +89,9 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
 
 def initial_state(layout: Layout) -> dict[str, np.ndarray]:
     """State variables [N] of all models, as they are at the start and after a reset."""
-    state = {name: np.zeros(layout.n_neurons, dtype) for kernel in layout.kernels for name, dtype in kernel.state.items()}
+    state = {
+        name: np.zeros(layout.n_neurons, dtype) for kernel in layout.kernels for name, dtype in kernel.state.items()
+    }
     for g in layout.groups:
         for name, parameter in layout.kernels[g.model].initial.items():
             state[name][g.start : g.stop] = layout.params[parameter][g.start : g.stop]

@@ -118,7 +118,11 @@ class ReferenceEngine:
                 bank, receptor = layout.segment_bank[g], layout.segment_receptor[g]
                 sums = self.sums[slot, receptor] if bank == 0 else self.banks[bank, slot, receptor]
                 w = self.weight[synapses].astype(sums.dtype)
-                np.add.at(sums, base + layout.target[synapses].astype(np.int64), w * sums.dtype.type(int(payload) if sums.dtype.kind == "i" else payload))
+                np.add.at(
+                    sums,
+                    base + layout.target[synapses].astype(np.int64),
+                    w * sums.dtype.type(int(payload) if sums.dtype.kind == "i" else payload),
+                )
 
     def learn(self, emitted: list[tuple[int, float]], counts: np.ndarray) -> tuple[int, int]:
         """Tell the learners who spiked; at the end of epochs count what they do, and give (ps, core) of that phase."""

@@ -22,7 +22,12 @@ def philox(counter: tuple[np.ndarray | int, ...], seed: int) -> np.ndarray:
     for _ in range(10):
         first, second = _MULTIPLY[0] * c[0], _MULTIPLY[1] * c[2]
         shift = np.uint64(32)
-        c = [(second >> shift) ^ c[1] ^ np.uint64(k[0]), second & _LOW, (first >> shift) ^ c[3] ^ np.uint64(k[1]), first & _LOW]
+        c = [
+            (second >> shift) ^ c[1] ^ np.uint64(k[0]),
+            second & _LOW,
+            (first >> shift) ^ c[3] ^ np.uint64(k[1]),
+            first & _LOW,
+        ]
         k = [(k[0] + _WEYL[0]) & 0xFFFFFFFF, (k[1] + _WEYL[1]) & 0xFFFFFFFF]
     return np.stack(c)
 

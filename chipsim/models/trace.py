@@ -17,12 +17,61 @@ from chipsim.models.kernels import Kernel
 
 # name -> what its operands are: f float64, i integers and booleans. The number of an operation is its place in this
 # list.
-OPS = {name: number for number, name in enumerate((
-    "load_f", "load_i4", "load_u1", "in_f", "in_i4", "store_f", "store_i4", "payload", "active", "word",
-    "add_f", "sub_f", "mul_f", "div_f", "min_f", "max_f", "lt_f", "le_f", "eq_f", "ne_f",
-    "neg_f", "abs_f", "floor_f", "rint_f", "sqrt_f", "exp_f", "sign_f",
-    "add_i", "sub_i", "mul_i", "min_i", "max_i", "lt_i", "le_i", "eq_i", "ne_i", "and_i", "or_i", "xor_i", "shl_i", "shr_i",
-    "neg_i", "abs_i", "sign_i", "wrap_i4", "i_to_f", "f_to_i", "where"))}
+OPS = {
+    name: number
+    for number, name in enumerate(
+        (
+            "load_f",
+            "load_i4",
+            "load_u1",
+            "in_f",
+            "in_i4",
+            "store_f",
+            "store_i4",
+            "payload",
+            "active",
+            "word",
+            "add_f",
+            "sub_f",
+            "mul_f",
+            "div_f",
+            "min_f",
+            "max_f",
+            "lt_f",
+            "le_f",
+            "eq_f",
+            "ne_f",
+            "neg_f",
+            "abs_f",
+            "floor_f",
+            "rint_f",
+            "sqrt_f",
+            "exp_f",
+            "sign_f",
+            "add_i",
+            "sub_i",
+            "mul_i",
+            "min_i",
+            "max_i",
+            "lt_i",
+            "le_i",
+            "eq_i",
+            "ne_i",
+            "and_i",
+            "or_i",
+            "xor_i",
+            "shl_i",
+            "shr_i",
+            "neg_i",
+            "abs_i",
+            "sign_i",
+            "wrap_i4",
+            "i_to_f",
+            "f_to_i",
+            "where",
+        )
+    )
+}
 _BINARY = {"add": "add", "subtract": "sub", "multiply": "mul", "minimum": "min", "maximum": "max", "less": "lt",
            "less_equal": "le", "equal": "eq", "not_equal": "ne", "bitwise_and": "and", "bitwise_or": "or",
            "bitwise_xor": "xor", "logical_and": "and", "logical_or": "or", "left_shift": "shl", "right_shift": "shr"}
@@ -52,7 +101,9 @@ def trace(kernel: type[Kernel], options: dict) -> Code | None:
     """The instructions of a kernel's step with these options; None if it is untraceable."""
     t = _Trace()
     try:
-        state = {name: _Variable(t, t.load(STATE, i, dtype), dtype) for i, (name, dtype) in enumerate(kernel.state.items())}
+        state = {
+            name: _Variable(t, t.load(STATE, i, dtype), dtype) for i, (name, dtype) in enumerate(kernel.state.items())
+        }
         params = {name: _Lane(t, t.load(PARAMETER, i, d), d) for i, (name, d) in enumerate(kernel.params.items())}
         incoming = [_Lane(t, t.emit("in_f" if kernel.accumulator == "f8" else "in_i4", i), kernel.accumulator)
                     for i in range(len(kernel.receptors))]
@@ -99,7 +150,11 @@ class _Trace:
 
     def cast(self, value: object, kind: str) -> _Lane:
         lane = self.lane(value, kind)
-        if lane.kind == kind or (kind in ("i8", "i4") and lane.kind in ("b1", "u1")) or (kind == "i8" and lane.kind == "i4"):
+        if (
+            lane.kind == kind
+            or (kind in ("i8", "i4") and lane.kind in ("b1", "u1"))
+            or (kind == "i8" and lane.kind == "i4")
+        ):
             return _Lane(self, lane.register, kind)
         if kind == "f8":
             return _Lane(self, self.emit("i_to_f", lane.register), "f8")

@@ -40,7 +40,9 @@ def poisson(rates: np.ndarray, ticks: int, dt: float, seed: int = 0, labels: np.
     fall."""
     rates = np.asarray(rates, float)
     if not np.all((rates >= 0) & np.isfinite(rates)) or dt <= 0:
-        raise StimulusError(Diagnostic("S316", "rates or dt are below 0, NaN or infinite", help="give rates in Hz, dt in s"))
+        raise StimulusError(
+            Diagnostic("S316", "rates or dt are below 0, NaN or infinite", help="give rates in Hz, dt in s")
+        )
     return bernoulli(1 - exp(-rates * dt), ticks, seed, labels)
 
 
@@ -73,7 +75,9 @@ def population(values: np.ndarray, units: int, width: float = 1.5) -> np.ndarray
     """
     values = _unit(values, "values", 1)
     if units < 2 or width <= 0:
-        raise StimulusError(Diagnostic("S316", f"{units} units of width {width}", help="two units or more, width above 0"))
+        raise StimulusError(
+            Diagnostic("S316", f"{units} units of width {width}", help="two units or more, width above 0")
+        )
     z = (values[:, :, None] - np.linspace(0, 1, units)) * (units - 1) * width
     return exp(-0.5 * z * z).reshape(len(values), -1)
 
@@ -87,7 +91,9 @@ def delta(signals: np.ndarray, threshold: float, labels: np.ndarray | None = Non
     signals = np.asarray(signals, float)
     signals = signals[:, None] if signals.ndim == 2 else signals.reshape(*signals.shape[:2], -1)
     if threshold <= 0 or not np.isfinite(signals).all():
-        raise StimulusError(Diagnostic("S316", f"threshold {threshold}, or a signal that is NaN", help="above 0; finite"))
+        raise StimulusError(
+            Diagnostic("S316", f"threshold {threshold}, or a signal that is NaN", help="above 0; finite")
+        )
     steps, sent = np.zeros(signals.shape), np.zeros(signals.shape[1:])
     for t, signal in enumerate(signals):
         steps[t] = np.trunc((signal - sent * threshold) / threshold)

@@ -53,7 +53,12 @@ def _samples(run: Run) -> tuple[int, int]:
 
 def _spikes(run: Run, population: str) -> tuple[int, int, np.ndarray, np.ndarray, int]:
     if population not in run.spikes:
-        raise UsageError(Diagnostic("U417", f"the run holds no spikes of `{population}`",
-                                    help="recorded are " + (", ".join(run.spikes) or "none") + "; simulate(..., record=...)"))
+        raise UsageError(
+            Diagnostic(
+                "U417",
+                f"the run holds no spikes of `{population}`",
+                help="recorded are " + (", ".join(run.spikes) or "none") + "; simulate(..., record=...)",
+            )
+        )
     size = next(p["size"] for p in run.populations if p["name"] == population)
     return *_samples(run), *run.spikes[population], size

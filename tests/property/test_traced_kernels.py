@@ -91,7 +91,9 @@ def test_every_operation_equals_numpys(seed):
 
 def test_what_is_no_elementwise_instruction_is_not_traced():
     def kernel(step):
-        return type("K", (Kernel,), {"name": "k", "params": {"p": "f8"}, "state": {"v": "f8"}, "step": staticmethod(step)})
+        return type(
+            "K", (Kernel,), {"name": "k", "params": {"p": "f8"}, "state": {"v": "f8"}, "step": staticmethod(step)}
+        )
 
     def branches(s, p, o, x):
         if x > 0:
@@ -116,5 +118,7 @@ def test_the_exponential_is_within_two_units_of_the_last_place():
     x = np.concatenate([np.linspace(-745, 709.7, 20001), [0.0, 1.0, np.inf, -np.inf, np.nan]])
     ours, theirs = exp(x), np.exp(x)
     normal = theirs > 1e-300
-    assert (np.abs(ours - theirs)[normal & np.isfinite(theirs)] <= 2 * np.spacing(theirs[normal & np.isfinite(theirs)])).all()
+    assert (
+        np.abs(ours - theirs)[normal & np.isfinite(theirs)] <= 2 * np.spacing(theirs[normal & np.isfinite(theirs)])
+    ).all()
     assert ours[-5] == 1 and np.isposinf(ours[-3]) and ours[-2] == 0 and np.isnan(ours[-1])

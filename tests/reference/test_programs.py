@@ -56,7 +56,9 @@ def test_instructions_equal_numpy(text, integer, seed):
 def graded(**integer):
     net = NetworkBuilder("graded")
     net.add_input("in", 3)
-    net.add_population("a", 4, "program", program="s = s + x\nemit = s if s > 2 else 0\ns = 0 if s > 2 else s", **integer)
+    net.add_population(
+        "a", 4, "program", program="s = s + x\nemit = s if s > 2 else 0\ns = 0 if s > 2 else s", **integer
+    )
     net.add_population("b", 2, "program", program="got = x\nheld = got + held\nemit = 0", **integer)
     net.connect("in", "a", weights=np.array([[1, 0, 2], [0, 3, 1], [1, 1, 1], [-1, 0, 5.0]]))
     net.connect("a", "b", weights=np.array([[2, 0, -1, 3], [1, 1, 1, 1.0]]), delay=1)

@@ -135,7 +135,12 @@ def test_philox_gives_the_numbers_of_its_authors():
     from chipsim.models.draws import philox
 
     ones = 0xFFFFFFFF
-    assert [hex(w) for w in philox((0, 0, 0, 0), 0).tolist()] == ["0x6627e8d5", "0xe169c58d", "0xbc57ac4c", "0x9b00dbd8"]
+    assert [hex(w) for w in philox((0, 0, 0, 0), 0).tolist()] == [
+        "0x6627e8d5",
+        "0xe169c58d",
+        "0xbc57ac4c",
+        "0x9b00dbd8",
+    ]
     assert [hex(w) for w in philox((ones,) * 4, ones << 32 | ones).tolist()] == [
         "0x408f276d", "0x41c83b0e", "0xa20bc7c6", "0x6d5451fd"]
 

@@ -45,9 +45,16 @@ def test_sums_of_deltas_stay_within_a_threshold_of_the_signal():
     assert np.abs(rebuilt - signal).max() < 0.5 and (x > 1).any() and (x[:, :, :3] * x[:, :, 3:] == 0).all()
 
 
-@pytest.mark.parametrize("call", [
-    lambda: encoders.poisson([[-1.0]], 5, 1e-3), lambda: encoders.phase([[0.5]], 5, 0), lambda: encoders.rank_order([[2.0]], 5),
-    lambda: encoders.population([[0.5]], 1), lambda: encoders.delta(np.zeros((2, 1)), 0.0)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: encoders.poisson([[-1.0]], 5, 1e-3),
+        lambda: encoders.phase([[0.5]], 5, 0),
+        lambda: encoders.rank_order([[2.0]], 5),
+        lambda: encoders.population([[0.5]], 1),
+        lambda: encoders.delta(np.zeros((2, 1)), 0.0),
+    ],
+)
 def test_what_cannot_be_encoded_is_refused(call):
     with pytest.raises(StimulusError):
         call()

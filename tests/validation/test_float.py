@@ -61,10 +61,29 @@ def test_brian2_lif_with_delays_and_input_lost_while_refractory(validation_dir, 
 def test_brian2_lif_with_exponential_synapses(validation_dir, engine):
     z = golden(validation_dir, "cuba_brian2")
     ticks, n = z["v"].shape
-    weights = [(np.vstack([z["We"], np.zeros_like(z["Wi"])]), "exc"), (np.vstack([np.zeros_like(z["We"]), z["Wi"]]), "inh")]
-    s, spikes = run("iaf_exp", n, float(z["dt"]), ticks, engine, ("v", "i_exc", "i_inh"), z["X"],
-                    [(w, np.zeros(w.shape, int), r) for w, r in weights], tau=20e-3, tau_exc=5e-3, tau_inh=10e-3,
-                    v_leak=-49.0, v_threshold=-50.0, v_reset=-60.0, v_init=z["v0"], refractory=5e-3, convention="brian2")
+    weights = [
+        (np.vstack([z["We"], np.zeros_like(z["Wi"])]), "exc"),
+        (np.vstack([np.zeros_like(z["We"]), z["Wi"]]), "inh"),
+    ]
+    s, spikes = run(
+        "iaf_exp",
+        n,
+        float(z["dt"]),
+        ticks,
+        engine,
+        ("v", "i_exc", "i_inh"),
+        z["X"],
+        [(w, np.zeros(w.shape, int), r) for w, r in weights],
+        tau=20e-3,
+        tau_exc=5e-3,
+        tau_inh=10e-3,
+        v_leak=-49.0,
+        v_threshold=-50.0,
+        v_reset=-60.0,
+        v_init=z["v0"],
+        refractory=5e-3,
+        convention="brian2",
+    )
     assert np.array_equal(spikes, z["spikes"]) and spikes.any(0).sum() > 1
     for ours, theirs in (("v", "v"), ("i_exc", "ge"), ("i_inh", "gi")):
         assert_close(s[ours][:-1], z[theirs][1:], 1e-11)

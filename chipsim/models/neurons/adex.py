@@ -25,14 +25,21 @@ from chipsim.models.numerics import exp
 from chipsim.network.graph import Population
 
 parameters = {
-    "c": positive("pF", 281.0, "capacitance of the membrane"), "g_leak": positive("nS", 30.0, "leak conductance"),
-    "v_leak": Parameter("mV", -70.6, doc="resting potential"), "v_t": Parameter("mV", -50.4, doc="onset of the spike"),
-    "delta_t": positive("mV", 2.0, "sharpness of the onset"), "tau_w": seconds(0.144, "time constant of the adaptation"),
-    "a": Parameter("nS", 4.0, doc="subthreshold adaptation"), "b": Parameter("pA", 80.5, doc="rise of w at a spike"),
+    "c": positive("pF", 281.0, "capacitance of the membrane"),
+    "g_leak": positive("nS", 30.0, "leak conductance"),
+    "v_leak": Parameter("mV", -70.6, doc="resting potential"),
+    "v_t": Parameter("mV", -50.4, doc="onset of the spike"),
+    "delta_t": positive("mV", 2.0, "sharpness of the onset"),
+    "tau_w": seconds(0.144, "time constant of the adaptation"),
+    "a": Parameter("nS", 4.0, doc="subthreshold adaptation"),
+    "b": Parameter("pA", 80.5, doc="rise of w at a spike"),
     "v_peak": Parameter("mV", 0.0, doc="potential that counts as a spike"),
-    "v_reset": Parameter("mV", -60.0, doc="potential after a spike"), "i_e": Parameter("pA", 0.0, doc="constant input"),
-    "tau_exc": seconds(0.0002, "decay of the excitatory synapses"), "tau_inh": seconds(0.002, "decay of the inhibitory ones"),
-    "e_exc": Parameter("mV", 0.0, doc="reversal potential"), "e_inh": Parameter("mV", -85.0, doc="reversal potential"),
+    "v_reset": Parameter("mV", -60.0, doc="potential after a spike"),
+    "i_e": Parameter("pA", 0.0, doc="constant input"),
+    "tau_exc": seconds(0.0002, "decay of the excitatory synapses"),
+    "tau_inh": seconds(0.002, "decay of the inhibitory ones"),
+    "e_exc": Parameter("mV", 0.0, doc="reversal potential"),
+    "e_inh": Parameter("mV", -85.0, doc="reversal potential"),
     "refractory": Parameter("s", 0.0, low=0, doc="rest after a spike"),
 }
 options = {"convention": ("current", "conductance"), "integrator": ("euler", "rk4", "nest")}
@@ -42,9 +49,25 @@ spiking = True
 
 class AdEx(Kernel):
     name = "adex"
-    params = {"c": "f8", "g_leak": "f8", "v_leak": "f8", "v_t": "f8", "delta_t": "f8", "tau_w": "f8", "a": "f8", "b": "f8",
-              "v_peak": "f8", "v_reset": "f8", "bias": "f8", "ae": "f8", "ai": "f8", "e_exc": "f8", "e_inh": "f8", "h": "f8",
-              "refractory": "i4"}
+    params = {
+        "c": "f8",
+        "g_leak": "f8",
+        "v_leak": "f8",
+        "v_t": "f8",
+        "delta_t": "f8",
+        "tau_w": "f8",
+        "a": "f8",
+        "b": "f8",
+        "v_peak": "f8",
+        "v_reset": "f8",
+        "bias": "f8",
+        "ae": "f8",
+        "ai": "f8",
+        "e_exc": "f8",
+        "e_inh": "f8",
+        "h": "f8",
+        "refractory": "i4",
+    }
     state = {"v": "f8", "w": "f8", "s_exc": "f8", "s_inh": "f8", "wait": "i4"}
     initial = {"v": "v_leak"}
     receptors = ("exc", "inh")
@@ -105,8 +128,15 @@ def discretise(population: Population, dt: float | None) -> dict[str, np.ndarray
     """Parameters of the kernel [size] for ticks of dt seconds; inside, time is in ms."""
     p = read(population, parameters)
     dt = ticks_of(dt)
-    same = {name: p[name] for name in ("c", "g_leak", "v_leak", "v_t", "delta_t", "a", "b", "v_peak", "v_reset", "e_exc",
-                                       "e_inh")}
-    return same | {"tau_w": p["tau_w"] * 1e3, "bias": p["i_e"], "ae": np.exp(-dt / p["tau_exc"]),
-                   "ai": np.exp(-dt / p["tau_inh"]), "h": np.full(population.size, dt * 1e3 / (STEPS if population.options.get("integrator") == "nest" else 1)),
-                   "refractory": rest_ticks(population, p["refractory"], dt)}
+    same = {
+        name: p[name]
+        for name in ("c", "g_leak", "v_leak", "v_t", "delta_t", "a", "b", "v_peak", "v_reset", "e_exc", "e_inh")
+    }
+    return same | {
+        "tau_w": p["tau_w"] * 1e3,
+        "bias": p["i_e"],
+        "ae": np.exp(-dt / p["tau_exc"]),
+        "ai": np.exp(-dt / p["tau_inh"]),
+        "h": np.full(population.size, dt * 1e3 / (STEPS if population.options.get("integrator") == "nest" else 1)),
+        "refractory": rest_ticks(population, p["refractory"], dt),
+    }

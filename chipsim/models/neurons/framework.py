@@ -67,7 +67,9 @@ def _text(shape: tuple[int, ...]) -> str:
     return "(" + ", ".join(map(str, shape)) + ")"
 
 
-def option_faults(options: dict[str, object], own: dict[str, tuple] | None = None) -> list[tuple[str, str, tuple[str, ...]]]:
+def option_faults(
+    options: dict[str, object], own: dict[str, tuple] | None = None
+) -> list[tuple[str, str, tuple[str, ...]]]:
     """Options that make no sense: name, what is wrong, what may be there. own: of a model that has not the usual
     ones."""
     if own is not None:

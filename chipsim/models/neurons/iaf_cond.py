@@ -18,11 +18,16 @@ from chipsim.models.numerics import exp
 from chipsim.network.graph import Population
 
 parameters = {
-    "c": positive("pF", 250.0, "capacitance of the membrane"), "g_leak": positive("nS", 16.6667, "leak conductance"),
-    "v_leak": Parameter("mV", -70.0, doc="resting potential"), "e_exc": Parameter("mV", 0.0, doc="reversal potential"),
-    "e_inh": Parameter("mV", -85.0, doc="reversal potential"), "i_e": Parameter("pA", 0.0, doc="constant input"),
-    "tau_exc": seconds(0.0002, "decay of the conductance"), "tau_inh": seconds(0.002, "decay of the conductance"),
-    "v_threshold": Parameter("mV", -55.0, doc="threshold"), "v_reset": Parameter("mV", -60.0, doc="potential after a spike"),
+    "c": positive("pF", 250.0, "capacitance of the membrane"),
+    "g_leak": positive("nS", 16.6667, "leak conductance"),
+    "v_leak": Parameter("mV", -70.0, doc="resting potential"),
+    "e_exc": Parameter("mV", 0.0, doc="reversal potential"),
+    "e_inh": Parameter("mV", -85.0, doc="reversal potential"),
+    "i_e": Parameter("pA", 0.0, doc="constant input"),
+    "tau_exc": seconds(0.0002, "decay of the conductance"),
+    "tau_inh": seconds(0.002, "decay of the conductance"),
+    "v_threshold": Parameter("mV", -55.0, doc="threshold"),
+    "v_reset": Parameter("mV", -60.0, doc="potential after a spike"),
     "refractory": Parameter("s", 0.002, low=0, doc="rest after a spike"),
 }
 options: dict[str, tuple] = {}
@@ -60,7 +65,16 @@ def discretise(population: Population, dt: float | None) -> dict[str, np.ndarray
     """Parameters of the kernel [size] for ticks of dt seconds."""
     p = read(population, parameters)
     dt = ticks_of(dt)
-    return {"rate": dt * 1e3 / p["c"], "g_leak": p["g_leak"], "drive": p["g_leak"] * p["v_leak"] + p["i_e"],
-            "e_exc": p["e_exc"], "e_inh": p["e_inh"], "ae": np.exp(-dt / p["tau_exc"]), "ai": np.exp(-dt / p["tau_inh"]),
-            "vth": p["v_threshold"], "v_reset": p["v_reset"], "v0": p["v_leak"],
-            "refractory": rest_ticks(population, p["refractory"], dt)}
+    return {
+        "rate": dt * 1e3 / p["c"],
+        "g_leak": p["g_leak"],
+        "drive": p["g_leak"] * p["v_leak"] + p["i_e"],
+        "e_exc": p["e_exc"],
+        "e_inh": p["e_inh"],
+        "ae": np.exp(-dt / p["tau_exc"]),
+        "ai": np.exp(-dt / p["tau_inh"]),
+        "vth": p["v_threshold"],
+        "v_reset": p["v_reset"],
+        "v0": p["v_leak"],
+        "refractory": rest_ticks(population, p["refractory"], dt),
+    }

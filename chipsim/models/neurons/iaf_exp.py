@@ -20,8 +20,14 @@ from chipsim.models.neurons.framework import TAU, V_LEAK, Parameter, R, mixed, r
 from chipsim.network.graph import Population
 
 parameters = {
-    "tau": TAU, "tau_exc": TAU, "tau_inh": TAU, "v_leak": V_LEAK, "r": R, "i_e": Parameter("", 0.0, doc="constant input"),
-    "v_threshold": Parameter("", 1.0, doc="threshold"), "v_reset": Parameter("", 0.0, doc="potential after a spike"),
+    "tau": TAU,
+    "tau_exc": TAU,
+    "tau_inh": TAU,
+    "v_leak": V_LEAK,
+    "r": R,
+    "i_e": Parameter("", 0.0, doc="constant input"),
+    "v_threshold": Parameter("", 1.0, doc="threshold"),
+    "v_reset": Parameter("", 0.0, doc="potential after a spike"),
     "v_init": Parameter("", 0.0, doc="potential at the start; v_leak where it is not given"),
     "refractory": Parameter("s", 0.0, low=0, doc="rest after a spike"),
 }

@@ -29,8 +29,19 @@ spiking = True
 
 class Izhikevich(Kernel):
     name = "izhikevich"
-    params = {"a": "f8", "b": "f8", "c": "f8", "d": "f8", "bias": "f8", "vth": "f8", "h": "f8", "half": "f8", "ha": "f8",
-              "v0": "f8", "u0": "f8"}
+    params = {
+        "a": "f8",
+        "b": "f8",
+        "c": "f8",
+        "d": "f8",
+        "bias": "f8",
+        "vth": "f8",
+        "h": "f8",
+        "half": "f8",
+        "ha": "f8",
+        "v0": "f8",
+        "u0": "f8",
+    }
     state = {"v": "f8", "u": "f8"}
     initial = {"v": "v0", "u": "u0"}
     options = {"published": False}

@@ -64,8 +64,10 @@ class LifS1615(Kernel):
         s["wait"][:] = np.where(spikes, p["refractory"], np.maximum(s["wait"].astype(np.int64) - 1, 0))
         for receptor, name, i in ((0, "e", i_exc), (1, "i", i_inh)):
             buffer = np.minimum(x[receptor].astype(np.int64), 0xFFFF) << p[f"shift_{name}"]
-            keep = p[f"decay_{name}"] & 0xFFFFFFFF                      # u0.32 in the bits of an int32
-            s["i_exc" if name == "e" else "i_inh"][:] = (((i * keep) >> 32) + product(buffer, p[f"init_{name}"])).astype(np.int32)
+            keep = p[f"decay_{name}"] & 0xFFFFFFFF  # u0.32 in the bits of an int32
+            s["i_exc" if name == "e" else "i_inh"][:] = (
+                ((i * keep) >> 32) + product(buffer, p[f"init_{name}"])
+            ).astype(np.int32)
         return spikes.astype(np.float64), active
 
 

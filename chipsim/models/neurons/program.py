@@ -35,8 +35,14 @@ from chipsim.network.graph import Population
 options = {"program": str, "arithmetic": ("real", "integer")}
 spiking = True
 REAL: dict[str, Callable] = {"floor": np.floor, "sqrt": np.sqrt, "exp": exp}
-FUNCTIONS: dict[str, Callable] = {"abs": np.abs, "sign": np.sign, "min": np.minimum, "max": np.maximum, "where": np.where,
-                                  "clip": lambda a, low, high: np.minimum(np.maximum(a, low), high)} | REAL
+FUNCTIONS: dict[str, Callable] = {
+    "abs": np.abs,
+    "sign": np.sign,
+    "min": np.minimum,
+    "max": np.maximum,
+    "where": np.where,
+    "clip": lambda a, low, high: np.minimum(np.maximum(a, low), high),
+} | REAL
 ARGUMENTS = {"min": 2, "max": 2, "where": 3, "clip": 3, "random": 0}
 BINARY = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.BitAnd: np.bitwise_and,
           ast.BitOr: np.bitwise_or, ast.BitXor: np.bitwise_xor, ast.LShift: np.left_shift, ast.RShift: np.right_shift}
@@ -59,7 +65,10 @@ kernel = Program
 
 
 def kernel_options(population: Population) -> dict[str, object]:
-    return {"program": population.options.get("program", ""), "arithmetic": population.options.get("arithmetic", "real")}
+    return {
+        "program": population.options.get("program", ""),
+        "arithmetic": population.options.get("arithmetic", "real"),
+    }
 
 
 def parameters_for(options: dict[str, object]) -> dict[str, Parameter]:
@@ -67,8 +76,11 @@ def parameters_for(options: dict[str, object]) -> dict[str, Parameter]:
     integer = options.get("arithmetic") == "integer"
     bound = compiled(str(options.get("program", "")), integer)
     bits = dict(low=-(2**31), high=2**31 - 1, integer=True) if integer else {}
-    return {name: Parameter("", None, doc="of the program", **bits) for name in bound.params if name not in
-            bound.initial.values()} | {name: Parameter("", 0, doc="at the start", **bits) for name in bound.initial.values()}
+    return {
+        name: Parameter("", None, doc="of the program", **bits)
+        for name in bound.params
+        if name not in bound.initial.values()
+    } | {name: Parameter("", 0, doc="at the start", **bits) for name in bound.initial.values()}
 
 
 def discretise(population: Population, dt: float | None) -> dict[str, np.ndarray]:
@@ -164,7 +176,9 @@ class _Check:
         elif isinstance(node, ast.BinOp):
             square = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value == 2
             if type(node.op) not in BINARY and not square or self.integer and isinstance(node.op, ast.Div):
-                raise self.fault(node, "has an operator that there is not", "powers: ** 2 alone; with integers: no /, but >>")
+                raise self.fault(
+                    node, "has an operator that there is not", "powers: ** 2 alone; with integers: no /, but >>"
+                )
             if not self.integer and isinstance(node.op, ast.LShift | ast.RShift | ast.BitXor):
                 raise self.fault(node, "works on bits of real numbers", "use `arithmetic: integer`")
         elif not (isinstance(node, ast.BoolOp | ast.IfExp) or isinstance(node, ast.UnaryOp) and type(node.op) in UNARY

@@ -31,12 +31,16 @@ TYPES = range(4)
 parameters = {
     **{f"s{g}": _whole(0, -255, 255, f"signed weight of axon type {g}") for g in TYPES},
     **{f"b{g}": _whole(0, 0, 1, f"axon type {g} is stochastic") for g in TYPES},
-    "lam": _whole(0, -255, 255, "signed leak"), "c": _whole(0, 0, 1, "the leak is stochastic"),
+    "lam": _whole(0, -255, 255, "signed leak"),
+    "c": _whole(0, 0, 1, "the leak is stochastic"),
     "epsilon": _whole(0, 0, 1, "the leak has the sign of the potential"),
-    "alpha": _whole(None, 0, 2**18 - 1, "threshold"), "beta": _whole(0, 0, 2**18 - 1, "negative threshold"),
-    "tm": _whole(0, 0, 18, "random bits of the thresholds"), "gamma": _whole(0, 0, 2, "reset: to r, by threshold, none"),
+    "alpha": _whole(None, 0, 2**18 - 1, "threshold"),
+    "beta": _whole(0, 0, 2**18 - 1, "negative threshold"),
+    "tm": _whole(0, 0, 18, "random bits of the thresholds"),
+    "gamma": _whole(0, 0, 2, "reset: to r, by threshold, none"),
     "kappa": _whole(0, 0, 1, "saturate at the negative threshold"),
-    "r": _whole(0, -(2**18), 2**18, "reset potential"), "v_init": _whole(0, -(2**19), 2**19 - 1, "potential at the start"),
+    "r": _whole(0, -(2**18), 2**18, "reset potential"),
+    "v_init": _whole(0, -(2**19), 2**19 - 1, "potential at the start"),
 }
 options: dict[str, tuple] = {}
 spiking = True
@@ -70,7 +74,9 @@ class TrueNorth(Kernel):
         spikes = v >= high
         below = ~spikes & (v < -np.where(p["kappa"] > 0, p["beta"], low))
         up = np.select([p["gamma"] == 0, p["gamma"] == 1], [r, v - high], v)
-        down = np.select([p["kappa"] > 0, p["gamma"] == 0, p["gamma"] == 1], [-p["beta"].astype(np.int64), -r, v + low], v)
+        down = np.select(
+            [p["kappa"] > 0, p["gamma"] == 0, p["gamma"] == 1], [-p["beta"].astype(np.int64), -r, v + low], v
+        )
         s["v"][:] = np.where(spikes, up, np.where(below, down, v))
         return spikes.astype(np.int64), active
 
