@@ -1,4 +1,4 @@
-"""Measure chipsim: `python tools/bench.py SUBJECT [options]`; a subject is a file tools/bench_SUBJECT.py with a `main`."""
+"""Measure chipsim: `python tools/bench.py SUBJECT [options]`; a subject is a file bench_SUBJECT.py with a `main`."""
 from __future__ import annotations
 
 import sys
