@@ -32,6 +32,7 @@ class Chart:
         self.low, self.high, self.log_x = x[0], x[1] if x[1] > x[0] else x[0] + 1, log_x
         self.floor, self.top = y[0], y[1] if y[1] > y[0] else y[0] + 1
         self.parts: list[str] = []
+        self.words: list[str] = []                       # drawn last, so that no line crosses them
         self._axes(x_label, x_unit, y_unit)
 
     def x(self, value: np.ndarray | float) -> np.ndarray:
@@ -65,11 +66,11 @@ class Chart:
         at, y = float(self.x(x)), TOP + 11 + 14 * row
         side = "start" if at < self.left + 0.6 * (WIDTH - self.left) else "end"
         shift = 4 if side == "start" else -4
-        self.parts.append(f'<line class="{kind}" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{self.height - BOTTOM}"/>'
-                          f'<text class="halo" x="{at + shift:.1f}" y="{y}" text-anchor="{side}">{escape(text)}</text>')
+        self.parts.append(f'<line class="{kind}" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{self.height - BOTTOM}"/>')
+        self.words.append(f'<text class="halo" x="{at + shift:.1f}" y="{y}" text-anchor="{side}">{escape(text)}</text>')
 
     def svg(self) -> str:
-        return picture(self.title, WIDTH, self.height, "".join(self.parts))
+        return picture(self.title, WIDTH, self.height, "".join(self.parts + self.words))
 
     def _axes(self, x_label: str, x_unit: str, y_unit: str) -> None:
         base, right = self.height - BOTTOM, WIDTH - RIGHT
