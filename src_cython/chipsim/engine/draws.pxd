@@ -6,8 +6,8 @@ cdef inline void philox(uint32_t* c, uint64_t seed) noexcept nogil:
     """Replace the four counter words by four random words."""
     cdef uint32_t k0 = <uint32_t>seed, k1 = <uint32_t>(seed >> 32)
     cdef uint64_t a, b
-    cdef int i
-    for i in range(10):
+    cdef int _round
+    for _round in range(10):
         a = <uint64_t>0xD2511F53 * c[0]
         b = <uint64_t>0xCD9E8D57 * c[2]
         c[0] = <uint32_t>(b >> 32) ^ c[1] ^ k0

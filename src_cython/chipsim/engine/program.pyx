@@ -1,7 +1,7 @@
 """Runs the instructions of a traced step (chipsim/models/trace.py) over blocks of neurons, one loop per instruction.
 
-A block of 128 lanes of 8 bytes is 1 KiB a register: the registers of a step stay in the first-level cache, and the price
-of looking up an instruction is shared by 128 neurons.
+A block of 128 lanes of 8 bytes is 1 KiB a register: the registers of a step stay in the first-level cache, and the
+price of looking up an instruction is shared by 128 neurons.
 """
 from libc.math cimport fabs, floor, rint, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
