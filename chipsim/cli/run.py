@@ -52,6 +52,8 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--record", metavar="WHAT,...", type=names,
                        help="spikes to keep: outputs (default), all (default with --html), populations")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
+    group.add_argument("--no-learning", action="store_true", help="plastic synapses keep their weights")
+    group.add_argument("--weights", metavar="RUN", help="start from what a stored run has learnt")
     group.add_argument("--threads", metavar="N", type=whole(1), default=1,
                        help="same results with any number (default 1)")
     group = parser.add_argument_group("output")
@@ -78,6 +80,7 @@ def run(args: Namespace) -> int:
     laps = Laps()
     network = existing(args.network, "network")
     spikes = existing(args.input, "input") if args.input else None
+    learnt = existing(args.weights, "run") if args.weights else None
     page, thresholds = writable(args.html) if args.html else None, thresholds_from(args)
     timeline = writable(args.trace) if args.trace else None
     target = None if args.no_save else writable(args.output or f"{stem(network)}{RUN_SUFFIX}")
@@ -98,12 +101,14 @@ def run(args: Namespace) -> int:
         raise UsageError(Diagnostic("U433", f"chip `{layout.chip.name}` has no time, so there is no timeline"))
     from chipsim.engine import simulate
     from chipsim.engine.run import SYNOPS, A
+    from chipsim.engine.run_file import load_run, save_run
     from chipsim.report import report
 
     began = perf_counter()
     with talk.progress("simulating", "ticks") as progress:
         result = simulate(layout, stimulus, ticks=args.ticks, timing=args.timing, engine=args.engine, seed=args.seed,
                           samples=args.samples, threads=args.threads, progress=progress,
+                          learning=not args.no_learning, weights=load_run(learnt).weights if learnt else None,
                           record=args.record or (("all",) if page else ("outputs",)),
                           record_packets=range(args.trace_ticks.start, args.trace_ticks.stop or ALL_TICKS)
                           if timeline else False)
@@ -114,8 +119,6 @@ def run(args: Namespace) -> int:
                            f"({count(result.ticks / wall)} ticks/s, {si(sops / wall, 'SOP/s')})")
     result.meta.update(command=shlex.join(["chipsim", "run", *args.argv]), chipsim=chipsim.__version__)
     if target is not None:
-        from chipsim.engine.run_file import save_run
-
         save_run(result, target)
         talk.line("saved", f"{target}")
     laps.lap("save")

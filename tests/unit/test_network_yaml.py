@@ -163,3 +163,59 @@ def test_an_h5_file_that_is_no_network(tmp_path, content):
     (tmp_path / "n.h5").write_bytes(content)
     with pytest.raises(NetworkError, match="not an HDF5 file"):
         load_network(tmp_path / "n.h5")
+
+
+LEARNING = """\
+populations:
+  in: {model: input, size: 4}
+  teacher: {model: input, size: 1}
+  a: {model: loihi_lif, size: 2, vth_mant: 100}
+projections:
+  - from: in
+    to: a
+    weights: 20
+    plasticity: %s
+"""
+
+
+@pytest.mark.parametrize(("value", "rule"), [
+    ("2^-2*x0*w", "2^-2*x0*w"),
+    ("{dw: 2^-2*x1*y0, x1: {impulse: 16, tau: 10}}", "2^-2*x1*y0"),
+    ("{rule: reward, reward: teacher}", "0.015625*u0*t*r1"),
+])
+def test_a_projection_says_how_it_learns(tmp_path, value, rule):
+    path = tmp_path / "net.yaml"
+    path.write_text(LEARNING % value)
+    network = load_network(path)
+    assert network.projections[0].plasticity.dw == rule
+    network.save(tmp_path / "net.h5")
+    assert load_network(tmp_path / "net.h5").projections[0].plasticity == network.projections[0].plasticity
+
+
+@pytest.mark.parametrize(("value", "code", "words"), [
+    ("2^-2*x1", "N260", "lacks x0, y0 or u0"),
+    ("2^-2*x0*q", "N260", "no variable `q`"),
+    ("x0*(w - ", "N260", "missing"),
+    ("x0*(w) w", "N260", "missing before `w`"),
+    ("x0 *", "N260", "where a product should stand"),
+    ("x0*u0*u1", "N260", "second epoch"),
+    ("x0*w; w", "N260", "not understood"),
+    ("2^-2*x1*y0", "N261", "no time constant"),
+    ("{dw: x0*r1}", "N261", "reward"),
+    ("{dw: x0*r1, reward: nobody}", "N202", "no population `nobody`"),
+    ("{dw: x0*r1, reward: a}", "N262", "no input"),
+    ("{dw: x0, t_epoch: 0}", "N261", "0 ticks"),
+    ("{dw: x0, w_min: 3, w_max: 2}", "N261", "above the upper"),
+    ("{dw: x0, x1: {impulse: 1, tau: -2}}", "N261", "time constant -2"),
+    ("{dw: x0, colour: red}", "N261", "no `colour`"),
+    ("{rule: magic}", "N261", "no family of rules `magic`"),
+    ("{rule: pair, size: 3}", "N261", "size"),
+    ("{t_epoch: 2}", "N261", "no rule"),
+])
+def test_a_wrong_learning_rule_is_located_in_the_file(tmp_path, value, code, words):
+    path = tmp_path / "net.yaml"
+    path.write_text(LEARNING % value)
+    with pytest.raises(NetworkError) as error:
+        load_network(path)
+    found = error.value.diagnostics[0]
+    assert (found.code, found.line) == (code, 9) and words in found.message, error.value
