@@ -50,7 +50,7 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--engine", metavar="NAME", choices=("compiled", "reference"), default="compiled",
                        help="compiled (the default), or reference (slow, the definition)")
     group.add_argument("--record", metavar="WHAT,...", type=names,
-                       help="spikes to keep: outputs (default), all (default with --html), populations")
+                       help="spikes to keep: outputs (default), all (with --html), populations")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
     group.add_argument("--no-learning", action="store_true", help="plastic synapses keep their weights")
     group.add_argument("--weights", metavar="RUN", help="start from what a stored run has learnt")
