@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chipsim.cli.options import (
     LAYOUT_SUFFIX,
     add_chip_options,
+    add_mapping_options,
     add_network_options,
     compiled,
     existing,
@@ -33,10 +34,13 @@ EXAMPLES = """\
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help=".nir or .yaml")
     add_chip_options(parser)
+    add_mapping_options(parser)
     add_network_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", metavar="FILE", help=f"store the layout here, as NAME{LAYOUT_SUFFIX}")
     group.add_argument("--explain", action="store_true", help="also where every population was placed, and each pass")
+    group.add_argument("--explain-core", metavar="N", type=whole(), help="what stands on core N of the chip, which "
+                       "limit is closest, and what would relieve it")
     group.add_argument("--format", metavar="F", choices=("text", "json"), default="text", help="text or json")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
@@ -57,6 +61,9 @@ def run(args: Namespace) -> int:
 
         save_layout(layout, target)
         talk.line("saved", f"{target}")
+    if args.explain_core is not None:
+        show(_core(layout, args.explain_core))
+        return 0
     account = account_of(layout)
     show(json.dumps(account, indent=2, ensure_ascii=False) if args.format == "json" else _text(account, args.explain))
     return 0
@@ -75,13 +82,45 @@ def account_of(layout: Layout) -> dict[str, Any]:
             for name, used in layout.usage.items()
         },
         "placement": [
-            {"population": layout.populations[g.population].name, "first": g.first, "neurons": g.stop - g.start,
+            {"population": layout.populations[g.population].name, "first": g.first,
+             "last": layout.population_index[g.stop - 1], "neurons": g.stop - g.start,
              "core": layout.cores[g.core], "router": _router(int(layout.cores[g.core]), chip.fabric),
              "slot": g.start - layout.core_start[g.core]}
             for g in layout.groups
         ],
         "approximations": layout.approximations, "passes": layout.log, "notes": layout.notes,
     })
+
+
+def _core(layout: Layout, number: int) -> str:
+    """One core of the chip in text. UsageError if nothing stands on it."""
+    from chipsim.compiler.partition import REMEDY, UNIT
+    from chipsim.report.text import table
+
+    if number not in layout.cores:
+        raise UsageError(Diagnostic("U425", f"nothing stands on core {number}", help="cores in use: " + ", ".join(
+            map(str, layout.cores[:16])) + (", ..." if layout.n_cores > 16 else "")))
+    c = int((layout.cores == number).argmax())
+    rows, full = [], {}
+    for name, used in layout.usage.items():
+        limit = layout.limits.get(name)
+        if limit:
+            full[name] = used[c] / limit
+        rows.append((UNIT[name], count(used[c]), "no limit" if limit is None else count(limit),
+                     percent(used[c] / limit) if limit else "-"))
+    here: dict[str, int] = {}
+    for g in layout.groups:
+        if g.core == c:
+            name = layout.populations[g.population].name
+            here[name] = here.get(name, 0) + g.stop - g.start
+    parts = [f"core {number}, router {tuple(_router(number, layout.chip.fabric))}",
+             table(("population", "neurons"), [(name, count(n)) for name, n in here.items()], "<>"),
+             table(("resource", "used", "limit", "full"), rows, "<>>>")]
+    if full:
+        tightest = max(full, key=lambda name: full[name])
+        parts.append(f"closest to its limit: {UNIT[tightest]} ({percent(full[tightest])})\n"
+                     f"what would relieve it: {REMEDY[tightest]}")
+    return "\n\n".join(parts)
 
 
 def _router(core: int, fabric: Any) -> list[int]:
@@ -104,12 +143,18 @@ def _text(account: dict[str, Any], explain: bool) -> str:
     if account["approximations"]:
         parts.append("changed\n" + "\n".join(f"  {approximation(a)}" for a in account["approximations"]))
     if explain:
-        placed = [(p["population"], f"{p['first']}..{p['first'] + p['neurons'] - 1}", str(p["core"]),
+        placed = [(p["population"], _range(p), str(p["core"]),
                    f"({p['router'][0]},{p['router'][1]})", str(p["slot"])) for p in account["placement"]]
         parts.append(table(("population", "neurons", "core", "router", "from slot"), placed, "<>>>>"))
         parts.append("passes\n" + "\n".join(f"  {_pass(p)}" for p in account["passes"]))
         parts += ["notes\n" + "\n".join(f"  {n}" for n in account["notes"])] if account["notes"] else []
     return "\n\n".join(parts)
+
+
+def _range(p: dict[str, Any]) -> str:
+    """ "0..31", or, where others of the population between them stand elsewhere, "20 of 0..31" """
+    whole_range = f"{p['first']}..{p['last']}"
+    return whole_range if p["last"] - p["first"] + 1 == p["neurons"] else f"{p['neurons']} of {whole_range}"
 
 
 def _pass(entry: dict[str, Any]) -> str:

@@ -32,7 +32,9 @@ CODES = {
     "U420": "`--approximate` takes what the compiler knows a replacement for: reset, multispike, v_min, current, bias, "
             "delays.",
     "U421": "A core holds at least one neuron.",
-    "U422": "How much work the compiler may spend on the mapping: fast, normal or best.",
+    "U423": "What a mapping is for: energy (few packets), latency (each population on cores of its own), cores (few).",
+    "U424": "Measured rates do not belong to the network: a population is missing or has another size.",
+    "U425": "`--explain-core` takes the number of a core that holds neurons.",
     "U431": "There is no such command. `chipsim --help` lists the commands; each has a `--help` of its own.",
     "U432": "The command has no such option, the option's value is of the wrong kind, or an argument is missing. Names "
             "of options are never guessed from their beginning, so that a script means the same with every version.",

@@ -12,6 +12,8 @@ from chipsim.errors import Diagnostic, UsageError
 from chipsim.figures import si
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from chipsim.chip.spec import ChipSpec
     from chipsim.compiler.layout import Layout
     from chipsim.engine.run import Run
@@ -35,6 +37,15 @@ def add_chip_options(parser: ArgumentParser) -> None:
     group.add_argument("--effort", metavar="E", choices=("fast", "normal", "best"), default=None,
                        help="how long to look for a better mapping: fast, normal (default) or best")
     group.add_argument("--neurons-per-core", metavar="N", type=whole(1), help="put at most N neurons on a core")
+
+
+def add_mapping_options(parser: ArgumentParser) -> None:
+    """What the layout is for; `compile` has them, other commands map as by default."""
+    group = parser.add_argument_group("mapping")
+    group.add_argument("--objective", metavar="O", choices=("energy", "latency", "cores"),
+                       help="energy: few packets; cores: few cores; latency: each population on cores of its own "
+                            "(default: latency up to 64 cores, energy beyond)")
+    group.add_argument("--profile", metavar="RUN", help="take the traffic from a stored run of this network")
 
 
 def add_network_options(parser: ArgumentParser) -> None:
@@ -123,16 +134,26 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
     chip, network = chip_from(args), network_from(args, file)
     from chipsim.compiler import compile
 
+    profile = getattr(args, "profile", None)
+    rates = _measured(profile) if profile else None
     began = perf_counter()
     with talk.progress("compiling", "passes") as progress:
         layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,
-                         seed=args.seed, effort=args.effort or "normal", avoid=args.avoid, progress=progress.step)
+                         seed=args.seed, effort=args.effort or "normal", avoid=args.avoid,
+                         objective=getattr(args, "objective", None), rates=rates, progress=progress.step)
     talk.line("compiled", f"{network.name} → {chip.name}   {layout.n_cores} of {chip.n_cores} cores   "
                           f"{si(perf_counter() - began, 's')}")
     if args.verbose:
         for note in layout.notes:
             talk.line("note", note)
     return layout
+
+
+def _measured(path: str) -> dict[str, np.ndarray]:
+    from chipsim.compiler.compile import rates_of
+    from chipsim.engine.run_file import load_run
+
+    return rates_of(load_run(existing(path, "run")))
 
 
 def stored_kind(file: Path) -> str | None:

@@ -16,21 +16,25 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
     order = np.argsort(draft.places, kind="stable")          # cores in the layout go by their number on the chip
     cores = [draft.cores[i] for i in order]
     models, model_of = _models(draft)
-    groups, start = [], [0]
+    groups, start, members = [], [0], []
     for c, pieces in enumerate(cores):
         at = start[-1]
         for p in pieces:
-            groups.append(Group(c, at, at + p.stop - p.first, p.node, p.first, model_of[p.node]))
-            at += p.stop - p.first
+            units = p.indices
+            members.append(units)
+            # random draws are numbered from the first neuron on: there a group is a run without gaps
+            gaps = np.flatnonzero(np.diff(units) != 1) + 1 if models[model_of[p.node]].kernel.random else []
+            for run in np.split(units, gaps):
+                groups.append(Group(c, at, at + len(run), p.node, int(run[0]), model_of[p.node]))
+                at += len(run)
         start.append(at)
     n = start[-1]
-    number = _numbers(draft, groups, n)
+    index = np.concatenate(members).astype(np.int32) if members else np.zeros(0, np.int32)
+    number = _numbers(draft, groups, index, n)
     kernels = [m.kernel for m in models]
     params = {name: np.zeros(n, dtype) for kernel in kernels for name, dtype in kernel.params.items()}
-    index = np.zeros(n, np.int32)
     for g in groups:
-        rows = slice(g.first, g.first + g.stop - g.start)
-        index[g.start : g.stop] = np.arange(rows.start, rows.stop)
+        rows = index[g.start : g.stop]
         for name in kernels[g.model].params:
             params[name][g.start : g.stop] = draft.nodes[g.population].params[name][rows]
     tables, place = _axons(draft, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
@@ -64,18 +68,17 @@ def _models(draft: Draft) -> tuple[tuple[LayoutModel, ...], list[int]]:
     return tuple(models), index
 
 
-def _numbers(draft: Draft, groups: list[Group], n: int) -> list[np.ndarray]:
+def _numbers(draft: Draft, groups: list[Group], index: np.ndarray, n: int) -> list[np.ndarray]:
     """Per node, int64[size]: the source number of each unit; lines follow the neurons, in the order of the inputs."""
     number, lines = [], n
-    for i, node in enumerate(draft.nodes):
+    for node in draft.nodes:
         numbers = np.zeros(node.size, np.int64)
         if node.is_input:
             numbers[:] = np.arange(lines, lines + node.size)
             lines += node.size
-        for g in groups:
-            if g.population == i:
-                numbers[g.first : g.first + g.stop - g.start] = np.arange(g.start, g.stop)
         number.append(numbers)
+    for g in groups:
+        number[g.population][index[g.start : g.stop]] = np.arange(g.start, g.stop)
     return number
 
 

@@ -5,7 +5,10 @@ A pass takes a Draft and returns one; put your own into `passes` to change, leav
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.allocate import allocate
@@ -13,11 +16,14 @@ from chipsim.compiler.avoid import Avoid, load_avoid
 from chipsim.compiler.draft import Draft, Options
 from chipsim.compiler.layout import Layout
 from chipsim.compiler.lower import lower, prune, retime
-from chipsim.compiler.partition import partition
+from chipsim.compiler.partition import OBJECTIVES, partition
 from chipsim.compiler.place import place
 from chipsim.compiler.quantise import quantise
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.network.graph import Network
+
+if TYPE_CHECKING:
+    from chipsim.engine.run import Run
 
 Pass = Callable[[Draft], Draft]
 PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, place)
@@ -33,7 +39,8 @@ REPLACEABLE = {
 
 
 def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approximate: Iterable[str] = (),
-            neurons_per_core: int | None = None, seed: int = 0, effort: str = "normal",
+            neurons_per_core: int | None = None, seed: int = 0, objective: str | None = None,
+            effort: str = "normal", rates: Mapping[str, np.ndarray] | None = None,
             avoid: Avoid | str | None = None, passes: Sequence[Pass] = PASSES,
             progress: Callable[[str], None] | None = None) -> Layout:
     """Lay a network out on a chip.
@@ -43,14 +50,18 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
     approximate       what may be replaced where the chip cannot do it; see REPLACEABLE. Everything else the chip
                       cannot express is an error
     neurons_per_core  at most so many neurons of a population on one core (default: as many as fit)
+    objective         what the partition is for. energy: few packets per tick, populations share cores; cores: few
+                      cores; latency: each population on cores of its own, in its own order. None: latency where that
+                      takes at most 64 cores, energy otherwise
     effort            fast, normal or best: how long to look for a better mapping
+    rates             population -> spikes per tick of its neurons, as `rates_of(run)` measures them (default: 1)
     avoid             dead cores and links, pinned populations: an Avoid, or a file that load_avoid reads
     progress          called with the name of each pass as it begins
 
     Raises ExpressError, FitError (both exit code 3), UsageError.
     """
     draft = draft_of(network, chip, approximate=approximate, neurons_per_core=neurons_per_core, seed=seed,
-                     effort=effort, avoid=avoid)
+                     objective=objective, effort=effort, rates=rates, avoid=avoid)
     log = []
     for step in passes:
         if progress:
@@ -62,8 +73,8 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
 
 
 def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Iterable[str] = (),
-             neurons_per_core: int | None = None, seed: int = 0, effort: str = "normal",
-             avoid: Avoid | str | None = None) -> Draft:
+             neurons_per_core: int | None = None, seed: int = 0, objective: str | None = None,
+             effort: str = "normal", rates: Mapping[str, np.ndarray] | None = None, avoid: Avoid | str | None = None) -> Draft:
     """What the first pass gets, from the arguments of `compile`."""
     if isinstance(chip, str):
         from chipsim.chip import load_chip
@@ -80,8 +91,28 @@ def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Itera
     if neurons_per_core is not None and neurons_per_core < 1:
         raise UsageError(Diagnostic("U421", "a core holds at least one neuron, "
                                     f"got neurons_per_core={neurons_per_core}"))
+    if objective not in (None, *OBJECTIVES):
+        raise UsageError(Diagnostic("U423", f"there is no objective `{objective}`", help=", ".join(OBJECTIVES)))
     if effort not in EFFORTS:
         raise UsageError(Diagnostic("U422", f"there is no effort `{effort}`", help="fast, normal or best"))
     if avoid is not None and not isinstance(avoid, Avoid):
         avoid = load_avoid(avoid, chip.fabric)
-    return Draft(network, chip, Options(wanted, neurons_per_core, seed, effort, avoid))
+    measured = _checked_rates(network, rates or {})
+    return Draft(network, chip, Options(wanted, neurons_per_core, seed, effort, avoid, objective, measured))
+
+
+def rates_of(run: Run) -> dict[str, np.ndarray]:
+    """Population -> float64[size]: the mean spikes per tick of its neurons or lines in a run."""
+    return {p["name"]: np.full(p["size"], p["spikes"] / max(1, p["size"] * run.ticks)) for p in run.populations}
+
+
+def _checked_rates(network: Network, rates: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    checked = {}
+    for name, values in rates.items():
+        population = network.populations.get(name)
+        if population is None or np.size(values) != population.size:
+            have = "no such population" if population is None else f"{population.size} neurons"
+            raise UsageError(Diagnostic("U424", f"rates of {np.size(values)} neurons for `{name}`: the network has "
+                                        f"{have}", help="measure the rates with a run of this network"))
+        checked[name] = np.asarray(values, np.float64).ravel()
+    return checked

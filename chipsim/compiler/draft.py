@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """How to compile. `approximate` names what may be replaced by something the chip has."""
+    """How to compile. `approximate` names what may be replaced by something the chip has.
+
+    objective  energy, latency, cores, or None: as the partition pass chooses
+    rates      population -> float64[size] spikes per tick, as measured; 1 for populations that are missing
+    """
 
     approximate: frozenset[str] = frozenset()
     neurons_per_core: int | None = None
     seed: int = 0
     effort: str = "normal"              # fast, normal or best
     avoid: Avoid | None = None          # dead cores and links, pinned populations
+    objective: str | None = None
+    rates: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,11 +102,25 @@ class Connection:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Neurons [first, stop) of a node, to sit on one core together."""
+    """Neurons of a node that sit on one core: [first, stop), or, when given, `units` (int64, ascending) within it."""
 
     node: int
     first: int
     stop: int
+    units: np.ndarray | None = None
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.first if self.units is None else len(self.units)
+
+    @property
+    def rows(self) -> slice | np.ndarray:
+        """The neurons, as an index into arrays over the node."""
+        return slice(self.first, self.stop) if self.units is None else self.units
+
+    @property
+    def indices(self) -> np.ndarray:
+        return np.arange(self.first, self.stop) if self.units is None else self.units
 
 
 @dataclass(frozen=True, eq=False)

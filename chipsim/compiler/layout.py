@@ -200,6 +200,6 @@ class Layout:
             out = np.empty(size, np.int64)
             for g in self.groups:
                 if g.population == i:
-                    out[g.first : g.first + g.stop - g.start] = np.arange(g.start, g.stop)
+                    out[self.population_index[g.start : g.stop]] = np.arange(g.start, g.stop)
             return out
         raise KeyError(f"no population `{population}`; there are {', '.join(p.name for p in self.populations)}")

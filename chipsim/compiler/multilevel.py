@@ -12,12 +12,12 @@ from math import ceil
 
 import numpy as np
 
-from chipsim.compiler.refine import Refinement
 from chipsim.compiler.coarsen import cluster
 from chipsim.compiler.group import contracted, near_twins
 from chipsim.compiler.grow import grow, in_order
 from chipsim.compiler.hypergraph import Hypergraph
 from chipsim.compiler.limits import UNLIMITED, Capacities
+from chipsim.compiler.refine import Refinement
 
 GAIN = 0.85         # growth that costs more than this share of the order found no structure
 FEW = 600_000       # pins of a network that is annealed whether or not growth found structure

@@ -1,7 +1,6 @@
 """Cut populations into pieces that fit a core under all of its limits at once, or say everything that does not fit.
 
-First form: each population is cut in its own order, as many neurons to a core as all limits allow; then pieces of
-different populations share a core only when the chip would otherwise run out of cores (or has a core without limits).
+Two ways: population by population in their own order (`spread`), or all neurons together for few packets (share.py).
 Limits: neurons (sum), in-axons (union of sources), synapse bits (the chip's packing rule), out-axons (sum over neurons
 of the cores they reach), distinct neuron configurations.
 """
@@ -12,12 +11,13 @@ from dataclasses import replace
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
-from chipsim.compiler.draft import Draft, Piece
+from chipsim.compiler.draft import Connection, Draft, Node, Piece
 from chipsim.compiler.learning import tag_bits
 from chipsim.compiler.packing import axon_bits
 from chipsim.errors import Diagnostic, FitError
 from chipsim.figures import exact
 
+OBJECTIVES = ("energy", "latency", "cores")
 RESOURCES = ("neurons", "axons_in", "axons_out", "synapse_bits", "neuron_configs")
 UNIT = {"neurons": "neurons", "axons_in": "input axons", "axons_out": "output axons",
         "synapse_bits": "bits of synapse memory", "neuron_configs": "neuron configurations"}
@@ -38,10 +38,66 @@ def limits(chip: ChipSpec) -> dict[str, int | None]:
 
 
 def partition(draft: Draft) -> Draft:
-    """Fill `cores`. FitError with one diagnostic per population and resource that does not fit."""
-    chip, cap = draft.chip, limits(draft.chip)
+    """Fill `cores`. FitError with one diagnostic per population and resource that does not fit.
+
+    Objective `latency` cuts each population in its own order and shares cores only when the chip would run out of them.
+    `energy` looks for the fewest packets per tick and `cores` for the fewest cores, whatever populations meet on a core
+    (share.py). None: latency where that takes at most SMALL cores, energy otherwise.
+    """
+    from chipsim.compiler.share import shared
+
+    options = draft.options
+    _bounds(draft)
+    if options.objective in ("energy", "cores") and sharable(draft):
+        return shared(draft, limits_for(draft), limited=False)
+    try:
+        spread_out = spread(draft)
+    except FitError as misfit:
+        if not sharable(draft) or any(d.code == "M201" for d in misfit.diagnostics):
+            raise
+        try:                                            # it may do if any neurons may share a core
+            return shared(draft, limits_for(draft), limited=True)
+        except FitError:
+            raise misfit from None
+    if options.objective is None and len(spread_out.cores) > SMALL and sharable(draft):
+        return shared(draft, limits_for(draft), limited=False)
+    return spread_out
+
+
+def sharable(draft: Draft) -> bool:
+    """Populations can be mixed freely: on chips without limits there is one core, and without delay order matters."""
+    return draft.chip.core.delay.min > 0 and any(v is not None for v in limits(draft.chip).values())
+
+
+def limits_for(draft: Draft) -> dict[str, int | None]:
+    cap = limits(draft.chip)
     if draft.options.neurons_per_core is not None:
         cap = cap | {"neurons": min(draft.options.neurons_per_core, cap["neurons"] or 1 << 62)}
+    return cap
+
+
+def _bounds(draft: Draft) -> None:
+    """Refuse large networks at once that have more neurons than the whole chip holds: cutting them takes a while."""
+    per_core, sizes = limits_for(draft)["neurons"], [n.size for n in draft.nodes if not n.is_input]
+    if per_core is None or sum(sizes) <= per_core * draft.chip.n_cores or sum(sizes) < MANY:
+        return
+    need = -(-sum(sizes) // per_core)
+    rows = [Diagnostic("M202", f"population `{n.name}` takes at least {exact(-(-n.size // per_core))} cores of "
+                       f"{draft.chip.name}, bound by neurons ({exact(n.size)} needed, {exact(per_core)} per core)",
+                       file=n.population.origin, help=REMEDY["neurons"])
+            for n in sorted((n for n in draft.nodes if not n.is_input), key=lambda n: -n.size)]
+    raise FitError(_too_few(draft, need), *rows)
+
+
+def _too_few(draft: Draft, need: int) -> Diagnostic:
+    return Diagnostic("M203", f"network `{draft.network.name}` needs {need} cores, {draft.chip.name} has "
+                      f"{draft.chip.n_cores} ({need - draft.chip.n_cores} too many)",
+                      help="see the populations below; or a larger mesh: --set fabric.width=...")
+
+
+def spread(draft: Draft) -> Draft:
+    """Each population in its own order, on cores of its own unless the chip would run out of them."""
+    chip, cap = draft.chip, limits_for(draft)
     demand = Demand(draft)
     misfits: list[Diagnostic] = []
     pieces: list[Piece] = []
@@ -59,7 +115,7 @@ def partition(draft: Draft) -> Draft:
         cores = _share(demand, cores, cap)
     if len(cores) > chip.n_cores:
         raise FitError(*_too_many(draft, demand, cores, cap))
-    return replace(draft, cores=tuple(cores), merit={"cores": len(cores), "of": chip.n_cores})
+    return replace(draft, cores=tuple(cores), merit={"cores": len(cores), "of": chip.n_cores, "objective": "latency"})
 
 
 def _order(draft: Draft) -> list[int]:
@@ -86,14 +142,13 @@ class Demand:
         self.outgoing = [[c for c in draft.connections if c.pre == i] for i in range(len(draft.nodes))]
         self.delay_bits = [int(np.ceil(np.log2(1 + max((c.delay - chip.core.delay.min for c in cs), default=0))))
                            for cs in self.incoming]
-        self.configs = [None if n.is_input else _config_codes(n.params) for n in draft.nodes]
+        self.configs = _config_codes(draft.nodes)
 
     def sources(self, piece: Piece) -> dict[int, np.ndarray]:
         """Source node -> its units that reach the piece."""
         found: dict[int, list] = {}
         for c in self.incoming[piece.node]:
-            units = (np.arange(c.weight.shape[1]) if c.is_dense else
-                     np.unique(c.weight.indices[c.weight.indptr[piece.first] : c.weight.indptr[piece.stop]]))
+            units = np.arange(c.weight.shape[1]) if c.is_dense else np.unique(_sources(c, piece))
             found.setdefault(c.pre, []).append(units)
         return {pre: np.unique(np.concatenate(parts)) for pre, parts in found.items()}
 
@@ -101,20 +156,20 @@ class Demand:
         total = 0
         for c in self.incoming[piece.node]:
             if c.is_dense:
-                n = np.full(c.weight.shape[1], piece.stop - piece.first)
+                n = np.full(c.weight.shape[1], piece.size)
             else:
-                n = np.bincount(c.weight.indices[c.weight.indptr[piece.first] : c.weight.indptr[piece.stop]])
+                n = np.bincount(_sources(c, piece))
             total += int(axon_bits(self.packing, n[n > 0], dense=c.is_dense, weight_bits=c.bits,
                                    delay_bits=self.delay_bits[piece.node] + tag_bits(c), slots=self.slots).sum())
         return total
 
     def of(self, pieces: tuple[Piece, ...], resource: str) -> int:
         if resource == "neurons":
-            return sum(p.stop - p.first for p in pieces)
+            return sum(p.size for p in pieces)
         if resource == "synapse_bits":
             return sum(self.synapse_bits(p) for p in pieces)
         if resource == "neuron_configs":
-            return len(np.unique(np.concatenate([self.configs[p.node][p.first : p.stop] for p in pieces])))
+            return len(np.unique(np.concatenate([self.configs[p.node][p.rows] for p in pieces])))
         parts: dict[int, list] = {}
         for p in pieces:
             for pre, units in self.sources(p).items():
@@ -122,14 +177,26 @@ class Demand:
         return sum(len(np.unique(np.concatenate(units))) for units in parts.values())
 
 
-def _config_codes(params: dict[str, np.ndarray]) -> np.ndarray:
-    """A number per neuron, equal where decays and refractory period are: Loihi's compartment configurations."""
-    shared = [params[name] for name in ("du", "dv", "refract") if name in params]
-    if not shared:
-        return np.zeros(len(next(iter(params.values()))), np.int64)
-    return np.unique(np.stack(shared), axis=1, return_inverse=True)[1].ravel()
+def _sources(c: Connection, piece: Piece) -> np.ndarray:
+    """Units that the piece hears over a sparse connection, once per synapse."""
+    if piece.units is not None:
+        return c.weight[piece.units].indices
+    return c.weight.indices[c.weight.indptr[piece.first] : c.weight.indptr[piece.stop]]
 
 
+def _config_codes(nodes: tuple[Node, ...]) -> list[np.ndarray | None]:
+    """Per node, int64[size]: equal where decays and refractory period are, Loihi's compartment configurations."""
+    rows = [np.stack([np.broadcast_to(n.params.get(name, 0), n.size) for name in ("du", "dv", "refract")], axis=1)
+            for n in nodes if not n.is_input]
+    if not rows:
+        return [None] * len(nodes)
+    codes = np.unique(np.concatenate(rows), axis=0, return_inverse=True)[1].ravel()
+    parts = iter(np.split(codes, np.cumsum([len(r) for r in rows])[:-1]))
+    return [None if n.is_input else next(parts) for n in nodes]
+
+
+MANY = 50_000   # neurons from which on it is worth asking first whether they fit at all
+SMALL = 64      # cores up to which a network is laid out population by population unless told otherwise
 LOCAL = ("neurons", "axons_in", "synapse_bits", "neuron_configs")
 
 
@@ -205,7 +272,7 @@ def _share(demand: Demand, cores: list[tuple[Piece, ...]], cap: dict) -> list[tu
             union = other + core
             if all(cap[r] is None or demand.of(union, r) <= cap[r] for r in LOCAL) and (
                     cap["axons_out"] is None
-                    or sum(int(reach[p.node][p.first : p.stop].sum()) for p in union) <= cap["axons_out"]):
+                    or sum(int(reach[p.node][p.rows].sum()) for p in union) <= cap["axons_out"]):
                 shared[k] = union
                 break
         else:
@@ -229,7 +296,5 @@ def _too_many(draft: Draft, demand: Demand, cores: list, cap: dict) -> list[Diag
             f"({exact(total)} needed, {exact(cap[binding])} per core)", file=node.population.origin,
             help=REMEDY[binding])))
     rows.sort(key=lambda r: -r[0])
-    head = Diagnostic("M203", f"network `{draft.network.name}` needs {len(cores)} cores, {draft.chip.name} has "
-                      f"{draft.chip.n_cores} ({len(cores) - draft.chip.n_cores} too many)",
-                      help="see the populations below; or a larger mesh: --set fabric.width=...")
+    head = _too_few(draft, len(cores))
     return [head, *(d for _, d in rows)]

@@ -63,12 +63,13 @@ def _in_order(sites: np.ndarray, router: np.ndarray, pinned: np.ndarray) -> np.n
 
 
 def core_traffic(draft: Draft) -> csr_array:
-    """float64[C+1,C+1]: packets from core to core when every source spikes once; the last one is the host's port."""
+    """float64[C+1,C+1]: packets per tick from core to core at the rates measured, or one spike of
+    every source where none are; the last one is the host's port."""
     n, demand = len(draft.cores), Demand(draft)
     home = [np.full(node.size, n) for node in draft.nodes]
     for c, pieces in enumerate(draft.cores):
         for p in pieces:
-            home[p.node][p.first : p.stop] = c
+            home[p.node][p.rows] = c
     source, target, packets = [], [], []
     for c, pieces in enumerate(draft.cores):
         reach: dict[int, list] = {}
@@ -76,7 +77,10 @@ def core_traffic(draft: Draft) -> csr_array:
             for pre, units in demand.sources(p).items():
                 reach.setdefault(pre, []).append(units)
         for pre, units in reach.items():
-            cores, count = np.unique(home[pre][np.unique(np.concatenate(units))], return_counts=True)
+            senders = np.unique(np.concatenate(units))
+            cores, at = np.unique(home[pre][senders], return_inverse=True)
+            rates = draft.options.rates.get(draft.nodes[pre].name)
+            count = np.bincount(at, weights=None if rates is None else rates[senders])
             source.append(cores)
             target.append(np.full(len(cores), c))
             packets.append(count)

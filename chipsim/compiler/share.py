@@ -1,0 +1,233 @@
+"""Put all neurons of a network on cores together, for few packets or few cores, whatever populations meet.
+
+The hypergraph comes from the connections as they are: a dense one in closed form (all neurons of the population hear
+the same), a sparse one from its rows. Input lines are sources outside every core.
+"""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from chipsim.compiler.draft import Draft, Piece
+from chipsim.compiler.group import SHARE, chunks, demand_alone
+from chipsim.compiler.hypergraph import Hypergraph, contract
+from chipsim.compiler.learning import tag_bits
+from chipsim.compiler.limits import UNLIMITED, Capacities
+from chipsim.compiler.multilevel import Partition, partition_hypergraph
+from chipsim.compiler.packing import BLOCK, HEADER, INDEX_BITS, WEIGHT_BITS, WORD, code_bits
+from chipsim.compiler.partition import Demand, _misfit, _too_few, spread
+from chipsim.errors import FitError
+
+ATTEMPTS = 5            # with a little less of what was exceeded: memory of several connections is only estimated
+
+
+def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
+    """Fill `cores` by the hypergraph of the network. limited: `spread` has found no place already.
+
+    Raises FitError. The estimate of synapse memory can err when a source reaches a core over several connections; what
+    comes out is counted exactly, and partitioned again with less room where it does not fit.
+    """
+    demand = Demand(draft)
+    _fit_alone(draft, demand, cap)
+    options, room = draft.options, {name: UNLIMITED if have is None else have for name, have in cap.items()}
+    group = _twins(draft, demand, cap)
+    graph, offset = _graph(draft, demand, group)
+    if any((used > room[name]).any() for name, used in _alone(graph, draft, room).items()):
+        group = [np.arange(n.size, dtype=np.int32) for n in draft.nodes]
+        graph, offset = _graph(draft, demand, group)
+    for _ in range(ATTEMPTS):
+        limits = _capacities(draft, room)
+        if any((used > room[name]).any() for name, used in _alone(graph, draft, room).items()):
+            break
+        fewest = 0 if options.objective == "cores" else draft.chip.n_cores
+        found = partition_hypergraph(graph, limits, options.effort, options.seed, _first_of_nodes(draft, group, graph),
+                                     max_cores=fewest)
+        cores = _pieces(draft, group, offset, found)
+        over = _over(demand, cores, cap)
+        if not over:
+            if len(cores) > draft.chip.n_cores:
+                raise FitError(_too_few(draft, len(cores)))
+            merit = {"cores": len(cores), "of": draft.chip.n_cores, "objective": options.objective or "energy",
+                     "packets_per_tick": found.cost, "structure": found.structured}
+            return replace(draft, cores=cores, merit=merit)
+        for name, factor in over.items():
+            room[name] = int(room[name] * min(0.97, 1 / factor))
+    if limited:
+        raise FitError(_too_few(draft, len(cores)))
+    return spread(draft)
+
+
+def _fit_alone(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> None:
+    """FitError that names, per population and resource, the neuron that needs most of it, if that is too much."""
+    misfits = []
+    for i, node in enumerate(draft.nodes):
+        if node.is_input:
+            continue
+        fan_in = np.zeros(node.size, np.int64)
+        for c in demand.incoming[i]:
+            fan_in += c.weight.shape[1] if c.is_dense else np.diff(c.weight.indptr)
+        worst = int(np.argmax(fan_in))
+        piece = (Piece(i, worst, worst + 1),)
+        for name in ("axons_in", "synapse_bits"):
+            if cap[name] is not None and (need := demand.of(piece, name)) > cap[name]:
+                misfits.append(_misfit(draft, i, f"neuron {worst} alone needs", name, need, cap[name]))
+    if misfits:
+        raise FitError(*misfits)
+
+
+def _capacities(draft: Draft, room: dict[str, int]) -> Capacities:
+    packing = (BLOCK, WORD, HEADER) if draft.chip.core.synapse_memory.packing == "loihi" else (0, 1, 0)
+    return Capacities(neurons=room["neurons"], memory=room["synapse_bits"], axons_in=room["axons_in"],
+                      axons_out=room["axons_out"], configs=room["neuron_configs"], packing=packing)
+
+
+def _alone(graph: Hypergraph, draft: Draft, room: dict[str, int]) -> dict[str, np.ndarray]:
+    need = demand_alone(graph, _capacities(draft, room))
+    return {"neurons": need["neurons"], "axons_in": need["axons_in"], "synapse_bits": need["memory"]}
+
+
+def _twins(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> list[np.ndarray]:
+    """Per node, int32[size]: groups of neurons with the same sources and configuration (inputs: every line alone)."""
+    result = []
+    for i, node in enumerate(draft.nodes):
+        if node.is_input:
+            result.append(np.arange(node.size, dtype=np.int32))
+            continue
+        key, fan_in = np.zeros(node.size, np.uint64), np.zeros(node.size, np.int64)
+        for k, c in enumerate(demand.incoming[i]):
+            if c.is_dense:
+                fan_in += c.weight.shape[1]
+                continue
+            fan_in += np.diff(c.weight.indptr)
+            key = (key ^ _row_sums(c.weight, k)) * np.uint64(0xBF58476D1CE4E5B9)
+            key ^= key >> np.uint64(31)
+        key ^= demand.configs[i].astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
+        room = np.full(node.size, max(1, (cap["neurons"] or node.size) // SHARE))
+        if cap["synapse_bits"]:
+            room = np.minimum(room, np.maximum(1, cap["synapse_bits"] // SHARE // np.maximum(1, 8 * fan_in)))
+        if cap["axons_out"]:
+            room = np.minimum(room, max(1, cap["axons_out"] // (4 * SHARE)))
+        result.append(chunks(key, np.ones(node.size, np.int64), room))
+    return result
+
+
+def _row_sums(weight, k: int) -> np.ndarray:
+    """uint64[rows]: a sum of hashes of the columns of each row."""
+    columns = (weight.indices.astype(np.uint64) + np.uint64(1 + (k << 40))) * np.uint64(0x9E3779B97F4A7C15)
+    columns = (columns ^ (columns >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
+    columns ^= columns >> np.uint64(27)
+    total = np.zeros(len(columns) + 1, np.uint64)
+    np.cumsum(columns, out=total[1:])                   # wraps around, and so does the difference
+    return total[weight.indptr[1:]] - total[weight.indptr[:-1]]
+
+
+def _graph(draft: Draft, demand: Demand, group: list[np.ndarray]) -> tuple[Hypergraph, list[int]]:
+    """Hypergraph of the groups, and the number of the first group of each node."""
+    offset, first, n_vertices, n_sources = [], [], 0, 0
+    for node, own in zip(draft.nodes, group, strict=True):
+        offset.append(n_vertices)
+        first.append(n_sources)
+        n_vertices += 0 if node.is_input else int(own.max()) + 1
+        n_sources += node.size
+    size, config = np.zeros(n_vertices, np.int32), np.zeros(n_vertices, np.int32)
+    source, weight = np.full(n_sources, -1, np.int32), np.ones(n_sources)
+    unit = np.zeros(n_sources, np.int32)
+    sources, vertices, synapses = [], [], []
+    for i, node in enumerate(draft.nodes):
+        own = slice(first[i], first[i] + node.size)
+        if node.name in draft.options.rates:
+            weight[own] = draft.options.rates[node.name]
+        if not node.is_input:
+            source[own] = offset[i] + group[i]
+            np.add.at(size, source[own], 1)
+            if draft.chip.core.neuron_configs is not None:
+                config[source[own]] = demand.configs[i]
+        for c in demand.outgoing[i]:
+            unit[own] = np.maximum(unit[own], _synapse_bits(draft, demand, c))
+    for c in draft.connections:
+        hears = offset[c.post] + group[c.post].astype(np.int64)
+        if c.is_dense:
+            n_groups, counts = int(group[c.post].max()) + 1, np.bincount(group[c.post])
+            pre = np.tile(np.arange(c.weight.shape[1]), n_groups)
+            post = offset[c.post] + np.repeat(np.arange(n_groups), c.weight.shape[1])
+            n = np.repeat(counts, c.weight.shape[1])
+        else:
+            pair = np.repeat(hears, np.diff(c.weight.indptr)) * c.weight.shape[1] + c.weight.indices
+            pairs, n = np.unique(pair, return_counts=True)
+            post, pre = np.divmod(pairs, c.weight.shape[1])
+        sources.append(first[c.pre] + pre)
+        vertices.append(post)
+        synapses.append(n)
+    return _merged(n_vertices, size, config, source, weight, unit, sources, vertices, synapses), offset
+
+
+def _merged(n_vertices, size, config, source, weight, unit, sources, vertices, synapses) -> Hypergraph:
+    """Hypergraph from pins given as columns; sources of one group with equal targets become one net."""
+    empty = np.zeros(0, np.int64)
+    from_, to, n = (np.concatenate(part) if part else empty for part in (sources, vertices, synapses))
+    order = np.argsort(from_ * max(1, n_vertices) + to, kind="stable")
+    from_, to, n = from_[order], to[order], n[order]
+    start = np.concatenate([[0], np.cumsum(np.bincount(from_, minlength=len(source)))]).astype(np.int64)
+    ones = np.ones(len(source), np.int32)
+    same = np.arange(n_vertices, dtype=np.int32)
+    # a source over two connections to the same group has two pins there; contract adds them up
+    return contract(size, config, source, weight, ones, unit, start, to.astype(np.int32), n.astype(np.int32), same,
+                    n_vertices)
+
+
+def _synapse_bits(draft: Draft, demand: Demand, c) -> int:
+    """Bits of one stored synapse of a connection (packing.py)."""
+    if demand.packing != "loihi":
+        return 0
+    index = 0 if c.is_dense else max(1, int(np.ceil(np.log2(demand.slots or 4096))))
+    return (code_bits(c.bits, WEIGHT_BITS) + demand.delay_bits[c.post] + tag_bits(c)
+            + (code_bits(index, INDEX_BITS) if index else 0))
+
+
+def _first_of_nodes(draft: Draft, group: list[np.ndarray], graph: Hypergraph) -> np.ndarray:
+    breaks, at = np.zeros(graph.n_vertices, bool), 0
+    for node, own in zip(draft.nodes, group, strict=True):
+        if not node.is_input:
+            breaks[at] = True
+            at += int(own.max()) + 1
+    return breaks
+
+
+def _pieces(draft: Draft, group: list[np.ndarray], offset: list[int],
+            found: Partition) -> tuple[tuple[Piece, ...], ...]:
+    """Per core, one piece for every node that has neurons there."""
+    cores: list[list[Piece]] = [[] for _ in range(found.n_cores)]
+    for i, node in enumerate(draft.nodes):
+        if node.is_input:
+            continue
+        core = found.cores[offset[i] + group[i]]
+        order = np.argsort(core, kind="stable")
+        used, begin = np.unique(core[order], return_index=True)
+        for c, units in zip(used, np.split(order, begin[1:]), strict=True):
+            whole = len(units) == units[-1] - units[0] + 1
+            cores[c].append(Piece(i, int(units[0]), int(units[-1]) + 1, None if whole else units))
+    return tuple(tuple(pieces) for pieces in cores)
+
+
+def _over(demand: Demand, cores: tuple, cap: dict[str, int | None]) -> dict[str, float]:
+    """Resource -> need / have of the fullest core, where that is too much; counted exactly."""
+    over = {}
+    for name in ("neurons", "axons_in", "synapse_bits", "neuron_configs"):
+        if cap[name] is not None and cores:
+            need = max(demand.of(pieces, name) for pieces in cores)
+            if need > cap[name]:
+                over[name] = need / cap[name]
+    if cap["axons_out"] is not None:
+        reach = [np.zeros(n.size, np.int64) for n in demand.draft.nodes]
+        for pieces in cores:
+            reached: dict[int, list] = {}
+            for p in pieces:
+                for pre, units in demand.sources(p).items():
+                    reached.setdefault(pre, []).append(units)
+            for pre, units in reached.items():
+                reach[pre][np.unique(np.concatenate(units))] += 1
+        need = max(sum(int(reach[p.node][p.rows].sum()) for p in pieces) for pieces in cores)
+        if need > cap["axons_out"]:
+            over["axons_out"] = need / cap["axons_out"]
+    return over
