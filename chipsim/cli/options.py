@@ -45,7 +45,8 @@ def add_mapping_options(parser: ArgumentParser) -> None:
     group.add_argument("--objective", metavar="O", choices=("energy", "latency", "cores"),
                        help="energy: few packets; cores: few cores; latency: each population on cores of its own "
                             "(default: latency up to 64 cores, energy beyond)")
-    group.add_argument("--profile", metavar="RUN", help="take the traffic from a stored run of this network")
+    group.add_argument("--profile", metavar="RUN", dest="traffic",
+                       help="take the traffic from a stored run of this network")
 
 
 def add_network_options(parser: ArgumentParser) -> None:
@@ -134,8 +135,8 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
     chip, network = chip_from(args), network_from(args, file)
     from chipsim.compiler import compile
 
-    profile = getattr(args, "profile", None)
-    rates = _measured(profile) if profile else None
+    traffic = getattr(args, "traffic", None)
+    rates = _measured(traffic) if traffic else None
     began = perf_counter()
     with talk.progress("compiling", "passes") as progress:
         layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,

@@ -39,7 +39,8 @@ def test_neurons_per_core_holds_for_shared_cores(capsys):
 
 def test_traffic_of_a_run_steers_the_next_compilation(capsys, tmp_path):
     run = tmp_path / "first.run.h5"
-    assert main(["run", *DIGITS, "--input", "examples/digits_test.h5", "--samples", "2", "--quiet", "-o", str(run)]) == 0
+    assert main(["run", *DIGITS, "--input", "examples/digits_test.h5", "--samples", "2", "--quiet",
+                 "-o", str(run)]) == 0
     capsys.readouterr()
     measured = account(capsys, "--objective", "energy", "--effort", "fast", "--profile", str(run))
     packets = next(p for p in measured["passes"] if p["pass"] == "partition")["packets_per_tick"]
