@@ -74,7 +74,8 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
 
 def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Iterable[str] = (),
              neurons_per_core: int | None = None, seed: int = 0, objective: str | None = None,
-             effort: str = "normal", rates: Mapping[str, np.ndarray] | None = None, avoid: Avoid | str | None = None) -> Draft:
+             effort: str = "normal", rates: Mapping[str, np.ndarray] | None = None,
+             avoid: Avoid | str | None = None) -> Draft:
     """What the first pass gets, from the arguments of `compile`."""
     if isinstance(chip, str):
         from chipsim.chip import load_chip
