@@ -227,7 +227,8 @@ class Learner:
             right, left = bits.shifts(p)
             value = value >> right
             value = value << left if left >= 0 else value >> -left
-            acc = np.clip(acc + np.clip(value, -largest - 2, largest), -largest - 2, largest)
+            total = np.clip(acc + np.clip(value, -largest - 2, largest), -largest - 2, largest)
+            acc = np.where(due, total, acc)                 # where nothing is due nothing happens, not even saturation
         stream = {"w": W_ROUND, "t": T_ROUND, "d": D_ROUND}[variable]
         index = self.synapses.post.astype(np.int64) * self.synapses.n_pre + self.synapses.pre
         return self.rounded(acc / 2.0**bits.fraction_bits, stream, index, tick, tick)
