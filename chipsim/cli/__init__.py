@@ -18,6 +18,7 @@ COMMANDS = {
     "compile": "map a network onto a chip, and show how full the cores are",
     "report": "account of a stored run, also at another chip's costs",
     "check": "find every error in chip and network files",
+    "fabric": "offer traffic to a chip's fabric alone: latency, throughput, links, saturation",
     "chips": "list the chips that ship, or every number of one with its source",
     "schema": "JSON Schema of chip files, for editors",
     "explain": "what an error code means and what to do",

@@ -75,7 +75,8 @@ def run(args: Namespace) -> int:
 def all_codes() -> dict[str, str]:
     """Codes of the command line, and of every room that has a table `CODES`."""
     rooms = ("chipsim.chip", "chipsim.network", "chipsim.models", "chipsim.compiler", "chipsim.engine",
-             "chipsim.report.threshold", "chipsim.report.trace")
+             "chipsim.report.threshold", "chipsim.report.trace",
+             "chipsim.explore.traffic")
     return CODES | {c: t for room in rooms for c, t in getattr(import_module(room), "CODES", {}).items()}
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chipsim.engine.deadlock import deadlock
 from chipsim.engine.outcome import LIMIT_LINK, LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE
 from chipsim.engine.topology import EJECT, INJECT, LOCAL
-from chipsim.errors import Diagnostic, SimulationError
 
 if TYPE_CHECKING:
     from chipsim.engine.plan import Plan
@@ -170,7 +170,7 @@ class Mesh:
                 self.arbitrate(now, channel)
         if waiting := [(k, out.queue[0].packet.source, next(iter(out.queue[0].wants)))
                        for k, out in enumerate(self.outputs) if out.queue]:
-            raise deadlock(waiting)
+            raise deadlock(waiting, self.fabric)
         length, limit = 0, LIMIT_NONE << 24
         for e, server in enumerate(servers):
             if self.entry[e] + server.tail > length:
@@ -294,18 +294,3 @@ class Mesh:
         fifo.held -= 1
         fifo.credits.append(now + int(f.credit[channel]))
         heapq.heappush(self.events, (now + int(f.credit[channel]), channel, -1))
-
-
-def deadlock(waiting: list[tuple[int, int, int]]) -> SimulationError:
-    """The error for a fabric that stands still: the cycle among `waiting`, (channel, packet, channel it waits for)."""
-    wanted = {channel: (packet, onward) for channel, packet, onward in waiting}
-    channel, path = next(iter(wanted)), []
-    while channel in wanted and channel not in path:
-        path.append(channel)
-        channel = wanted[channel][1]
-    cycle = path[path.index(channel) :] if channel in path else path
-    steps = ", ".join(f"packet {wanted[k][0]} in the FIFO of channel {k} waits for channel {wanted[k][1]}" for k in cycle[:8])
-    return SimulationError(Diagnostic(
-        "F501", f"the fabric stands still with {len(waiting)} FIFOs waiting in a cycle of {len(cycle)}: {steps}",
-        help="routes with a cyclic channel dependency deadlock: use dimension order or a turn model on a mesh, virtual "
-             "channels on a torus, or up-down routes"))

@@ -2,7 +2,8 @@
 
 next_ports   uint8[R,R] for every topology and algorithm (adaptive ones: a path they allow, for loads and energy)
 choices      uint8[2,R,R] for adaptive algorithms: every port they allow, as bits
-cycle_of     the cyclic channel dependency of a table, or None: without one a blocking fabric cannot deadlock
+
+Whether routes can deadlock is answered in deadlock.py.
 """
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from chipsim.compiler.layout import Layout
 from chipsim.engine.critical import add_learning, critical_path
+from chipsim.engine.deadlock import refuse_cycles
 from chipsim.engine.learning import PHASE_COLUMNS
 from chipsim.engine.outcome import LIMIT_LEARNING, Outcome, Recording
 from chipsim.engine.plan import Plan, plan, spikes_to_counts
@@ -27,7 +28,7 @@ SECONDS_PER_CALL = 0.2                      # of wall time between two looks at 
 def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | None = None, timing: str = "exact",
              engine: str = "compiled", seed: int = 0, samples: slice | Iterable[int] | None = None,
              record: Iterable[str] = ("outputs",), record_packets: bool | range = False, threads: int = 1,
-             learning: bool = True, weights: dict[str, tuple] | None = None,
+             learning: bool = True, weights: dict[str, tuple] | None = None, check_routes: bool = True,
              progress: Callable[[int, int, dict], None] | None = None) -> Run:
     """Run a layout, spike by spike and packet by packet.
 
@@ -41,11 +42,12 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     threads   for the mesh; the result is the same, bit for bit, for any number
     learning  False: plastic synapses keep their weights, and learning costs nothing
     weights   start from the weights that another run has learnt (Run.weights)
+    check_routes     refuse a custom topology whose routes can deadlock; False: run, and report a deadlock if it comes
     progress  called as progress(ticks done, ticks in all, {"synops": n}) a few times a second
 
     Samples are separated: all neuron state is reset and nothing is in flight when one begins (what was learnt stays),
     and each runs on for the depth of the outputs (the ticks that spikes need from layer to layer). Raises StimulusError,
-    UsageError.
+    UsageError, ChipError for routes that can deadlock, SimulationError for a deadlock that came.
     """
     if timing not in TIMINGS:
         raise UsageError(Diagnostic("U410", f"timing `{timing}` does not exist", help=f"one of {', '.join(TIMINGS)}"))
@@ -61,6 +63,8 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     if weights is not None:
         layout = layout.with_weights(weights)
     lowered = plan(layout, learning)
+    if check_routes and timing == "exact":
+        refuse_cycles(layout.chip.fabric, lowered.fabric)
     wanted = record_packets if isinstance(record_packets, range) else range(schedule.ticks * record_packets)
     recording = _recording(layout, record, wanted)
     machine = _engine(engine)(lowered, recording, timing, threads, seed)

@@ -40,6 +40,7 @@ class FabricPlan:
     in_port, out_port uint8[K]   ports at the far and the near router
     latency, cycle, credit int64[K] ps; slots int32[K]
     hop_cycles    int64[K]   clocked fabrics: link latency in cycles
+    cores         int32[C]   core number of each endpoint but the host port
     """
 
     router: np.ndarray
@@ -63,6 +64,7 @@ class FabricPlan:
     credit: np.ndarray
     slots: np.ndarray
     hop_cycles: np.ndarray
+    cores: np.ndarray
 
     @property
     def n_channels(self) -> int:
@@ -76,10 +78,30 @@ class FabricPlan:
     def n_ports(self) -> int:
         return self.out_channel.shape[1]
 
+    def name(self, channel: int) -> str:
+        """What a channel is called in messages and reports."""
+        e = int(self.endpoint[channel])
+        core = int(self.cores[e]) if 0 <= e < len(self.cores) else -1
+        return channel_name(int(self.kind[channel]), int(self.from_router[channel]), int(self.to_router[channel]), core,
+                            self.columns)
+
     def port_to(self, router: int, endpoint: int) -> int:
         """Port by which a packet for an endpoint leaves a router."""
         port = int(self.next_port[router, self.router[endpoint]])
         return int(self.out_port[self.eject[endpoint]]) if port == LOCAL else port
+
+
+def channel_name(kind: int, here: int, there: int, core: int, columns: int) -> str:
+    """A channel as people point at it: "(3,1)→E", "core 17→router", "router→core 17", "host→router"."""
+    if kind == INJECT:
+        return "host→router" if core < 0 else f"core {core}→router"
+    if kind == EJECT:
+        return f"router→core {core}"
+    if columns == 1 and kind in (EAST_WEST, TREE):          # a tree, or a custom topology: routers without rows
+        return f"router {here}→router {there}"
+    step = {1: "E", -1: "W"} if kind == EAST_WEST else {columns: "N", -columns: "S"}
+    name = step.get(there - here, f"({there % columns},{there // columns})")
+    return f"({here % columns},{here // columns})→{name}"
 
 
 def picoseconds(seconds: float) -> int:
@@ -126,7 +148,8 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
         kind=kind.astype(np.uint8), from_router=source.astype(np.int32), to_router=target.astype(np.int32),
         endpoint=endpoint.astype(np.int32), in_port=in_port.astype(np.uint8), out_port=out_port.astype(np.uint8),
         slots=np.array([spec[k].slots for k in kind], np.int32),
-        hop_cycles=np.maximum(1, -(-times["latency"] // period)) if period else np.ones(len(kind), np.int64), **times)
+        hop_cycles=np.maximum(1, -(-times["latency"] // period)) if period else np.ones(len(kind), np.int64),
+        cores=cores.astype(np.int32), **times)
 
 
 # ---- topologies: (links, number of routers, link ports of a router) ----

@@ -3,22 +3,14 @@ from __future__ import annotations
 
 from chipsim.engine.outcome import LIMITS
 from chipsim.engine.run import Run
-from chipsim.engine.topology import EAST_WEST, EJECT, INJECT
+from chipsim.engine.topology import channel_name
 
 
 def link_name(run: Run, link: int) -> str:
     """A channel as people point at it: "(3,1)→E", "core 17→router", "router→core 17", "host→router"."""
     here, there, kind, core = (int(run.links[k][link]) for k in ("from_router", "to_router", "kind", "core"))
-    if kind == INJECT:
-        return "host→router" if core < 0 else f"core {core}→router"
-    if kind == EJECT:
-        return f"router→core {core}"
     fabric = run.chip["fabric"]
-    width = fabric["width"] * (fabric["chips"] or (1, 1))[0]
-    if fabric["topology"] in ("tree", "custom"):
-        return f"router {here}→router {there}"
-    step = {1: "E", -1: "W"} if kind == EAST_WEST else {width: "N", -width: "S"}
-    return f"({here % width},{here // width})→{step.get(there - here, f'({there % width},{there // width})')}"
+    return channel_name(kind, here, there, core, fabric["width"] * (fabric["chips"] or (1, 1))[0])
 
 
 def set_by(run: Run, limit: int) -> str:

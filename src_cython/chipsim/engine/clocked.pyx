@@ -12,7 +12,7 @@ from libc.string cimport memset
 
 import numpy as np
 
-from chipsim.engine.reference_mesh import deadlock
+from chipsim.engine.deadlock import deadlock
 
 from chipsim.engine.bits cimport lowest_bit
 from chipsim.engine.buffers cimport PacketSeed
@@ -80,6 +80,7 @@ cdef class ClockedFabric:
     """ClockedFabric(plan, vcs, routing_delay, credit_delay): the routers of a FabricPlan with a clock."""
 
     cdef object keep
+    cdef object plan                                # FabricPlan, for names in errors
     cdef int64_t n_routers, n_ports, vcs, pv, n_channels, n_endpoints, routing_delay, credit_delay
     cdef int64_t stride, depth
     cdef const int32_t* router
@@ -136,7 +137,7 @@ cdef class ClockedFabric:
 
     def __init__(self, plan, int64_t vcs=1, int64_t routing_delay=0, int64_t credit_delay=1):
         cdef int64_t k
-        self.keep = {}
+        self.keep, self.plan = {}, plan
         self.n_routers, self.n_ports, self.vcs = plan.n_routers, plan.n_ports, vcs
         self.pv, self.n_channels, self.n_endpoints = self.n_ports * vcs, plan.n_channels, len(plan.router)
         self.routing_delay, self.credit_delay = routing_delay, credit_delay
@@ -217,7 +218,7 @@ cdef class ClockedFabric:
         """Move packets src -> dst (endpoints) of `size` flits, offered at `cycle`; arrays [packets].
 
         Returns dict: head_inject, head_arrive, arrive int64[packets] (cycles), load int64[K] (flits per channel).
-        Raises RuntimeError when packets stand still for good.
+        Raises SimulationError when packets stand still for good, naming the cycle.
         """
         cdef int64_t n = len(src), c, v
         order = np.argsort(np.asarray(cycle), kind="stable")
@@ -240,7 +241,7 @@ cdef class ClockedFabric:
         if rc == -1:
             raise MemoryError("no memory left for flits in flight")
         if rc:
-            raise RuntimeError(f"packets stand still for good from cycle {self.cycles} on: a deadlock")
+            raise deadlock(self.stuck(), self.plan)
         return times | {"load": load}
 
     def loads(self):
@@ -277,7 +278,7 @@ cdef class ClockedFabric:
                     break
                 account(start, function.tail_ps + t * stride, n_cores, self.seeds, self.core_of_axon, &self.times, &totals)
         if rc == -2:
-            raise deadlock([])
+            raise deadlock(self.stuck(), self.plan)
         if rc:
             raise MemoryError("no memory left for flits in flight")
 
@@ -332,6 +333,19 @@ cdef class ClockedFabric:
         if at <= now:
             return self.push_credit(now, f.channel, f.vc)
         return heap_push(&self.timed, at, f.channel * 8 + f.vc, CREDIT)
+
+    def stuck(self):
+        """Channels with a packet behind them, and the output it needs: list of (channel, packet, wanted channel)."""
+        cdef int64_t r, iv
+        cdef uint8_t* b
+        found = []
+        for r in range(self.n_routers):
+            b = self.blocks + r * self.stride
+            for iv in range(self.pv):
+                if b[self.at_count + iv]:
+                    found.append((self.into[r * self.n_ports + iv // self.vcs], self.head(r, b, iv),
+                                  self.out_of[r * self.n_ports + b[self.at_port + iv]]))
+        return found
 
     cdef void start(self) noexcept nogil:
         """Everything empty."""

@@ -10,7 +10,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 import numpy as np
 
-from chipsim.engine.reference_mesh import POLICIES, deadlock
+from chipsim.engine.deadlock import deadlock
+from chipsim.engine.reference_mesh import POLICIES
 
 from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
@@ -74,6 +75,7 @@ cdef class Fabric:
     """Fabric(plan): the channels of a plan. One object serves one thread; ticks are independent of each other."""
 
     cdef object keep
+    cdef object plan                                # FabricPlan, for names in errors
     cdef Wheel wheel
     cdef Channel* channels
     cdef int64_t n_channels, n_cores, n_routers, n_ports
@@ -115,7 +117,7 @@ cdef class Fabric:
     def __init__(self, plan):
         cdef int64_t k, slots = 0
         f, trees = plan.fabric, plan.trees
-        self.keep = {}
+        self.keep, self.plan = {}, f
         self.n_channels, self.n_cores = f.n_channels, len(f.router) - 1
         self.n_routers, self.n_ports = f.n_routers, f.n_ports
         if self.n_ports > 64:
@@ -192,7 +194,7 @@ cdef class Fabric:
                 account(function.seed_start + t * stride, function.tail_ps + t * stride, self.n_cores, self.seeds,
                         self.axon_core, &self.times, &totals)
         if rc == -2:
-            raise deadlock(self.stuck())
+            raise deadlock(self.stuck(), self.plan)
         if rc:
             raise MemoryError("no memory left for the events of the mesh")
 
@@ -222,7 +224,7 @@ cdef class Fabric:
             rc = self.tick(start, tails, &length, &limit)
         self.open_loop = False
         if rc == -2:
-            raise deadlock(self.stuck())
+            raise deadlock([(c, int(order[p]), wanted) for c, p, wanted in self.stuck()], self.plan)
         if rc:
             raise MemoryError("no memory left for the events of the mesh")
         result = np.empty((5, n), np.int64)

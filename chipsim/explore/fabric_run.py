@@ -1,0 +1,158 @@
+"""One list of packets through a fabric alone, and what became of every packet.
+
+Clocked fabrics go through the clocked routers, the others through the handshakes; the times are exact either way. The
+latency of a packet is the sum of four parts:
+
+queueing       offered until its head enters the fabric: waiting in the source
+flight         its route without any other packet, head flit
+serialisation  the flits behind the head, one per cycle (0 for packets of one flit)
+blocking       all the rest: waiting for outputs, slots and virtual channels
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chipsim.chip.spec import ChipSpec
+from chipsim.engine.deadlock import Deadlock, deadlock
+from chipsim.engine.topology import FabricPlan, picoseconds, plan_fabric, walk
+from chipsim.errors import Diagnostic, UsageError
+from chipsim.explore.traffic import Packets
+
+PARTS = ("queueing", "blocking", "serialisation", "flight")
+
+
+@dataclass(frozen=True, eq=False)
+class FabricRun:
+    """p packets over K channels.
+
+    made, entered, done  int64[p] ps: offered, head into the fabric, tail out of it
+    flight, serialisation, hops  int64[p]: ps, ps, links between routers
+    load       int64[K] flits over each channel
+    cycle_ps   int: the unit of the rate: the clock's period, or the injection channel's cycle
+    """
+
+    plan: FabricPlan
+    packets: Packets
+    n_nodes: int
+    clocked: bool
+    cycle_ps: int
+    made: np.ndarray
+    entered: np.ndarray
+    done: np.ndarray
+    flight: np.ndarray
+    serialisation: np.ndarray
+    hops: np.ndarray
+    load: np.ndarray
+
+    @property
+    def latency(self) -> np.ndarray:
+        """int64[p] ps, offered to tail out."""
+        return self.done - self.made
+
+    @property
+    def parts(self) -> dict[str, np.ndarray]:
+        """PARTS -> int64[p] ps; their sum is the latency."""
+        queueing = self.entered - self.made
+        return dict(queueing=queueing, blocking=self.latency - queueing - self.serialisation - self.flight,
+                    serialisation=self.serialisation, flight=self.flight)
+
+    @property
+    def window_ps(self) -> int:
+        """Time in which packets are offered."""
+        return self.packets.cycles * self.packets.cycle_ps
+
+    @property
+    def drain_ps(self) -> int:
+        """From the end of the window until the last packet is out."""
+        return max(0, int(self.done.max(initial=0)) - self.window_ps)
+
+
+@dataclass(frozen=True, eq=False)
+class _Alone:
+    """What the handshake engine asks of a plan, for packets without neurons: an axon per core, taken at once."""
+
+    fabric: FabricPlan
+    arbitration: str
+    endpoint: np.ndarray
+    axon_core: np.ndarray
+    service_ps: np.ndarray
+    trees: None = None
+
+
+class FabricBench:
+    """The fabric of a chip, planned once, for any number of lists."""
+
+    def __init__(self, chip: ChipSpec):
+        self.fabric, self.clock = chip.fabric, chip.fabric.clock
+        self.n_nodes = chip.n_cores
+        self.plan = plan_fabric(chip.fabric, np.arange(chip.n_cores), host=self.clock is None)
+        self.cycle_ps = picoseconds(self.clock.period) if self.clock else picoseconds(chip.fabric.channels.inject.cycle)
+
+    def run(self, packets: Packets) -> FabricRun:
+        """Move a list until the fabric is empty. SimulationError on a deadlock, UsageError on what it cannot move."""
+        move = self._clocked if self.clock else self._handshakes
+        times = move(packets)
+        return FabricRun(self.plan, packets, self.n_nodes, self.clock is not None, self.cycle_ps, **times)
+
+    def _handshakes(self, packets: Packets) -> dict[str, np.ndarray]:
+        from chipsim.engine.fabric import Fabric
+
+        if (packets.size > 1).any():
+            raise UsageError(Diagnostic("F516", f"packets of {packets.size.max()} flits on a fabric without a clock",
+                                        help="packets of one flit, or `--set fabric.clock.period='1 ns'`"))
+        nodes = np.arange(self.n_nodes)
+        engine = Fabric(_Alone(self.plan, self.fabric.arbitration, nodes.astype(np.int32),
+                               nodes.astype(np.int32), np.zeros(self.n_nodes, np.int64)))
+        order = np.argsort(packets.src, kind="stable")      # the list is in order of time
+        start = np.searchsorted(packets.src[order], np.arange(self.n_nodes + 2))
+        try:
+            moved = engine.move(start, packets.at[order] * packets.cycle_ps, packets.src[order].astype(np.uint32),
+                                packets.dst[order].astype(np.uint32))
+        except Deadlock as stuck:                           # packets by their place in the list
+            raise deadlock([(c, int(order[p]), wanted) for c, p, wanted in stuck.waiting], self.plan) from None
+        made, entered, arrived = np.empty((3, len(packets)), np.int64)
+        made[order], entered[order], arrived[order] = moved[:3]
+        flight, hops = self.flight(packets.src, packets.dst)
+        return dict(made=made, entered=entered, done=arrived, flight=flight, hops=hops, load=engine.loads(),
+                    serialisation=np.zeros(len(packets), np.int64))
+
+    def _clocked(self, packets: Packets) -> dict[str, np.ndarray]:
+        from chipsim.engine.clocked import ClockedFabric
+
+        c, period = self.clock, self.cycle_ps
+        made = packets.at * packets.cycle_ps
+        engine = ClockedFabric(self.plan, c.vcs, c.routing_delay, c.credit_delay)
+        t = engine.run(packets.src, packets.dst, -(-made // period), packets.size)
+        flight, hops = self.flight(packets.src, packets.dst)
+        return dict(made=made, entered=t["head_inject"] * period, done=t["arrive"] * period, flight=flight, hops=hops,
+                    load=t["load"], serialisation=(packets.size.astype(np.int64) - 1) * period)
+
+    def flight(self, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(ps, hops) int64[p] of heads from node to node through an empty fabric, from their entry on.
+
+        Of a channel counts its latency; of a clocked one its cycles + 1, and at every router the routing delay + 2.
+        """
+        plan = self.plan
+        if self.clock:
+            inject = (plan.hop_cycles + 1) * self.cycle_ps
+            onward = inject + (self.clock.routing_delay + 2) * self.cycle_ps
+        else:
+            inject = onward = plan.latency
+        pairs, inverse = np.unique(src.astype(np.int64) * self.n_nodes + dst, return_inverse=True)
+        source, target = pairs // self.n_nodes, pairs % self.n_nodes
+        time, hops = inject[plan.inject[source]] + onward[plan.eject[target]], np.zeros(len(pairs), np.int64)
+        for channel, moving in walk(plan, source, target):
+            time[moving] += onward[channel]
+            hops[moving] += 1
+        return time[inverse], hops[inverse]
+
+    def bound(self, packets: Packets) -> float:
+        """Flits per node and cycle at which the busiest channel of a list with these flows is full (table routes)."""
+        from chipsim.engine.topology import flows_to_channels
+
+        load = flows_to_channels(self.plan, packets.src, packets.dst, packets.size.astype(np.int64))
+        cycle = np.full(self.plan.n_channels, self.cycle_ps) if self.clock else self.plan.cycle
+        offered = packets.size.sum() / self.n_nodes
+        return float(offered * self.cycle_ps / max(1, (load * cycle).max(initial=0)))

@@ -1,0 +1,143 @@
+"""What a run of the fabric says: throughput, latency and its parts, links, queues, fairness.
+
+Packets offered before the warm-up's end are not measured. The warm-up ends where the standard error of the batch means
+that remain is smallest (MSER-5, White 1997); confidence intervals are those of the means of 20 batches.
+"""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from chipsim.explore.fabric_run import PARTS, FabricRun
+
+BATCHES, T_BATCHES = 20, 2.093                  # two-sided 95 % of Student's t with 19 degrees of freedom
+PS = 1e-12
+QUANTILES = {"p50": 50, "p95": 95, "p99": 99, "p999": 99.9}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A channel: `flits` over it; `utilisation` is the share of the time to the last delivery in which it was busy."""
+
+    name: str
+    flits: int
+    utilisation: float
+
+
+@dataclass(frozen=True)
+class FabricStats:
+    """Times in s; rates in flits per node and cycle; `half_width_s`: 95 % confidence of the mean, None if too short.
+
+    parts_s   mean of queueing, blocking, serialisation, flight: they sum to the mean latency
+    fairness  Jain's index over sources of accepted flits per offered flit: 1 when all are served alike
+    waiting   packets in source queues on average, most_waiting: in the fullest source queue at any time
+    in_flight packets in the fabric on average
+    """
+
+    packets: int
+    measured: int
+    warm_up_s: float
+    window_s: float
+    cycle_s: float
+    offered: float
+    accepted: float
+    mean_s: float
+    half_width_s: float | None
+    min_s: float
+    max_s: float
+    quantiles_s: dict[str, float]
+    parts_s: dict[str, float]
+    mean_hops: float
+    mean_utilisation: float
+    busiest: tuple[Link, ...]
+    fairness: float
+    waiting: float
+    most_waiting: int
+    in_flight: float
+    drain_s: float
+
+    def to_dict(self) -> dict:
+        """JSON-able."""
+        return asdict(self)
+
+
+def stats_of(run: FabricRun, links: int = 8) -> FabricStats:
+    """Measure a run; of its links, the `links` busiest are named. A run needs at least one packet."""
+    latency, size = run.latency, run.packets.size
+    first = warm_up(latency)
+    measured = np.arange(len(latency)) >= first
+    begin = int(run.made[first]) if first else 0
+    span = max(1, run.window_ps - begin)
+    cycles = span / run.cycle_ps * run.n_nodes
+    accepted = size[(run.done >= begin) & (run.done < run.window_ps)].sum()
+    ends = max(int(run.done.max()), 1)
+    busy = utilisation(run)
+    links_only = busy[run.plan.endpoint < 0]
+    top = np.argsort(-busy, kind="stable")[:links]
+    mine = latency[measured]
+    return FabricStats(
+        packets=len(latency), measured=int(measured.sum()), warm_up_s=begin * PS, window_s=run.window_ps * PS,
+        cycle_s=run.cycle_ps * PS, offered=float(size[measured].sum() / cycles), accepted=float(accepted / cycles),
+        mean_s=float(mine.mean() * PS), half_width_s=half_width(mine),
+        min_s=float(mine.min() * PS), max_s=float(mine.max() * PS),
+        quantiles_s={name: float(np.percentile(mine, q) * PS) for name, q in QUANTILES.items()},
+        parts_s={name: float(part[measured].mean() * PS) for name, part in run.parts.items()},
+        mean_hops=float(run.hops[measured].mean()),
+        mean_utilisation=float(links_only.mean()) if len(links_only) else 0.0,
+        busiest=tuple(Link(run.plan.name(int(k)), int(run.load[k]), float(busy[k])) for k in top if run.load[k]),
+        fairness=jain(run, begin), waiting=float((run.entered - run.made).sum() / ends),
+        most_waiting=longest_queue(run), in_flight=float((run.done - run.entered).sum() / ends),
+        drain_s=run.drain_ps * PS)
+
+
+def warm_up(latency: np.ndarray) -> int:
+    """Packets to leave out at the start: MSER-5 over batches of five, at most half of them."""
+    means = latency[: len(latency) // 5 * 5].reshape(-1, 5).mean(1)
+    if len(means) < 4:
+        return 0
+    n = len(means) - np.arange(len(means) // 2)             # batches that remain after leaving out 0, 1, ...
+    total, squares = (np.cumsum(m[::-1])[::-1][: len(n)] for m in (means, means**2))
+    return 5 * int(np.argmin((squares - total**2 / n) / n**2))
+
+
+def half_width(latency: np.ndarray) -> float | None:
+    """Half the 95 % confidence interval of the mean in s, from the means of 20 batches; None below 100 packets."""
+    if len(latency) < 5 * BATCHES:
+        return None
+    means = latency[: len(latency) // BATCHES * BATCHES].reshape(BATCHES, -1).mean(1)
+    return float(T_BATCHES * means.std(ddof=1) / BATCHES**0.5 * PS)
+
+
+def utilisation(run: FabricRun) -> np.ndarray:
+    """float64[K]: share of the time until the last delivery in which a channel could take no other flit."""
+    cycle = np.full(run.plan.n_channels, run.cycle_ps) if run.clocked else run.plan.cycle
+    return run.load * cycle / max(1, int(run.done.max(initial=0)))
+
+
+def jain(run: FabricRun, begin: int = 0) -> float:
+    """(sum x)^2 / (n sum x^2) over sources with traffic; x: flits delivered in the window per flit offered in it."""
+    inside, sources = run.made >= begin, run.packets.src
+    offered = np.bincount(sources, run.packets.size * inside, run.n_nodes)
+    done = np.bincount(sources, run.packets.size * (inside & (run.done < run.window_ps)), run.n_nodes)
+    x = done[offered > 0] / offered[offered > 0]
+    return float(x.sum() ** 2 / (len(x) * (x**2).sum())) if x.any() else 1.0
+
+
+def longest_queue(run: FabricRun) -> int:
+    """Most packets that waited in one source at a time."""
+    order = np.lexsort((np.arange(len(run.made)), run.packets.src))
+    src, made, entered = run.packets.src[order], run.made[order], run.entered[order]
+    most = 0
+    for a, b in zip(*_groups(src), strict=True):
+        behind = np.arange(b - a) + 1 - np.searchsorted(entered[a:b], made[a:b], "right")
+        most = max(most, int(behind.max()))
+    return most
+
+
+def _groups(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    edges = np.flatnonzero(np.diff(ordered)) + 1
+    return np.concatenate([[0], edges]), np.concatenate([edges, [len(ordered)]])
+
+
+__all__ = ["PARTS", "FabricStats", "Link", "half_width", "jain", "longest_queue", "stats_of", "utilisation", "warm_up"]
