@@ -1,6 +1,7 @@
 """The fabric alone: closed forms, the parts of latency, statistics, saturation, deadlock."""
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -173,3 +174,12 @@ def test_simulate_refuses_what_can_deadlock_unless_told_to_run_it():
     with pytest.raises(ChipError, match="F502"):
         simulate(layout, ticks=1)
     assert simulate(layout, ticks=1, check_routes=False).ticks == 1
+
+
+def test_bench_times_both_kinds_of_routers(capsys, tmp_path):
+    import bench
+
+    assert bench.main(["fabric", "--repeats", "1", "--largest", "8", "--json", str(tmp_path / "b.json")]) == 0
+    rows = json.loads((tmp_path / "b.json").read_text())
+    assert [r["flit_hops"] > 10_000 for r in rows] == [True] * 6
+    assert len(capsys.readouterr().out.splitlines()) == 7
