@@ -42,7 +42,8 @@ class Point:
 class Saturation:
     """Flits per node and cycle: largest load sustained, mean over seeds with 95 % confidence `half_width`.
 
-    bound     load at which the busiest channel is full, mean over seeds: no fabric with these routes gets beyond it
+    bound     load at which the busiest channel is full, mean over seeds: routes of a table cannot get beyond it;
+              adaptive ones can, as it is then that of one of the paths they allow
     peak      most that was accepted at any load tried;  runs: lists run
     """
 
@@ -103,7 +104,8 @@ class FabricLab:
         found, bounds, peak, runs = [], [], 0.0, 0
         for seed in range(self.seed, self.seed + seeds):
             bound = self.bound(seed)
-            low, high = 0.0, min(bound, self.most())
+            most = bound if self.bench.plan.choices is None else 2 * bound
+            low, high = 0.0, min(most, self.most())
             while high - low > RESOLUTION * bound:
                 point = self.point((low + high) / 2, seed)
                 peak, runs = max(peak, point.stats.accepted), runs + 1

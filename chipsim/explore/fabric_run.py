@@ -91,6 +91,9 @@ class FabricBench:
     engine_s = 0.0
 
     def __init__(self, chip: ChipSpec):
+        if chip.time_base == "untimed":
+            raise UsageError(Diagnostic("F517", f"`{chip.name}` has no time, and its packets take none",
+                                        help="take a chip with channels that have a latency and a cycle"))
         self.fabric, self.clock = chip.fabric, chip.fabric.clock
         self.n_nodes = chip.n_cores
         self.plan = plan_fabric(chip.fabric, np.arange(chip.n_cores), host=self.clock is None)

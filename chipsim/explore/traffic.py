@@ -44,6 +44,7 @@ CODES = {
     "F515": "A hotspot list is written NODE:SHARE,NODE:SHARE with shares of all packets that sum to at most 1.",
     "F516": "Routers with handshakes move packets of one flit; packets of several flits need a chip with "
             "`fabric.clock`.",
+    "F517": "Chips with `time_base: untimed` have channels without latency; there is nothing to measure on them.",
 }
 CHUNK = 1 << 20                                             # numbers drawn at a time
 GAMMA, MIX1, MIX2 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))

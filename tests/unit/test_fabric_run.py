@@ -176,6 +176,11 @@ def test_simulate_refuses_what_can_deadlock_unless_told_to_run_it():
     assert simulate(layout, ticks=1, check_routes=False).ticks == 1
 
 
+def test_a_chip_without_time_is_refused():
+    with pytest.raises(UsageError, match="F517"):
+        FabricLab(load_chip("ideal"), Traffic())
+
+
 def test_bench_times_both_kinds_of_routers(capsys, tmp_path):
     import bench
 
