@@ -48,7 +48,8 @@ def findings_in(file: Path) -> list[Diagnostic]:
     if not is_network(file):
         from chipsim.chip import check_chip
 
-        return list(check_chip(file))
+        found = list(check_chip(file))
+        return found if any(d.severity == "error" for d in found) else [*found, *routes_that_deadlock(file)]
     from chipsim.network import load_network
 
     try:
@@ -56,6 +57,28 @@ def findings_in(file: Path) -> list[Diagnostic]:
         return []
     except ChipsimError as error:
         return list(error.diagnostics)
+
+
+def routes_that_deadlock(file: Path) -> list[Diagnostic]:
+    """The cycle of links in a chip's routes: an error where they follow a table, a warning for a torus."""
+    from dataclasses import replace
+
+    from chipsim.chip import load_chip
+
+    chip = load_chip(file)
+    if chip.fabric.topology not in ("custom", "torus", "hex_torus") or chip.time_base == "untimed":
+        return []
+    if chip.fabric.clock is not None and chip.fabric.topology == "torus":       # its virtual channels cut the rings
+        return []
+    import numpy as np
+
+    from chipsim.engine.deadlock import cycle_of, cyclic
+    from chipsim.engine.topology import plan_fabric
+
+    plan = plan_fabric(chip.fabric, np.arange(chip.n_cores))
+    cycle = cycle_of(plan)
+    severity = "error" if chip.fabric.topology == "custom" else "warning"
+    return [replace(cyclic(plan, cycle, severity), file=str(file))] if cycle else []
 
 
 def is_network(file: Path) -> bool:

@@ -70,6 +70,23 @@ def test_what_makes_no_sense_is_answered(capsys, argv, said):
     assert f"error[{said}]" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("topology", "code", "severity"), [
+    ("topology: torus", 0, "warning"),
+    ("{topology: custom, routing: shortest, width: 1, height: 1, routers: 4, cores_per_router: 1, "
+     "links: ['0-1', '1-2', '2-3', '3-0', '0-2']}", 0, ""),
+    ("{topology: custom, routing: shortest, width: 1, height: 1, routers: 5, cores_per_router: 1, "
+     "links: ['0-1', '1-2', '2-3', '3-4', '4-0']}", 2, "error"),
+])
+def test_check_names_the_cycle_of_routes(capsys, tmp_path, topology, code, severity):
+    """Routes of one or two hops that share no direction round a ring, as with a chord in a ring of four, have none."""
+    file = tmp_path / "c.yaml"
+    fabric = topology if topology.startswith("{") else "{" + topology + "}"
+    file.write_text(f"extends: loihi\nname: c\nfabric: {fabric}\n")
+    assert main(["check", str(file)]) == code
+    said = capsys.readouterr().out
+    assert (f"{severity}[F502]" in said) if severity else "F502" not in said
+
+
 def test_a_torus_without_a_clock_is_warned_of_and_its_deadlock_named(capsys):
     torus = ["fabric", "loihi", "--set", "fabric.topology=torus"]
     assert main([*torus, "--packets", "500", "--rate", "0.005"]) == 0
