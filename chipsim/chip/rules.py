@@ -90,9 +90,39 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
     if f.clock is not None and f.topology == "torus" and f.clock.vcs < 2:
         yield Misfit("fabric.clock.vcs", "a torus with one virtual channel deadlocks: its rings need two classes",
                      "use 2 or more")
+    if f.clock is not None and f.topology == "hex_torus":
+        yield Misfit("fabric.clock", "clocked routers have no virtual channels for the rings of a hexagonal torus",
+                     "leave `clock` out, or use a torus")
     if f.clock is not None and (f.cast != "unicast" or f.routing in ROUTINGS["mesh"][2:]):
         yield Misfit("fabric.clock", f"clocked routers do {f.cast} casts and routing `{f.routing}` not",
                      "use unicast and dimension order, or leave `clock` out")
+
+
+LINK_PORTS = {"mesh": 4, "torus": 4, "hex_torus": 6}
+
+
+def routers_fit_the_engine(chip: ChipSpec) -> Iterator[Misfit]:
+    """The engine keeps the state of a router in masks of 64 bits, one per port and virtual channel."""
+    f = chip.fabric
+    if f.topology == "tree":
+        links = 1 + (f.arity or 0)
+    elif f.topology == "custom":
+        ends = [end for link in f.links for end in link.split("-")]
+        links = max((ends.count(end) for end in ends), default=0)
+    else:
+        links = LINK_PORTS[f.topology]
+    vcs = f.clock.vcs if f.clock else 1
+    if (links + f.cores_per_router + 1) * vcs > 64:
+        yield Misfit("fabric.cores_per_router",
+                     f"a router has {links} links, {f.cores_per_router} cores and a host's port, with {vcs} virtual channels "
+                     "each; the engine holds 64 in all", "use fewer cores per router")
+    if f.clock:
+        for name in type(f.channels).model_fields:
+            channel = getattr(f.channels, name)
+            if channel is not None and channel.latency > 200 * f.clock.period:
+                cycles = channel.latency / f.clock.period
+                yield Misfit(f"fabric.channels.{name}.latency", f"a channel of {cycles:.0f} cycles is longer than the 200 "
+                             "that clocked fabrics take", "use a slower clock or no clock")
 
 
 def least_is_not_above_most(chip: ChipSpec) -> Iterator[Misfit]:
@@ -178,8 +208,8 @@ def packed_weights_have_bits(chip: ChipSpec) -> Iterator[Misfit]:
                      "say how wide a stored weight is, or use `packing: none`")
 
 
-RULES = (topology_has_what_it_needs, cores_have_places, host_is_on_the_mesh, least_is_not_above_most,
-         exponents_are_in_order,
+RULES = (topology_has_what_it_needs, routers_fit_the_engine, cores_have_places, host_is_on_the_mesh,
+         least_is_not_above_most, exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, fixed_point_learning_has_all_widths,
          learning_has_costs, packed_weights_have_bits)

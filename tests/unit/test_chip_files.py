@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from pydantic import ValidationError
@@ -196,3 +197,16 @@ def test_a_change_can_mend_what_contradicts_it():
 def test_a_right_file_has_no_findings(write):
     assert check_chip("loihi") == []
     assert check_chip(write("extends: ideal\nname: mine\n")) == []
+
+
+@pytest.mark.parametrize("changes, words", [
+    (("fabric.topology=torus", "fabric.clock.period=1 ns"), "a torus with one virtual channel deadlocks"),
+    (("fabric.clock.period=1 ns", "fabric.clock.vcs=8"), "the engine holds 64 in all"),
+    (("fabric.clock.period=10 ps",), "cycles is longer than the 200"),
+    (("fabric.clock.period=1 ns", "fabric.cast=multicast"), "clocked routers do multicast casts"),
+    (("fabric.topology=tree", "fabric.routing=shortest"), "a tree needs `arity` and `levels`"),
+    (("fabric.chips=[2,1]",), "channels of class `interchip`, which are not described"),
+])
+def test_a_fabric_that_cannot_be_simulated_is_refused(changes, words):
+    with pytest.raises(ChipError, match=re.escape(words)):
+        load_chip("loihi", set=changes)
