@@ -130,14 +130,14 @@ def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integ
         np.concatenate(part) if part else np.zeros(0, np.int64)
         for part in (columns.core, columns.source, columns.delay, columns.bank, columns.receptor, columns.format,
                      columns.target, columns.weight))
-    order = np.lexsort((target, receptor, bank, delay, source, core))
+    order = np.lexsort((target, kind, receptor, bank, delay, source, core))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     places = np.split(place, np.cumsum([len(part) for part in columns.core])[:-1]) if columns.core else []
     core, source, delay, bank, receptor, kind, target, weight = (
         a[order] for a in (core, source, delay, bank, receptor, kind, target, weight))
     new_axon = _changes(core, source)
-    new_segment = new_axon | _changes(delay, bank, receptor)
+    new_segment = new_axon | _changes(delay, bank, receptor, kind)
     axon_first, segment_first = np.flatnonzero(new_axon), np.flatnonzero(new_segment)
     axon_core, axon_source = core[axon_first], source[axon_first]
     n_sources = int(core_start[-1]) + sum(node.size for node in draft.nodes if node.is_input)
@@ -146,10 +146,10 @@ def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integ
     return dict(
         out_start=np.concatenate([[0], np.cumsum(np.bincount(axon_source, minlength=n_sources))]).astype(np.int64),
         out_axon=by_source.astype(np.int32), axon_core=axon_core.astype(np.int32),
-        axon_format=kind[axon_first].astype(np.uint8),
         axon_start=np.append(np.searchsorted(segment_first, axon_first), len(segment_first)).astype(np.int64),
         segment_delay=delay[segment_first].astype(np.int32), segment_bank=bank[segment_first].astype(np.uint8),
         segment_receptor=receptor[segment_first].astype(np.uint8),
+        segment_format=kind[segment_first].astype(np.uint8),
         segment_start=np.append(segment_first, len(core)).astype(np.int64),
         target=target.astype(np.uint32 if wide else np.uint16),
         weight=weight.astype(np.int16 if integer else np.float64), bank_shift=np.array(banks, np.int32)), places

@@ -109,11 +109,11 @@ class Layout:
     out_start: np.ndarray              # int64[S+1]
     out_axon: np.ndarray               # int32[.]   in-axon per out-axon entry
     axon_core: np.ndarray              # int32[A]   index into cores
-    axon_format: np.ndarray            # uint8[A]   index into SYNAPSE_FORMATS
     axon_start: np.ndarray             # int64[A+1] into segments
     segment_delay: np.ndarray          # int32[G]   ticks from the tick of the spike to the tick it acts in
     segment_bank: np.ndarray           # uint8[G]   0: accumulator itself; b > 0: bank b, see bank_shift
     segment_receptor: np.ndarray       # uint8[G]   input of the target's model, see Kernel.receptors
+    segment_format: np.ndarray         # uint8[G]   index into SYNAPSE_FORMATS: what an operation on it costs
     segment_start: np.ndarray          # int64[G+1] into synapses
     target: np.ndarray                 # uint16|uint32[W] slot on the target core
     weight: np.ndarray                 # int16|float64[W]

@@ -75,7 +75,7 @@ def check(layout: Layout) -> None:
             raise ValueError(f"`{name}` does not divide {end} entries into {rows} parts")
     params = [(f"params.{name}", n, None) for name in layout.params]
     for name, rows, stop in (("out_axon", len(layout.out_axon), n_axons), ("axon_core", n_axons, n_cores),
-                             ("axon_format", n_axons, len(SYNAPSE_FORMATS)), ("weight", synapses, None),
+                             ("segment_format", n_segments, len(SYNAPSE_FORMATS)), ("weight", synapses, None),
                              ("segment_delay", n_segments, layout.chip.core.delay.max + 1),
                              ("segment_bank", n_segments, len(layout.bank_shift)),
                              ("segment_receptor", n_segments, layout.n_receptors), ("population_index", n, None),

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chipsim.compiler.layout import Layout
+from chipsim.compiler.layout import SYNAPSE_FORMATS, Layout
 from chipsim.engine.learning import LearningPlan, plan_learning
 from chipsim.engine.multicast import Trees, build_trees
-from chipsim.engine.run import ACTIONS, HOPS, A
+from chipsim.engine.run import ACTIONS, HOPS, SYNOPS, A
 from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
+
+SYNOP_COLUMNS = np.array([A[name] for name in SYNOPS])      # in the order of SYNAPSE_FORMATS
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,7 @@ class Plan:
     endpoint      int32[S]            core index of each neuron; C (the host port) for input lines
     axon_core     int32[A]            core index of each in-axon
     per_spike     int32[S, ACTIONS]   actions that follow from one spike of a source, whatever the tick
-    axon_synops   int64[A]            stored synapses of an in-axon
+    axon_synops   int64[A, formats]   stored synapses of an in-axon, by synapse format
     service_ps    int64[A]            time the synapse server takes for a packet of that in-axon
     period_ps     cycle of a clocked fabric, 0 without a clock
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
@@ -63,9 +65,11 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
     endpoint = np.full(layout.n_sources, layout.n_cores, np.int32)
     endpoint[:n] = np.repeat(np.arange(layout.n_cores), np.diff(layout.core_start))
 
-    axon_synops = np.diff(layout.segment_start[layout.axon_start])
+    axon_synops = np.zeros((len(layout.axon_core), len(SYNAPSE_FORMATS)), np.int64)
+    axon = np.repeat(np.arange(len(layout.axon_core)), np.diff(layout.axon_start))
+    np.add.at(axon_synops, (axon, layout.segment_format), np.diff(layout.segment_start))
     synop_ps = np.array([picoseconds(c.time) for c in (costs.synop_dense, costs.synop_sparse, costs.synop_conv)])
-    service_ps = picoseconds(costs.axon_in.time) + axon_synops * synop_ps[layout.axon_format]
+    service_ps = picoseconds(costs.axon_in.time) + axon_synops @ synop_ps
 
     barrier_ps = 0
     if costs.barrier is not None:
@@ -109,7 +113,7 @@ def _per_spike(layout: Layout, fabric: FabricPlan, trees: Trees | None, endpoint
     counts[: layout.n_neurons, A["axon_out"]] = packets[: layout.n_neurons]
     counts[layout.n_neurons :, A["host_spike"]] = packets[layout.n_neurons :]
     counts[:, A["axon_in"]] = targets
-    np.add.at(counts, (source, A["synop_dense"] + layout.axon_format[axon].astype(np.int64)), axon_synops[axon])
+    np.add.at(counts, (source[:, None], SYNOP_COLUMNS), axon_synops[axon])
     hop = A["hop_inject"]
     if trees is not None:
         counts[:, hop : hop + len(KINDS)] = trees.links(fabric, len(KINDS))
@@ -135,8 +139,7 @@ def spikes_to_counts(plan: Plan, source_spikes: np.ndarray) -> tuple[np.ndarray,
     packets = source_spikes[source]
     target = layout.axon_core[layout.out_axon]
     np.add.at(core_counts[:, A["axon_in"]], target, packets)
-    np.add.at(core_counts, (target, A["synop_dense"] + layout.axon_format[layout.out_axon].astype(np.int64)),
-              packets * plan.axon_synops[layout.out_axon])
+    np.add.at(core_counts, (target[:, None], SYNOP_COLUMNS), packets[:, None] * plan.axon_synops[layout.out_axon])
     if plan.trees is not None:
         return core_counts[:-1], plan.trees.loads(plan.fabric, plan.endpoint, source_spikes)
     pair = plan.endpoint[source].astype(np.int64) * layout.n_cores + target
