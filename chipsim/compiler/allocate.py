@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chipsim.compiler.demand import Demand, limits
 from chipsim.compiler.draft import Connection, Draft
 from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
 from chipsim.compiler.learning import ends, plastic_projections
-from chipsim.compiler.partition import Demand, limits
 
 
 def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:

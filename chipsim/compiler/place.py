@@ -15,9 +15,9 @@ from scipy.sparse import coo_array, csr_array
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.avoid import Avoid
 from chipsim.compiler.congestion import Routes, relieve_links
+from chipsim.compiler.demand import Demand
 from chipsim.compiler.draft import Draft
 from chipsim.compiler.floorplan import Floorplan, hexagonal, mesh, tabulated, torus
-from chipsim.compiler.partition import Demand
 from chipsim.compiler.placement import place_graph
 from chipsim.engine.topology import KINDS, FabricPlan, host_router, plan_fabric
 from chipsim.errors import Diagnostic, FitError

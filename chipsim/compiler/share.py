@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from chipsim.compiler.demand import Demand, misfit, too_few
 from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.group import SHARE, chunks, demand_alone
 from chipsim.compiler.hypergraph import Hypergraph, contract
@@ -16,7 +17,7 @@ from chipsim.compiler.learning import tag_bits
 from chipsim.compiler.limits import UNLIMITED, Capacities
 from chipsim.compiler.multilevel import Partition, partition_hypergraph
 from chipsim.compiler.packing import BLOCK, HEADER, INDEX_BITS, WEIGHT_BITS, WORD, code_bits
-from chipsim.compiler.partition import Demand, _misfit, _too_few, spread
+from chipsim.compiler.spread import spread
 from chipsim.errors import FitError
 
 ATTEMPTS = 5            # with a little less of what was exceeded: memory of several connections is only estimated
@@ -47,14 +48,14 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
         over = _over(demand, cores, cap)
         if not over:
             if len(cores) > draft.chip.n_cores:
-                raise FitError(_too_few(draft, len(cores)))
+                raise FitError(too_few(draft, len(cores)))
             merit = {"cores": len(cores), "of": draft.chip.n_cores, "objective": options.objective or "energy",
                      "packets_per_tick": found.cost, "structure": found.structured}
             return replace(draft, cores=cores, merit=merit)
         for name, factor in over.items():
             room[name] = int(room[name] * min(0.97, 1 / factor))
     if limited:
-        raise FitError(_too_few(draft, len(cores)))
+        raise FitError(too_few(draft, len(cores)))
     return spread(draft)
 
 
@@ -71,7 +72,7 @@ def _fit_alone(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> None
         piece = (Piece(i, worst, worst + 1),)
         for name in ("axons_in", "synapse_bits"):
             if cap[name] is not None and (need := demand.of(piece, name)) > cap[name]:
-                misfits.append(_misfit(draft, i, f"neuron {worst} alone needs", name, need, cap[name]))
+                misfits.append(misfit(draft, i, f"neuron {worst} alone needs", name, need, cap[name]))
     if misfits:
         raise FitError(*misfits)
 

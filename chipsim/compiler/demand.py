@@ -1,0 +1,116 @@
+"""What neurons need of a core, what a core has, and the words for what does not fit."""
+from __future__ import annotations
+
+import numpy as np
+
+from chipsim.chip.spec import ChipSpec
+from chipsim.compiler.draft import Connection, Draft, Node, Piece
+from chipsim.compiler.learning import tag_bits
+from chipsim.compiler.packing import axon_bits
+from chipsim.errors import Diagnostic
+from chipsim.figures import exact
+
+RESOURCES = ("neurons", "axons_in", "axons_out", "synapse_bits", "neuron_configs")
+UNIT = {"neurons": "neurons", "axons_in": "input axons", "axons_out": "output axons",
+        "synapse_bits": "bits of synapse memory", "neuron_configs": "neuron configurations"}
+REMEDY = {
+    "axons_in": "fewer sources per neuron: a smaller kernel, pruning, or a relay population",
+    "axons_out": "fewer targets per neuron, or larger cores, so that they spread over fewer of them",
+    "synapse_bits": "fewer synapses or weight bits per neuron",
+    "neurons": "a chip with larger cores",
+    "neuron_configs": "fewer different time constants within the population",
+}
+LOCAL = ("neurons", "axons_in", "synapse_bits", "neuron_configs")      # what a piece needs whatever else is where
+
+
+def limits(chip: ChipSpec) -> dict[str, int | None]:
+    """What one core has of each resource; None: unlimited."""
+    core = chip.core
+    return dict(neurons=core.neurons, axons_in=core.axons_in, axons_out=core.axons_out,
+                synapse_bits=core.synapse_memory.bits, neuron_configs=core.neuron_configs)
+
+
+def limits_for(draft: Draft) -> dict[str, int | None]:
+    """As `limits`, with what the options ask for."""
+    cap = limits(draft.chip)
+    if draft.options.neurons_per_core is not None:
+        cap = cap | {"neurons": min(draft.options.neurons_per_core, cap["neurons"] or 1 << 62)}
+    return cap
+
+
+def too_few(draft: Draft, need: int) -> Diagnostic:
+    """M203: the chip has fewer cores than the network needs."""
+    return Diagnostic("M203", f"network `{draft.network.name}` needs {need} cores, {draft.chip.name} has "
+                      f"{draft.chip.n_cores} ({need - draft.chip.n_cores} too many)",
+                      help="see the populations below; or a larger mesh: --set fabric.width=...")
+
+
+class Demand:
+    """What neurons [first, stop) of a node need of a core."""
+
+    def __init__(self, draft: Draft):
+        self.draft, chip = draft, draft.chip
+        self.packing, self.slots = chip.core.synapse_memory.packing, chip.core.neurons
+        self.incoming = [[c for c in draft.connections if c.post == i] for i in range(len(draft.nodes))]
+        self.outgoing = [[c for c in draft.connections if c.pre == i] for i in range(len(draft.nodes))]
+        self.delay_bits = [int(np.ceil(np.log2(1 + max((c.delay - chip.core.delay.min for c in cs), default=0))))
+                           for cs in self.incoming]
+        self.configs = _config_codes(draft.nodes)
+
+    def sources(self, piece: Piece) -> dict[int, np.ndarray]:
+        """Source node -> its units that reach the piece."""
+        found: dict[int, list] = {}
+        for c in self.incoming[piece.node]:
+            units = np.arange(c.weight.shape[1]) if c.is_dense else np.unique(_sources(c, piece))
+            found.setdefault(c.pre, []).append(units)
+        return {pre: np.unique(np.concatenate(parts)) for pre, parts in found.items()}
+
+    def synapse_bits(self, piece: Piece) -> int:
+        total = 0
+        for c in self.incoming[piece.node]:
+            if c.is_dense:
+                n = np.full(c.weight.shape[1], piece.size)
+            else:
+                n = np.bincount(_sources(c, piece))
+            total += int(axon_bits(self.packing, n[n > 0], dense=c.is_dense, weight_bits=c.bits,
+                                   delay_bits=self.delay_bits[piece.node] + tag_bits(c), slots=self.slots).sum())
+        return total
+
+    def of(self, pieces: tuple[Piece, ...], resource: str) -> int:
+        if resource == "neurons":
+            return sum(p.size for p in pieces)
+        if resource == "synapse_bits":
+            return sum(self.synapse_bits(p) for p in pieces)
+        if resource == "neuron_configs":
+            return len(np.unique(np.concatenate([self.configs[p.node][p.rows] for p in pieces])))
+        parts: dict[int, list] = {}
+        for p in pieces:
+            for pre, units in self.sources(p).items():
+                parts.setdefault(pre, []).append(units)
+        return sum(len(np.unique(np.concatenate(units))) for units in parts.values())
+
+
+def _sources(c: Connection, piece: Piece) -> np.ndarray:
+    """Units that the piece hears over a sparse connection, once per synapse."""
+    if piece.units is not None:
+        return c.weight[piece.units].indices
+    return c.weight.indices[c.weight.indptr[piece.first] : c.weight.indptr[piece.stop]]
+
+
+def _config_codes(nodes: tuple[Node, ...]) -> list[np.ndarray | None]:
+    """Per node, int64[size]: equal where decays and refractory period are, Loihi's compartment configurations."""
+    rows = [np.stack([np.broadcast_to(n.params.get(name, 0), n.size) for name in ("du", "dv", "refract")], axis=1)
+            for n in nodes if not n.is_input]
+    if not rows:
+        return [None] * len(nodes)
+    codes = np.unique(np.concatenate(rows), axis=0, return_inverse=True)[1].ravel()
+    parts = iter(np.split(codes, np.cumsum([len(r) for r in rows])[:-1]))
+    return [None if n.is_input else next(parts) for n in nodes]
+
+
+def misfit(draft: Draft, i: int, what: str, resource: str, need: int, have: int) -> Diagnostic:
+    """M201: node i asks more of a resource than a core has."""
+    node = draft.nodes[i]
+    return Diagnostic("M201", f"population `{node.name}` does not fit on {draft.chip.name}: {what} {exact(need)} "
+                      f"{UNIT[resource]}, a core has {exact(have)} ({need / have:.1f} times as many)",
+                      file=node.population.origin, help=REMEDY[resource])

@@ -1,0 +1,141 @@
+"""Cut each population in its own order, on cores of its own unless the chip would run out of them."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from chipsim.compiler.demand import LOCAL, REMEDY, UNIT, Demand, limits_for, misfit, too_few
+from chipsim.compiler.draft import Draft, Piece
+from chipsim.errors import Diagnostic, FitError
+from chipsim.figures import exact
+
+
+def spread(draft: Draft) -> Draft:
+    """Each population in its own order, on cores of its own unless the chip would run out of them."""
+    chip, cap = draft.chip, limits_for(draft)
+    demand = Demand(draft)
+    misfits: list[Diagnostic] = []
+    pieces: list[Piece] = []
+    for i in _order(draft):
+        pieces += _cut(draft, demand, i, cap, misfits)
+    if misfits:
+        raise FitError(*misfits)
+    if all(v is None for v in cap.values()):
+        return replace(draft, cores=(tuple(pieces),), merit={"cores": 1})
+    pieces = _spread_outputs(draft, demand, pieces, cap, misfits)
+    if misfits:
+        raise FitError(*misfits)
+    cores = [(p,) for p in pieces]
+    if len(cores) > chip.n_cores:
+        cores = _share(demand, cores, cap)
+    if len(cores) > chip.n_cores:
+        raise FitError(*_too_many(draft, demand, cores, cap))
+    return replace(draft, cores=tuple(cores), merit={"cores": len(cores), "of": chip.n_cores, "objective": "latency"})
+
+
+def _order(draft: Draft) -> list[int]:
+    """Nodes with neurons, so that one that another reaches without delay comes before it."""
+    ready = {i for i, n in enumerate(draft.nodes) if n.is_input}
+    left = [i for i, n in enumerate(draft.nodes) if not n.is_input]
+    before = {i: {c.pre for c in draft.connections if c.post == i and c.delay == 0} for i in left}
+    order: list[int] = []
+    while left:
+        i = next((i for i in left if before[i] <= ready), left[0])
+        left.remove(i)
+        ready.add(i)
+        order.append(i)
+    return order
+
+
+def _cut(draft: Draft, demand: Demand, i: int, cap: dict, misfits: list) -> list[Piece]:
+    """Pieces of node i, each as long as the limits let it be."""
+    node, pieces, first = draft.nodes[i], [], 0
+    bound = [r for r in LOCAL if cap[r] is not None]
+    while first < node.size:
+        def fits(stop: int, first=first) -> bool:
+            return all(demand.of((Piece(i, first, stop),), r) <= cap[r] for r in bound)
+
+        if not fits(first + 1):
+            piece = Piece(i, first, first + 1)
+            for r in bound:
+                if (need := demand.of((piece,), r)) > cap[r]:
+                    misfits.append(misfit(draft, i, f"neuron {first} alone needs", r, need, cap[r]))
+            return pieces
+        low, high = first + 1, min(node.size, first + (cap["neurons"] or node.size))
+        while low < high:                               # demand grows with the piece: the last stop that fits
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle - 1)
+        pieces.append(Piece(i, first, low))
+        first = low
+    return pieces
+
+
+def _out_axons(demand: Demand, pieces: list[Piece]) -> list[np.ndarray]:
+    """Per node, int64[size]: how many pieces each of its units reaches."""
+    reach = [np.zeros(n.size, np.int64) for n in demand.draft.nodes]
+    for p in pieces:
+        for pre, units in demand.sources(p).items():
+            reach[pre][units] += 1
+    return reach
+
+
+def _spread_outputs(draft: Draft, demand: Demand, pieces: list[Piece], cap: dict, misfits: list) -> list[Piece]:
+    """Halve pieces that make more packets than their core has out-axons, until none does."""
+    if cap["axons_out"] is None:
+        return pieces
+    while True:
+        reach = _out_axons(demand, pieces)
+        result, changed = [], False
+        for p in pieces:
+            need = int(reach[p.node][p.first : p.stop].sum())
+            if need <= cap["axons_out"]:
+                result.append(p)
+            elif p.stop - p.first == 1:
+                misfits.append(misfit(draft, p.node, f"neuron {p.first} alone needs", "axons_out", need,
+                                       cap["axons_out"]))
+                return pieces
+            else:
+                middle = (p.first + p.stop) // 2
+                result += [Piece(p.node, p.first, middle), Piece(p.node, middle, p.stop)]
+                changed = True
+        pieces = result
+        if not changed:
+            return pieces
+
+
+def _share(demand: Demand, cores: list[tuple[Piece, ...]], cap: dict) -> list[tuple[Piece, ...]]:
+    """Put pieces together, each onto the first core that still has room for it."""
+    reach = _out_axons(demand, [p for core in cores for p in core])
+    shared: list[tuple[Piece, ...]] = []
+    for core in sorted(cores, key=lambda c: -demand.of(c, "neurons")):
+        for k, other in enumerate(shared):
+            union = other + core
+            if all(cap[r] is None or demand.of(union, r) <= cap[r] for r in LOCAL) and (
+                    cap["axons_out"] is None
+                    or sum(int(reach[p.node][p.rows].sum()) for p in union) <= cap["axons_out"]):
+                shared[k] = union
+                break
+        else:
+            shared.append(core)
+    return shared
+
+
+def _too_many(draft: Draft, demand: Demand, cores: list, cap: dict) -> list[Diagnostic]:
+    """The network as a whole needs more cores than there are: what each population takes, and which limit binds."""
+    rows = []
+    for i, node in enumerate(draft.nodes):
+        own = [p for core in cores for p in core if p.node == i]
+        if not own:
+            continue
+        whole = (Piece(i, 0, node.size),)
+        use = {r: max(demand.of((p,), r) / cap[r] for p in own) for r in LOCAL if cap[r]}
+        binding = max(use, key=use.get)
+        total = demand.of(whole, binding)
+        rows.append((len(own), Diagnostic(
+            "M202", f"population `{node.name}` takes {len(own)} cores of {draft.chip.name}, bound by {UNIT[binding]} "
+            f"({exact(total)} needed, {exact(cap[binding])} per core)", file=node.population.origin,
+            help=REMEDY[binding])))
+    rows.sort(key=lambda r: -r[0])
+    head = too_few(draft, len(cores))
+    return [head, *(d for _, d in rows)]
