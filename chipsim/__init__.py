@@ -18,12 +18,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from chipsim.chip import ChipSpec, catalogue, load_chip
-    from chipsim.compiler import compile
+    from chipsim.compiler.compile import compile
     from chipsim.compiler.layout import Layout
-    from chipsim.engine import simulate
     from chipsim.engine.run import Run
+    from chipsim.engine.simulate import simulate
     from chipsim.network import Network, Stimulus, load_network
-    from chipsim.report import Report, report
+    from chipsim.report.report import Report, report
 
 _HOME = {
     "load_chip": "chipsim.chip",

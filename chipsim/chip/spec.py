@@ -117,7 +117,7 @@ class Fabric(Part):
     @property
     def first_router(self) -> int:
         """Router of core 0: the first leaf of a tree, else router 0."""
-        return (self.arity**self.levels - 1) // (self.arity - 1) if self.topology == "tree" else 0
+        return (self.n_places - 1) // ((self.arity or 0) - 1) if self.topology == "tree" else 0
 
     @property
     def n_routers(self) -> int:
@@ -129,7 +129,7 @@ class Fabric(Part):
     @property
     def n_places(self) -> int:
         """Routers that have cores: the leaves of a tree, else all."""
-        return self.arity**self.levels if self.topology == "tree" else self.n_routers
+        return (self.arity or 0) ** (self.levels or 0) if self.topology == "tree" else self.n_routers
 
 
 class SynapseMemory(Part):

@@ -26,9 +26,9 @@ CODES = {
     "U413": "A run needs an input, or a number of ticks for a network that spikes by itself.",
     "U414": "A run needs at least one tick.",
     "U415": "Only populations, and state variables of populations (`conv1.v`), can be recorded.",
-    "U417": "A readout asks for spikes or states that the run did not record, or in a way that there is not.",
     "U416": "The layout was made with a neuron model of your own, which is not registered in this process.",
-    "U417": "The weights to start from were learnt by another network: projection names or synapses differ.",
+    "U417": "A readout asks for spikes or states that the run did not record, or in a way that there is not.",
+    "U418": "The weights to start from were learnt by another network: projection names or synapses differ.",
     "U420": "`--approximate` takes what the compiler knows a replacement for: reset, multispike, v_min, current, bias, "
             "delays.",
     "U421": "A core holds at least one neuron.",

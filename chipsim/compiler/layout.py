@@ -175,16 +175,17 @@ class Layout:
     def with_weights(self, weights: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Layout:
         """The same layout with the weights that a run has learnt (Run.weights).
 
-        Raises UsageError (U417) if they are another network's.
+        Raises UsageError (U418) if they are another network's.
         """
         plastic, memory = [], self.weight.copy()
         for p in self.plastic:
-            pre, post, weight = weights.get(p.name, (None, None, None))
-            if weight is None or not (np.array_equal(pre, p.pre) and np.array_equal(post, p.post)):
+            known = p.name in weights
+            if not known or not all(map(np.array_equal, weights[p.name][:2], (p.pre, p.post))):
                 raise UsageError(Diagnostic(
-                    "U417", f"the learnt weights are not those of projection `{p.name}`: "
-                    + (f"there are weights of {', '.join(weights) or 'none'}" if weight is None else "other synapses"),
+                    "U418", f"the learnt weights are not those of projection `{p.name}`: "
+                    + (f"there are weights of {', '.join(weights) or 'none'}" if not known else "other synapses"),
                     help="take them from a run of the same network"))
+            weight = weights[p.name][2]
             memory[p.place] = p.held(weight)
             plastic.append(replace(p, weight=np.asarray(weight, float)))
         return replace(self, weight=memory, plastic=tuple(plastic))

@@ -91,7 +91,7 @@ def test_weights_learn_across_samples_and_are_what_the_next_run_starts_from():
     assert not np.array_equal(learnt.weight, layout.weight)
     matrix = run.weight_matrix("second")
     assert matrix.shape == (5, 9) and np.isnan(matrix).sum() == 45 - len(run.weights["second"][0])
-    with pytest.raises(UsageError, match="U417"):
+    with pytest.raises(UsageError, match="U418"):
         layout.with_weights({"in -> a": run.weights["second"]})
 
 
