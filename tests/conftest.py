@@ -9,7 +9,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Machines differ and are busy: no test fails for being slow. On continuous integration the examples are the same every time.
+# Machines differ and are busy: no test fails for being slow. On continuous integration examples are always the same.
 settings.register_profile("chipsim", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("chipsim")
 

@@ -43,7 +43,7 @@ def assert_same_run(a, b):
 
 FABRICS = [("mesh", "xy"), ("mesh", "yx"), ("mesh", "west_first"), ("mesh", "north_last"), ("mesh", "negative_first"),
            ("mesh", "odd_even"), ("tree", "shortest")]
-RINGS = [("torus", "xy"), ("hex_torus", "xy"), ("custom", "shortest")]      # without virtual channels these can deadlock
+RINGS = [("torus", "xy"), ("hex_torus", "xy"), ("custom", "shortest")]     # without virtual channels these can deadlock
 
 
 @st.composite
@@ -143,5 +143,5 @@ def test_integer_runs_agree_in_every_spike_count_and_picosecond(profile, chip, n
     assert np.array_equal(kinds, fast.counts[:, [A[h] for h in HOPS]].sum(0))
     analytic = simulate(layout, stimulus, timing="analytic")
     assert_same_run(analytic, simulate(layout, stimulus, timing="analytic", engine="reference"))
-    if chip.fabric.routing == "xy" and chip.fabric.clock is None:                       # adaptive routes may spread what one path would carry
+    if chip.fabric.routing == "xy" and chip.fabric.clock is None:
         assert (analytic.tick_ps <= fast.tick_ps).all()

@@ -114,7 +114,7 @@ def test_input_lines_enter_at_the_host_port_at_its_pace(engine):
     (dict(neuron_active=100), 12 * 100, 1, 0), (dict(axon_in=100), 6 * 100, 2, 1),
     (dict(inject_cycle=100), 11 * 100 + LATENCY, 3, None), (dict(eject_cycle=100), 5 * 100 + LATENCY, 3, None)])
 def test_analytic_tick_is_as_long_as_its_busiest_server_or_channel(engine, slow, length, limit, index):
-    """Twelve packets from core 0, six of them to core 1 and six to core 2; the last one has to cross a busy channel too."""
+    """Twelve packets from core 0, six of them to core 1 and six to core 2; the last has to cross a busy channel too."""
     tick = Tick([(0, 1), (0, 2)] * 6, chip(cores_per_router=3, **slow), engine, timing="analytic")
     assert tick.length == length * NS
     code = int(tick.run.tick_limit[0])
