@@ -114,15 +114,15 @@ def routers_fit_the_engine(chip: ChipSpec) -> Iterator[Misfit]:
     vcs = f.clock.vcs if f.clock else 1
     if (links + f.cores_per_router + 1) * vcs > 64:
         yield Misfit("fabric.cores_per_router",
-                     f"a router has {links} links, {f.cores_per_router} cores and a host's port, with {vcs} virtual channels "
-                     "each; the engine holds 64 in all", "use fewer cores per router")
+                     f"a router has {links} links, {f.cores_per_router} cores and a host's port, with {vcs} virtual "
+                     "channels each; the engine holds 64 in all", "use fewer cores per router")
     if f.clock:
         for name in type(f.channels).model_fields:
             channel = getattr(f.channels, name)
             if channel is not None and channel.latency > 200 * f.clock.period:
                 cycles = channel.latency / f.clock.period
-                yield Misfit(f"fabric.channels.{name}.latency", f"a channel of {cycles:.0f} cycles is longer than the 200 "
-                             "that clocked fabrics take", "use a slower clock or no clock")
+                yield Misfit(f"fabric.channels.{name}.latency", f"a channel of {cycles:.0f} cycles is longer than the "
+                             "200 that clocked fabrics take", "use a slower clock or no clock")
 
 
 def least_is_not_above_most(chip: ChipSpec) -> Iterator[Misfit]:

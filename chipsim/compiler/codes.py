@@ -54,11 +54,12 @@ found in which no packet needs it. Leave more room: fewer cores, or a larger chi
 The file given with `--avoid` is wrong. It may have `cores`, `routers`, `links` (pairs of routers) and `pin` (cores of a
 population); on a mesh a router is `[column, row]`.""",
     "M260": """\
-A projection learns by a rule that the chip's cores do not have: no learning engine at all, a variable or trace it lacks,
-an epoch too long, a coefficient that is no small number times a power of two. `chipsim chips NAME` shows the engine.""",
+A projection learns by a rule that the chip's cores do not have: no learning engine at all, a variable or trace it
+lacks, an epoch too long, a coefficient that is no small number times a power of two. `chipsim chips NAME` shows the
+engine.""",
     "M261": """\
-A projection cannot learn as it stands. Synapses that learn have one weight each and one delay, and on a chip with integer
-weights they are given in its own numbers: the rule counts in units of the stored weight.""",
+A projection cannot learn as it stands. Synapses that learn have one weight each and one delay, and on a chip with
+integer weights they are given in its own numbers: the rule counts in units of the stored weight.""",
     "U423": """\
 Only weights and parameters of neurons can be renewed in a layout. This network has other populations, synapses or
 delays than the one it was compiled from: compile it anew.""",

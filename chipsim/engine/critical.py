@@ -26,7 +26,8 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
     parts["barrier"] = plan.barrier_ps
     endpoint = plan.endpoint[packets["source"]] if len(packets["source"]) else np.zeros(0, np.int32)
     target = layout.axon_core[packets["axon"]] if len(endpoint) else endpoint
-    _, once = np.unique(np.stack([endpoint, packets["entered_ps"]]), axis=1, return_index=True)   # a multicast packet counts once
+    # A multicast packet counts once.
+    _, once = np.unique(np.stack([endpoint, packets["entered_ps"]]), axis=1, return_index=True)
     stalls = np.zeros(len(endpoint), np.int64)
     stalls[once] = (packets["entered_ps"] - packets["made_ps"])[once]
     if code == LIMIT_SOMA:
@@ -39,8 +40,8 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
             parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])
             p = int(there[packets["done_ps"][there] == packets["started_ps"][p]][0])
         parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])
-        path = [fabric.inject[endpoint[p]], *(int(c[0]) for c, _ in walk(fabric, endpoint[p : p + 1], target[p : p + 1])),
-                fabric.eject[end]]
+        links = [int(c[0]) for c, _ in walk(fabric, endpoint[p : p + 1], target[p : p + 1])]
+        path = [fabric.inject[endpoint[p]], *links, fabric.eject[end]]
         flight = zero_load_ps(plan, path)
         parts["flight"] = int(flight)
         parts["blocking"] = int(packets["arrived_ps"][p] - packets["entered_ps"][p]) - parts["flight"]
@@ -53,13 +54,15 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
     if len(endpoint):
         number = np.zeros(len(endpoint), np.int64)
         number[once] = 1
-        packet = np.cumsum(number) if plan.trees is not None else np.arange(len(endpoint))
-        crossed = [(np.arange(len(endpoint)), fabric.inject[endpoint]), (np.arange(len(endpoint)), fabric.eject[target])]
+        every = np.arange(len(endpoint))
+        packet = np.cumsum(number) if plan.trees is not None else every
+        crossed = [(every, fabric.inject[endpoint]), (every, fabric.eject[target])]
         crossed += [(moving, channel) for channel, moving in walk(fabric, endpoint, target)]
         rows, channels = (np.concatenate(a) for a in zip(*crossed, strict=True))
         pairs = np.unique(packet[rows] * fabric.n_channels + channels)
         flits = np.bincount(pairs % fabric.n_channels, minlength=fabric.n_channels)
-        result |= dict(busiest_channel=int(flits.argmax()), busiest_flits=int(flits.max()), packets=len(np.unique(packet)))
+        result |= dict(busiest_channel=int(flits.argmax()), busiest_flits=int(flits.max()),
+                       packets=len(np.unique(packet)))
     return result
 
 

@@ -81,7 +81,8 @@ def build_trees(plan: FabricPlan, endpoint: np.ndarray, out_start: np.ndarray, t
         children.append(-1 - delivery[arrived])
         moving = moving[~home]
         channel = plan.out_channel[here[moving], plan.next_port[here[moving], there[moving]]]
-        keys, first, inverse = np.unique(node[moving] * plan.n_channels + channel, return_index=True, return_inverse=True)
+        keys, first, inverse = np.unique(node[moving] * plan.n_channels + channel, return_index=True,
+                                         return_inverse=True)
         parents.append(node[moving][first])
         channels.append(channel[first])
         children.append(n_nodes + np.arange(len(keys)))
@@ -90,5 +91,6 @@ def build_trees(plan: FabricPlan, endpoint: np.ndarray, out_start: np.ndarray, t
         here[moving] = plan.to_router[channel]
     parent, channel, child = (np.concatenate(a) if a else np.zeros(0, np.int64) for a in (parents, channels, children))
     order = np.lexsort((channel, parent))
-    return Trees(root.astype(np.int64), np.concatenate([[0], np.cumsum(np.bincount(parent, minlength=n_nodes))]).astype(np.int64),
-                 channel[order].astype(np.int32), child[order].astype(np.int64))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(parent, minlength=n_nodes))])
+    return Trees(root.astype(np.int64), starts.astype(np.int64), channel[order].astype(np.int32),
+                 child[order].astype(np.int64))

@@ -1,6 +1,7 @@
 """A clocked mesh, cycle by cycle, plainly: input-queued routers with virtual channels and iSLIP allocators.
 
-Semantics are those of BookSim 2's `iq` router (single iteration of separable round-robin allocation, credits, wormhole):
+Semantics are those of BookSim 2's `iq` router (single iteration of separable round-robin allocation, credits,
+wormhole):
 
 cycle t of a router   1. flits and credits whose time has come arrive
                       2. virtual-channel allocation: heads ask for every free VC of their output (credits not asked)
@@ -92,8 +93,8 @@ class ClockedMesh:
                     if plan.from_router[k] >= 0}
 
     def run(self, src, dst, cycle, size) -> dict[str, np.ndarray]:
-        """Arrays [packets] head_inject, head_arrive, arrive: cycles in which the head enters the injection channel, in which
-        head and tail are read from the ejection channel. One FIFO per source, in the order of the arrays."""
+        """Arrays [packets] head_inject, head_arrive, arrive: cycles in which the head enters the injection channel, in
+        which head and tail are read from the ejection channel. One FIFO per source, in the order of the arrays."""
         self.begin(src, dst, size)
         for i in range(len(src)):
             self.later(self.offered, int(cycle[i]), i)
@@ -161,14 +162,15 @@ class ClockedMesh:
 
     def credit_time(self, channel: int) -> int:
         """Cycles until a credit is usable at the sender; the source nodes use theirs at once."""
-        return int(self.plan.hop_cycles[channel]) + 1 + (self.p.credit_delay if self.plan.from_router[channel] >= 0 else 0)
+        delay = self.p.credit_delay if self.plan.from_router[channel] >= 0 else 0
+        return int(self.plan.hop_cycles[channel]) + 1 + delay
 
     @staticmethod
     def later(events: dict[int, list], at: int, what: tuple) -> None:
         events.setdefault(at, []).append(what)
 
     def inject(self, now: int, e: int, source: Source) -> None:
-        """One flit a cycle; a packet's VC is chosen when it comes to the front: the first after the last one that has room."""
+        """One flit a cycle; a packet's VC is chosen when it comes to the front: the first after the last with room."""
         if not source.waiting:
             return
         i, channel = source.waiting[0], int(self.plan.inject[e])
@@ -234,7 +236,7 @@ class ClockedMesh:
             vc.state, vc.vc = ACTIVE, w
 
     def vc_range(self, packet: int, port: int) -> range:
-        """VCs a packet may take at an output: on a torus one half, by whether its way round the ring crosses the seam."""
+        """VCs a packet may take at an output: on a torus one half, by whether its way round crosses the seam."""
         plan, vcs = self.plan, self.p.vcs
         link = port - plan.first_link
         if plan.ring is None or not 0 <= link < 4:
@@ -286,8 +288,8 @@ class ClockedMesh:
 class ClockedTick(ClockedMesh):
     """The clocked mesh of one tick, between soma servers that make packets and synapse servers that take them.
 
-    A packet goes in at the first clock edge after it is made, a source's next one a cycle later at the earliest. A synapse
-    server gives a slot back at the first edge after it begins with the packet.
+    A packet goes in at the first clock edge after it is made, a source's next one a cycle later at the earliest. A
+    synapse server gives a slot back at the first edge after it begins with the packet.
     """
 
     def __init__(self, plan: Plan):

@@ -1,4 +1,4 @@
-"""Time within a tick, defined plainly: soma servers make packets, a mesh of handshakes moves them, synapse servers take them.
+"""Time within a tick, plainly: soma servers make packets, a mesh of handshakes moves them, synapse servers take them.
 
 `soma_work` says what each core's soma server does, `Mesh` what becomes of the packets; `analytic_tick` is the same
 tick without queues. The compiled twin is fabric.pyx.
@@ -73,7 +73,10 @@ def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server
 
 
 def analytic_tick(plan: Plan, servers: list[Server], work: np.ndarray) -> tuple[int, int]:
-    """No queues: the busiest soma server, synapse server or channel bounds the tick (ties: in this order, lowest index)."""
+    """No queues: the busiest soma server, synapse server or channel bounds the tick.
+
+    Ties go in this order, then to the lowest index.
+    """
     load = np.zeros(plan.fabric.n_channels, np.int64)
     for e, server in enumerate(servers):
         for p in server.packets:
@@ -131,10 +134,10 @@ class Mesh:
     """Routers, FIFOs and arbiters of one tick, from a quiet start; handshakes, no clock.
 
     A flit may leave by an output when it is at the head of its FIFO and the FIFO's cycle since the last departure is
-    over (its claim), the output's cycle is over, and a slot at the far end is free. Among the claims that stand at that time
-    the earliest wins (fcfs), the next port after the last winner (round_robin), or the packet made first (oldest); equal
-    ones go in port order after the last winner. All arrivals of a time stamp come before all grants of it, and every
-    latency is at least 1 ps, so no grant can see another of the same time.
+    over (its claim), the output's cycle is over, and a slot at the far end is free. Among the claims that stand at that
+    time the earliest wins (fcfs), the next port after the last winner (round_robin), or the packet made first
+    (oldest); equal ones go in port order after the last winner. All arrivals of a time stamp come before all
+    grants of it, and every latency is at least 1 ps, so no grant can see another of the same time.
 
     Adaptive routing chooses on arrival, of the outputs it allows, the one with fewest slots taken (then the lowest
     port). A multicast packet claims all outputs of its node at once, leaves by each when that one is granted, and frees

@@ -52,7 +52,8 @@ def hexagonal(fabric: Fabric) -> np.ndarray:
             better = hops < best
             best, x, y = np.where(better, hops, best), np.where(better, ax, x), np.where(better, ay, y)
     diagonal = np.where(x > 0, 4, 5)
-    return np.where(x * y > 0, diagonal, np.where(x != 0, np.where(x > 0, 0, 1), np.where(y != 0, np.where(y > 0, 2, 3), LOCAL)))
+    straight = np.where(x != 0, np.where(x > 0, 0, 1), np.where(y != 0, np.where(y > 0, 2, 3), LOCAL))
+    return np.where(x * y > 0, diagonal, straight)
 
 
 def shortest_paths(n_routers: int, links: list) -> np.ndarray:
@@ -81,7 +82,7 @@ TURN_MODELS = ("west_first", "north_last", "negative_first", "odd_even")
 
 
 def choices(fabric: Fabric) -> np.ndarray | None:
-    """uint8[2,R,R]: bit p set when an adaptive algorithm may take port p; [1]: where the router is in the source's column.
+    """uint8[2,R,R]: bit p set when an adaptive algorithm may take port p; [1]: where router and source share a column.
 
     Turn models of Glass and Ni (1992), +y taken as north, and Chiu's odd-even (2000); all minimal, on a mesh.
     """

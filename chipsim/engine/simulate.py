@@ -45,9 +45,9 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     check_routes     refuse a custom topology whose routes can deadlock; False: run, and report a deadlock if it comes
     progress  called as progress(ticks done, ticks in all, {"synops": n}) a few times a second
 
-    Samples are separated: all neuron state is reset and nothing is in flight when one begins (what was learnt stays),
-    and each runs on for the depth of the outputs (the ticks that spikes need from layer to layer). Raises StimulusError,
-    UsageError, ChipError for routes that can deadlock, SimulationError for a deadlock that came.
+    Samples are separated: all neuron state is reset and nothing is in flight when one begins (what was learnt
+    stays), and each runs on for the depth of the outputs (the ticks that spikes need from layer to layer). Raises
+    StimulusError, UsageError, ChipError for routes that can deadlock, SimulationError for a deadlock that came.
     """
     if timing not in TIMINGS:
         raise UsageError(Diagnostic("U410", f"timing `{timing}` does not exist", help=f"one of {', '.join(TIMINGS)}"))
@@ -79,8 +79,8 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
             progress(done, schedule.ticks, {})
         step = int(np.clip(n * SECONDS_PER_CALL / max(took, 1e-6), 1, 8 * step))
     run = _run(layout, lowered, machine.outcome(), schedule, timing, recording)
-    run.meta.update(engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began, seconds=machine.seconds,
-                    stimulus=stimulus.origin if stimulus is not None else "")
+    run.meta.update(engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began,
+                    seconds=machine.seconds, stimulus=stimulus.origin if stimulus is not None else "")
     return run
 
 
@@ -155,8 +155,8 @@ def _recording(layout: Layout, record: Iterable[str], packets: range) -> Recordi
             if population not in names or variable not in states:
                 raise UsageError(Diagnostic("U415", f"`{name}` cannot be recorded",
                                             help=f"populations: {', '.join(names)}; variables: "
-                                            f"{', '.join(_states(layout, names[-1]))}, as in `{names[-1]}.v`; or outputs, "
-                                            "all"))
+                                            f"{', '.join(_states(layout, names[-1]))}, as in `{names[-1]}.v`; "
+                                            "or outputs, all"))
             probes.append((population, variable))
     return Recording(sources, tuple((variable, layout.neurons_of(p)) for p, variable in probes), tuple(probes), packets)
 
@@ -281,5 +281,6 @@ def _emits_values(layout: Layout) -> list[bool]:
     emits = [not p.is_input for p in layout.populations]
     for g in layout.groups:
         kernel = layout.kernels[g.model]
-        emits[g.population] &= kernel.emits_values({name: layout.params[name][g.start : g.stop] for name in kernel.params})
+        params = {name: layout.params[name][g.start : g.stop] for name in kernel.params}
+        emits[g.population] &= kernel.emits_values(params)
     return emits

@@ -1,8 +1,9 @@
 """The fabric as arrays: routers, directed channels, ports; one builder per topology.
 
-Endpoints are the cores in use, in the layout's order, then (unless left out) the host port. A channel is directed and owns
-the FIFO at its far end. On a mesh or torus the ports of a router are 0 +x, 1 -x, 2 +y, 3 -y and then its endpoints; where
-several cores share a router the endpoints' ports come first, as in BookSim's concentrated mesh (it matters for ties only).
+Endpoints are the cores in use, in the layout's order, then (unless left out) the host port. A channel is directed and
+owns the FIFO at its far end. On a mesh or torus the ports of a router are 0 +x, 1 -x, 2 +y, 3 -y and then its
+endpoints; where several cores share a router the endpoints' ports come first, as in BookSim's concentrated mesh (it
+matters for ties only).
 A topology is one function that lists links; routes are in routing.py.
 """
 from __future__ import annotations
@@ -109,7 +110,7 @@ def picoseconds(seconds: float) -> int:
 
 
 def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> FabricPlan:
-    """Channels of the whole fabric, with endpoints only for the cores in use (int[C], core numbers) and the host port."""
+    """Channels of the whole fabric, with endpoints only for the cores in use (int[C], their numbers) and the host."""
     links, n_routers, n_link_ports = TOPOLOGIES[fabric.topology](fabric)
     cores = np.asarray(cores)
     per_router = fabric.cores_per_router
@@ -189,7 +190,7 @@ def _grid(fabric: Fabric, directions: tuple, wrap: bool) -> tuple[list[Link], in
 
 
 def tree(fabric: Fabric) -> tuple[list[Link], int, int]:
-    """Complete tree, root 0, children of r: arity*r + 1 ...; cores sit on the leaves. Port 0 is up, 1 + i down to child i."""
+    """Complete tree, root 0, children of r: arity*r + 1 ...; cores on the leaves. Port 0 is up, 1 + i to child i."""
     n_inner = fabric.first_router
     links = []
     for r in range(n_inner):

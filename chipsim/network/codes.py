@@ -29,8 +29,8 @@ weight matrix are the target's neurons, columns the source's; images are (channe
     "N216": "Weights cannot be read: rows of different lengths, a law without its numbers, options that do not belong.",
     "N217": "An option of a population is unknown: integrator, reset, compare, v_min, gain, or what the model "
             "says.",
-    "N218": "The program of a neuron has a fault in the line that is shown. A program is a list of assignments to names; "
-            "docs/howto/program-a-neuron.md says what may stand in them.",
+    "N218": "The program of a neuron has a fault in the line that is shown. A program is a list of assignments to "
+            "names; docs/howto/program-a-neuron.md says what may stand in them.",
     "N220": """\
 A model cannot be cut into ticks as asked: a parameter is missing or out of range, Euler steps would diverge (dt is
 twice a time constant or more), or dt is so much longer than tau_syn that the synaptic current is lost.""",

@@ -140,7 +140,8 @@ def _check_projection(i: int, q: Projection, populations: dict[str, Population],
 
 
 def _drives_itself(p: Population) -> bool:
-    return p.model == "program" or any(np.any(np.asarray(p.params.get(name, 0)) != 0) for name in ("v_leak", "bias_mant", "i_e", "i_offset", "lam"))
+    drives = ("v_leak", "bias_mant", "i_e", "i_offset", "lam")
+    return p.model == "program" or any(np.any(np.asarray(p.params.get(name, 0)) != 0) for name in drives)
 
 
 def _has_bias(q: Projection) -> bool:

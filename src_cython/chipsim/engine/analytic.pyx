@@ -1,4 +1,7 @@
-"""Ticks without queues: the busiest soma server, synapse server or channel sets the length (reference_mesh.analytic_tick)."""
+"""Ticks without queues: the busiest soma server, synapse server or channel sets the length.
+
+The compiled twin of reference_mesh.analytic_tick.
+"""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 import numpy as np
@@ -14,7 +17,7 @@ cdef enum:
 
 def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int32_t[::1] limit,
              int64_t[::1] soma_ps, int64_t[::1] synapse_ps):
-    """Of the chunk that `function` advanced last: write tick_ps and limit [n_ticks], add to soma_ps [C+1] and synapse_ps [C]."""
+    """Of the chunk advanced last: write tick_ps and limit [n_ticks], add to soma_ps [C+1] and synapse_ps [C]."""
     f, trees = plan.fabric, plan.trees
     cdef const int32_t[::1] router = f.router
     cdef const int32_t[::1] inject = f.inject

@@ -1,9 +1,9 @@
 """A clocked mesh, packet-exact, at the cost of its events: the compiled twin of reference_clocked.ClockedMesh.
 
-All control state of a router is bit masks over its (port, VC) pairs, 64 at most: who waits for an output VC, who may ask
-for the switch, which output VCs are free and which have credit. A router is looked at only in cycles in which a request of
-its could succeed (a flit or a credit came, or work is left over); with nothing to do anywhere, time jumps to the next event
-or injection. Exact, because iSLIP's pointers move only when something is granted.
+All control state of a router is bit masks over its (port, VC) pairs, 64 at most: who waits for an output VC, who may
+ask for the switch, which output VCs are free and which have credit. A router is looked at only in cycles in which a
+request of its could succeed (a flit or a credit came, or work is left over); with nothing to do anywhere, time jumps to
+the next event or injection. Exact, because iSLIP's pointers move only when something is granted.
 """
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -145,7 +145,8 @@ cdef class ClockedFabric:
         if self.pv > 64:
             raise ValueError(f"{self.n_ports} ports x {vcs} virtual channels are {self.pv}; a router's masks hold 64")
         if plan.hop_cycles.max() + 1 + credit_delay >= SLOTS:
-            raise ValueError(f"a channel of {plan.hop_cycles.max()} cycles is too long; at most {SLOTS - 2 - credit_delay}")
+            raise ValueError(f"a channel of {plan.hop_cycles.max()} cycles is too long; "
+                             f"at most {SLOTS - 2 - credit_delay}")
         self.router = <const int32_t*>self.hold("router", plan.router, np.int32)
         self.inject = <const int32_t*>self.hold("inject", plan.inject, np.int32)
         self.eject = <const int32_t*>self.hold("eject", plan.eject, np.int32)
@@ -182,7 +183,8 @@ cdef class ClockedFabric:
         self.at_sgrant, self.at_saccept, self.at_first = at, at + self.n_ports, at + 2 * self.n_ports
         self.stride = (at + 3 * self.n_ports + 63) // 64 * 64
         self.blocks = <uint8_t*>self.hold("blocks", np.zeros(self.n_routers * self.stride), np.uint8)
-        self.queues = <Flit*>self.hold("queues", np.zeros(self.n_routers * self.pv * self.depth * sizeof(Flit)), np.uint8)
+        self.queues = <Flit*>self.hold("queues", np.zeros(self.n_routers * self.pv * self.depth * sizeof(Flit)),
+                                       np.uint8)
         self.active = <uint64_t*>self.hold("active", np.zeros((self.n_routers + 63) // 64), np.uint64)
         self.sending = <uint64_t*>self.hold("sending", np.zeros((self.n_endpoints + 63) // 64), np.uint64)
         self.nodes = <Node*>self.hold("nodes", np.zeros(self.n_endpoints * sizeof(Node)), np.uint8)
@@ -220,7 +222,7 @@ cdef class ClockedFabric:
         Returns dict: head_inject, head_arrive, arrive int64[packets] (cycles), load int64[K] (flits per channel).
         Raises SimulationError when packets stand still for good, naming the cycle.
         """
-        cdef int64_t n = len(src), c, v
+        cdef int64_t n = len(src)
         order = np.argsort(np.asarray(cycle), kind="stable")
         times = {name: np.full(n, -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
         load = np.zeros(self.n_channels, np.int64)
@@ -255,7 +257,7 @@ cdef class ClockedFabric:
         cdef int64_t t, n_cores = self.n_endpoints - 1, stride = n_cores + 1
         cdef int rc = 0
         cdef int64_t* start
-        seed_start, _, axon = function.packets()
+        _, _, axon = function.packets()
         rows = np.frombuffer(function.row_starts(), np.int64)
         endpoint = np.where(np.arange(len(rows) - 1) % stride == 0, n_cores, np.arange(len(rows) - 1) % stride - 1)
         n = max(1, len(axon))
@@ -276,7 +278,8 @@ cdef class ClockedFabric:
                 rc = self.tick(start, function.tail_ps + t * stride, &tick_ps[t], &limit[t])
                 if rc:
                     break
-                account(start, function.tail_ps + t * stride, n_cores, self.seeds, self.core_of_axon, &self.times, &totals)
+                account(start, function.tail_ps + t * stride, n_cores, self.seeds, self.core_of_axon, &self.times,
+                        &totals)
         if rc == -2:
             raise deadlock(self.stuck(), self.plan)
         if rc:
@@ -309,8 +312,9 @@ cdef class ClockedFabric:
 
     cdef int make(self, int64_t p, int64_t now_ps, int64_t earliest) noexcept nogil:
         """A soma server starts on a packet, which can go in at the first edge after it is made."""
-        self.times.made[p] = now_ps + self.seeds[p].gap
-        return heap_push(&self.timed, max(earliest, (self.times.made[p] + self.period - 1) // self.period), <uint32_t>p, READY)
+        cdef int64_t made = now_ps + self.seeds[p].gap, edge = (made + self.period - 1) // self.period
+        self.times.made[p] = made
+        return heap_push(&self.timed, max(earliest, edge), <uint32_t>p, READY)
 
     cdef void offer(self, uint32_t p) noexcept nogil:
         """A packet joins the queue of its source."""
@@ -349,7 +353,7 @@ cdef class ClockedFabric:
 
     cdef void start(self) noexcept nogil:
         """Everything empty."""
-        cdef int64_t r, p, v, k
+        cdef int64_t r, k
         cdef Masks* m
         memset(self.blocks, 0, self.n_routers * self.stride)
         for r in range(self.n_routers):
@@ -366,7 +370,7 @@ cdef class ClockedFabric:
         self.flit_hops = self.cycles = self.timed.n = 0
 
     cdef int move(self, int64_t left, int64_t n, const uint32_t* order, const int64_t* offered) noexcept nogil:
-        """Cycle by cycle until `left` packets have arrived; n of them are offered by a list, the others by soma servers."""
+        """Cycle by cycle until `left` packets have arrived; n of them are from a list, others from soma servers."""
         cdef int64_t now = 0, next_ = 0, i, w, e, r, ahead, external
         cdef uint64_t bits, keep_bits, busy
         cdef Due timed
@@ -528,7 +532,7 @@ cdef class ClockedFabric:
         return 0
 
     cdef inline int push_flit(self, int64_t at, uint32_t packet, uint32_t to, int64_t channel, int64_t vc,
-                       int ends) noexcept nogil:
+                              int ends) noexcept nogil:
         cdef Arrivals* a = &self.flits[at & (SLOTS - 1)]
         cdef Flit* f
         if a.n == a.room:
@@ -543,7 +547,7 @@ cdef class ClockedFabric:
         return 0
 
     cdef inline int send_from(self, int64_t now, int64_t e) noexcept nogil:
-        """One flit a cycle; the VC is chosen when a packet comes to the front: the first after the last that has room."""
+        """One flit a cycle; the VC is chosen when a packet comes to the front: the first after the last with room."""
         cdef Node* q = &self.nodes[e]
         cdef int64_t channel = self.inject[e], k, v
         cdef int64_t room = self.slots[channel]
@@ -584,7 +588,7 @@ cdef class ClockedFabric:
     # ---- one router, one cycle ----
 
     cdef inline int work(self, int64_t now, int64_t r) noexcept nogil:
-        """VC allocation, then switch allocation; 1 when something could succeed in the next cycle, negative: no memory."""
+        """VC allocation, then switch allocation; 1 when something could succeed in the next cycle, -1: no memory."""
         cdef uint8_t* b = self.blocks + r * self.stride
         cdef Masks* m = <Masks*>b
         cdef uint64_t asking = m.asking, routed = 0, bits, won = 0
@@ -635,7 +639,7 @@ cdef class ClockedFabric:
         return False
 
     cdef inline uint64_t allowed(self, int64_t r, uint32_t packet, int64_t o) noexcept nogil:
-        """VCs of output o a packet may take: on a torus one half, by whether its way round the ring crosses the seam."""
+        """VCs of output o a packet may take: on a torus one half, by whether its way round crosses the seam."""
         cdef int64_t link = o - self.first_link, half = self.vcs // 2
         cdef uint8_t here, there
         cdef uint64_t all_ = (<uint64_t>1 << self.vcs) - 1

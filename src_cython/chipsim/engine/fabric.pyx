@@ -205,7 +205,7 @@ cdef class Fabric:
         ready_ps        int64[p]; source uint32[p]; axon uint32[p] (into the plan's axon_core and service_ps)
         Returns times int64[5, p]: made, entered, arrived, started, done
         """
-        cdef int64_t k, n = len(ready_ps), length = 0
+        cdef int64_t n = len(ready_ps), length = 0
         cdef int32_t limit = 0
         cdef int rc
         seeds = np.zeros(n, [("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])
@@ -554,9 +554,9 @@ cdef class Fabric:
             source.branches -= 1
         if self.grant(channel, packet, child, now):
             return -1
-        if (self.root == NULL or source.branches == 0) and self.leave(self.in_channel[c.from_router * self.n_ports + best],
-                                                                      now):
-            return -1
+        if self.root == NULL or source.branches == 0:
+            if self.leave(self.in_channel[c.from_router * self.n_ports + best], now):
+                return -1
         if others != FOREVER:
             return self.wake(channel, max(c.free_at, others))
         return 0
@@ -582,7 +582,7 @@ cdef class Fabric:
         return 0
 
     cdef inline int grant(self, uint32_t channel, uint32_t packet, int64_t child, int64_t now) noexcept nogil:
-        """Send a packet over a channel, for core `child`; multicast: to tree node `child`, or as delivery -1 - child."""
+        """Send a packet over a channel, for core `child`; multicast: to tree node `child`, or delivery -1 - child."""
         cdef Channel* c = &self.channels[channel]
         cdef int64_t arrival = now + c.latency
         cdef int64_t d = packet

@@ -39,7 +39,7 @@ cdef class Function:
     cdef int32_t* sums32                            # [ring, receptors, n_neurons]
     cdef double* sums64
     cdef int32_t* banks                             # [banks, ring, receptors, n_neurons]
-    cdef const int64_t* state_at                    # [states] address and bytes of each state variable, and of its start
+    cdef const int64_t* state_at                    # [states] address and bytes of each variable, and of its start
     cdef const int64_t* state_bytes
     cdef const int64_t* start_at
     cdef uint8_t* active

@@ -187,7 +187,7 @@ cdef class Function:
         return self.failure or MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
 
     cdef void clear(self) noexcept nogil:
-        """All state to zero, nothing in flight (what was learnt stays); then the input that stands at the start of a sample."""
+        """All state to zero, nothing in flight (what was learnt stays); then the input present when a sample starts."""
         cdef int64_t n = self.n_neurons, size = self.ring * self.n_receptors * n, d, k
         for k in range(self.n_learners):
             plastic_clear(self.plastic[k])

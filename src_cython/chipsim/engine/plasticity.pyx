@@ -4,7 +4,7 @@ neurons that spiked in it, and all synapses only when a product of `u` is due.
 Whole numbers of the fixed-point engine are held as doubles, exact far beyond its widths; one code serves both.
 """
 from libc.math cimport floor
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 import numpy as np
@@ -94,7 +94,7 @@ cdef void plastic_spike(Plastic* p, int32_t role, int64_t unit, double payload, 
 
 cdef void follow(Plastic* p, double* value, const int32_t* last, int64_t n, int64_t first, int64_t traces, double* h,
                  int64_t stream, int64_t tick) noexcept nogil:
-    """Traces of the axons or the neurons through the ticks of the epoch: h[te + 1, traces, n]; then `value` is h[te]."""
+    """Traces of the axons or neurons through the ticks of the epoch: h[te + 1, traces, n]; `value` ends as h[te]."""
     cdef int64_t k, a, u, now
     cdef double v, q, keep
     cdef double* row
@@ -161,7 +161,7 @@ cdef inline double start(Plastic* p, Product* q) noexcept nogil:
 
 cdef inline void synapse(Plastic* p, int64_t i, int64_t pre, int64_t post, int64_t epoch, bint has_head,
                          int64_t tick) noexcept nogil:
-    """Evaluate the rule for one synapse and store what changed. `has_head`: the row's part of products is worked out."""
+    """Evaluate the rule for one synapse and store what changed. `has_head`: the row's part of products is known."""
     cdef int64_t k, at, f, value, total[3]
     cdef double v, acc[3]
     cdef Product* q

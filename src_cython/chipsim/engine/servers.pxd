@@ -1,4 +1,4 @@
-"""What both fabrics share about the soma and synapse servers at their endpoints: times of packets, and their account."""
+"""What both fabrics share about soma and synapse servers at their endpoints: times of packets, and their account."""
 from libc.stdint cimport int32_t, int64_t
 
 from chipsim.engine.bits cimport bin_of
