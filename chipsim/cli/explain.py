@@ -32,7 +32,7 @@ CODES = {
     "U420": "`--approximate` takes what the compiler knows a replacement for: reset, multispike, v_min, current, bias, "
             "delays.",
     "U421": "A core holds at least one neuron.",
-    "U423": "What a mapping is for: energy (few packets), latency (each population on cores of its own), cores (few).",
+    "U426": "What a mapping is for: energy (few packets), latency (each population on cores of its own), cores (few).",
     "U424": "Measured rates do not belong to the network: a population is missing or has another size.",
     "U425": "`--explain-core` takes the number of a core that holds neurons.",
     "U431": "There is no such command. `chipsim --help` lists the commands; each has a `--help` of its own.",
@@ -72,12 +72,13 @@ def run(args: Namespace) -> int:
     return 0
 
 
+ROOMS = ("chipsim.chip", "chipsim.network", "chipsim.models", "chipsim.compiler", "chipsim.engine",
+         "chipsim.report.threshold", "chipsim.report.trace", "chipsim.explore.traffic")
+
+
 def all_codes() -> dict[str, str]:
     """Codes of the command line, and of every room that has a table `CODES`."""
-    rooms = ("chipsim.chip", "chipsim.network", "chipsim.models", "chipsim.compiler", "chipsim.engine",
-             "chipsim.report.threshold", "chipsim.report.trace",
-             "chipsim.explore.traffic")
-    return CODES | {c: t for room in rooms for c, t in getattr(import_module(room), "CODES", {}).items()}
+    return CODES | {c: t for room in ROOMS for c, t in getattr(import_module(room), "CODES", {}).items()}
 
 
 def _first_sentence(text: str) -> str:

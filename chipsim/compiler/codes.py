@@ -15,11 +15,12 @@ larger: `--set fabric.width=16`.""",
 A neuron of a bare graph breaks a limit of the core all by itself: more sources than in-axons, more synapses than
 memory, or more cores to reach than out-axons. Give it fewer, or put relays between.""",
     "M230": """\
-A population is written in one chip's own integers, and this chip's cores compute another model. Give the population in
-physical terms (`lif`, `cuba_lif`), which every chip can be compiled for, or take the chip it was written for.""",
+A population is of a model that this chip's cores do not compute; `core.neuron.models` of the chip file lists what they
+do. Give the population in physical terms (`lif`, `cuba_lif`), which become `affine` or, rounded, `loihi_lif`, or take
+the chip it was written for.""",
     "M231": """\
-A projection with a bias goes to a population in a chip's own integers. There the bias is a register of the neuron:
-`bias_mant` and `bias_exp`.""",
+A projection with a bias goes to a population whose model takes none from projections. Its own parameters have a
+constant input: `bias_mant` and `bias_exp` of `loihi_lif`.""",
     "M232": """\
 A loop of projections with less delay than the chip needs from spike to effect, usually one tick per projection.
 Frameworks let feedback act in the same step, or one step later over two layers; hardware cannot. `--approximate delays`

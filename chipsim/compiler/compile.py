@@ -93,7 +93,7 @@ def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Itera
         raise UsageError(Diagnostic("U421", "a core holds at least one neuron, "
                                     f"got neurons_per_core={neurons_per_core}"))
     if objective not in (None, *OBJECTIVES):
-        raise UsageError(Diagnostic("U423", f"there is no objective `{objective}`", help=", ".join(OBJECTIVES)))
+        raise UsageError(Diagnostic("U426", f"there is no objective `{objective}`", help=", ".join(OBJECTIVES)))
     if effort not in EFFORTS:
         raise UsageError(Diagnostic("U422", f"there is no effort `{effort}`", help="fast, normal or best"))
     if avoid is not None and not isinstance(avoid, Avoid):

@@ -2,9 +2,6 @@
 from __future__ import annotations
 
 CODES = {
-    "M230": "The chip's cores do not compute this neuron model. `core.neuron.models` of the chip file lists what they "
-            "compute; frameworks' models (lif, cuba_lif ...) become `affine` or, rounded, `loihi_lif`.",
-    "M231": "The target's model takes no bias from projections. Its own parameters have a constant input.",
     "M234": "A chip file names a neuron model that chipsim does not have. Models are files of chipsim/models/neurons; "
             "your own is made known with `chipsim.models.neurons.register`.",
     "M235": "A projection names a receptor (an input of its target's model) that the model does not have.",
