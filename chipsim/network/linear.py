@@ -5,6 +5,7 @@ Dense weights have PyTorch's layout [out, in] (torch.nn.Linear); convolution and
 """
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Kind = Literal["dense", "conv", "sparse"]
 
 
-class LinearOp:
+class LinearOp(ABC):
     """y = W x + b on flat vectors."""
 
     in_shape: tuple[int, ...]
@@ -28,9 +29,9 @@ class LinearOp:
     is_dense = False
     is_conv = False
 
+    @abstractmethod
     def matrix(self) -> csr_array | np.ndarray:
         """W as float64 [out_size, in_size]: CSR without explicit zeros, or an ndarray if `is_dense`."""
-        raise NotImplementedError
 
     def bias_vector(self) -> np.ndarray | None:
         """b as float64 [out_size], or None. Biases have one value per output channel (first axis) or per element."""

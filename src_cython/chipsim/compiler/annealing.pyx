@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from chipsim.compiler.metric cimport Metric, Spot, below, below12, draw, hops
 
 # Exponential variates by 12 bits of a draw: a swap that costs d is accepted when d < T * E. One look-up instead of one
-# exp() per move; the 4096 midpoints of equal probability give the Metropolis rule to 0.02 %.
+# exp() per move; the values stand at the midpoints of 4096 intervals of equal probability.
 cdef float[4096] EXPONENTIAL
 cdef int N_STEPS = 64                       # of temperature and window
 for _i in range(4096):

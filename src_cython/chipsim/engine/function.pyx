@@ -154,22 +154,12 @@ cdef class Function:
         cdef int64_t[:, ::1] c = counts
         cdef int64_t[::1] a = active
         cdef int rc = 0
+        cdef bint sampling = len(probes) > 0
         self.seeds.n = 0
         self.seed_start = <int64_t*>self.hold("seed_start", np.zeros(n_ticks * stride + 1), np.int64)
         self.tail_ps = <int64_t*>self.hold("tail_ps", np.zeros(n_ticks * stride), np.int64)
         self.learning_ps = <int64_t*>self.hold("learning_ps", np.zeros(n_ticks), np.int64)
         self.learning_core = <int32_t*>self.hold("learning_core", np.zeros(n_ticks), np.int32)
-        if probes:
-            for t in range(n_ticks):
-                if reset_every and self.tick and self.tick % reset_every == 0:
-                    self.clear()
-                rc = self.one_tick(lines + start[t], NULL if v == NULL else v + start[t], start[t + 1] - start[t],
-                                   &c[t, 0], &a[t], t * stride)
-                if rc:
-                    raise self.error()
-                for variable, ids, out in probes:
-                    out[t] = self.keep["state." + variable][ids]
-            return counts, active
         with nogil:
             for t in range(n_ticks):
                 if reset_every and self.tick and self.tick % reset_every == 0:
@@ -178,6 +168,10 @@ cdef class Function:
                                    &c[t, 0], &a[t], t * stride)
                 if rc:
                     break
+                if sampling:
+                    with gil:
+                        for variable, ids, out in probes:
+                            out[t] = self.keep["state." + variable][ids]
         if rc:
             raise self.error()
         return counts, active
