@@ -1,7 +1,7 @@
 """Errors a user can act on. Each names where, what, need versus have, and what to do; none is a traceback.
 
 Exit codes of the command line: 0 ok, 1 internal or simulation failure, 2 usage or invalid input, 3 does not fit the
-chip, 4 a `--fail-if` threshold is broken, 130 interrupted.
+chip, 4 a `--fail-if` threshold is broken or a validation misses, 130 interrupted.
 """
 from __future__ import annotations
 

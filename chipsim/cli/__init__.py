@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "account of a stored run, also at another chip's costs",
     "check": "find every error in chip and network files",
     "fabric": "offer traffic to a chip's fabric alone: latency, throughput, links, saturation",
+    "validate": "published numbers beside the simulated ones",
     "chips": "list the chips that ship, or every number of one with its source",
     "schema": "JSON Schema of chip files, for editors",
     "explain": "what an error code means and what to do",
@@ -28,7 +29,7 @@ COMMANDS = {
 EPILOG = """\
 exit codes:
   0 ok · 1 failure inside · 2 wrong usage or input · 3 does not fit the chip
-  4 a `--fail-if` rule holds · 130 interrupted
+  4 a `--fail-if` rule holds, a validation misses · 130 interrupted
 
 examples:
   chipsim run examples/digits.nir --chip loihi --input examples/digits_test.h5 --samples 0:10

@@ -42,6 +42,7 @@ CODES = {
             "its chip and its weights already, so `--chip` cannot change it: compile the network again instead.",
     "U434": "A file named on the command line does not exist, cannot be written, or is of another kind than the "
             "command takes: `run` takes networks (.nir, .yaml) and layouts, `report` takes runs.",
+    "U436": "`validate` has no table of that name; without a name it runs all it has.",
     "U435": "There is no such error code. `chipsim explain` without a code lists all of them.",
 }
 
