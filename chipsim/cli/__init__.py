@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "account of a stored run, also at another chip's costs",
     "check": "find every error in chip and network files",
     "fabric": "offer traffic to a chip's fabric alone: latency, throughput, links, saturation",
+    "compare": "one network on several chips: cores, energy, latency, accuracy, why not",
     "validate": "published numbers beside the simulated ones",
     "chips": "list the chips that ship, or every number of one with its source",
     "schema": "JSON Schema of chip files, for editors",

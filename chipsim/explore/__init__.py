@@ -1,2 +1,2 @@
-"""Many runs, and runs of parts: what the fabric alone sustains."""
+"""Many runs, and runs of parts: one network on several chips, what the fabric alone sustains."""
 from __future__ import annotations
