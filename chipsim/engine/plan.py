@@ -30,6 +30,7 @@ class Plan:
     period_ps     cycle of a clocked fabric, 0 without a clock
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
     learning      None where nothing learns
+    max_late      most ticks by which a packet may act later than its delay says
     """
 
     layout: Layout
@@ -50,11 +51,22 @@ class Plan:
     barrier_ps: int
     reset_ps: int
     learning: LearningPlan | None
+    max_late: int = 0
 
     @property
     def max_delay(self) -> int:
-        """Slots of the accumulator ring minus one: the largest delay of any segment."""
+        """The largest delay of any segment."""
         return int(self.layout.segment_delay.max(initial=0))
+
+    @property
+    def ring(self) -> int:
+        """Slots of the accumulators: a tick each, the current one included."""
+        return self.max_delay + 1 + self.max_late
+
+    @property
+    def same_tick(self) -> bool:
+        """Some spikes act in the tick they are made in, so that groups must be advanced and delivered one by one."""
+        return bool((self.layout.segment_delay == 0).any())
 
 
 def plan(layout: Layout, learning: bool = True) -> Plan:

@@ -52,7 +52,7 @@ class ReferenceEngine:
         for learner in self.learners:
             learner.reset()
         self.state = initial_state(layout)
-        shape = (self.plan.max_delay + 1, layout.n_receptors, layout.n_neurons)
+        shape = (self.plan.ring, layout.n_receptors, layout.n_neurons)
         self.sums = np.zeros(shape, layout.accumulator)
         self.banks = np.zeros((len(layout.bank_shift), *shape), np.int64)
         if layout.first_input is not None:
@@ -69,12 +69,24 @@ class ReferenceEngine:
             self.step(line[events], np.ones(len(line[events])) if value is None else value[events])
 
     def step(self, lines: np.ndarray, values: np.ndarray) -> None:
-        layout, plan, tick = self.layout, self.plan, self.tick
+        emitted, active = self.emit(lines, values)
+        self.release()
+        self.account(emitted, active)
+
+    def emit(self, lines: np.ndarray, values: np.ndarray) -> tuple[list[tuple[int, float]], np.ndarray]:
+        """Advance all groups; (spikes as (source, payload), lines first, active bool[N]).
+
+        A spike with delay 0 reaches the groups after its own in this very tick, so that where there are delays of 0
+        every group is delivered before the next one is advanced; else nothing is, `release` does it.
+        """
+        layout, tick = self.layout, self.tick
         emitted = [(layout.n_neurons + int(s), float(p)) for s, p in zip(lines, values, strict=True) if p != 0]
-        for source, payload in emitted:
-            self.deliver(source, payload)
+        delivered = 0
         active = np.zeros(layout.n_neurons, bool)
         for g in layout.groups:
+            if self.plan.same_tick:
+                self.deliver(emitted[delivered:])
+                delivered = len(emitted)
             part = slice(g.start, g.stop)
             kernel, options = self.kernels[g.model], layout.models[g.model].options
             state = {name: self.state[name][part] for name in kernel.state}
@@ -84,20 +96,32 @@ class ReferenceEngine:
             x = sums if len(kernel.receptors) > 1 else sums[0]
             payloads, active[part] = kernel.step(state, params, options, x, *draws)
             sums[:] = 0
-            for i in np.flatnonzero(payloads):
-                emitted.append((g.start + int(i), float(payloads[i])))
-                self.deliver(*emitted[-1])
-        for bank in range(1, len(layout.bank_shift)):
-            shift = int(layout.bank_shift[bank])
+            emitted += [(g.start + int(i), float(payloads[i])) for i in np.flatnonzero(payloads)]
+        self.waiting = emitted[delivered:]
+        return emitted, active
+
+    def release(self, late: np.ndarray | None = None) -> None:
+        """Deliver what `emit` left.
+
+        late   int[p] of the tick's packets, spike by spike in the order of `emit`, its out-axons in order: ticks by
+               which a packet acts later, at most Plan.max_late; -1: never. None: all act in time. Only where no delay
+               is 0
+        """
+        self.deliver(self.waiting, late)
+        for bank in range(1, len(self.layout.bank_shift)):
+            shift = int(self.layout.bank_shift[bank])
             self.sums += self.banks[bank] << shift if shift >= 0 else self.banks[bank] >> -shift
             self.banks[bank] = 0
 
+    def account(self, emitted: list[tuple[int, float]], active: np.ndarray) -> None:
+        """Count the tick, learn, time it, and go on to the next."""
+        plan = self.plan
         counts = np.zeros(plan.per_spike.shape[1], np.int64)
         for source, _ in emitted:
             self.source_spikes[source] += 1
             counts += plan.per_spike[source]
         learning_ps, learning_core = self.learn(emitted, counts)
-        np.add.at(self.core_active, plan.endpoint[: layout.n_neurons][active], 1)
+        np.add.at(self.core_active, plan.endpoint[: len(active)][active], 1)
         row = dict(active=int(active.sum()), counts=counts, ps=0, limit=0, learning_ps=learning_ps,
                    learning_core=learning_core,
                    events=[(s, p) for s, p in emitted if self.recording.sources[s]],
@@ -107,22 +131,31 @@ class ReferenceEngine:
         self.ticks.append(row)
         self.tick += 1
 
-    def deliver(self, source: int, payload: float) -> None:
-        """Add the synapses of every in-axon of a source to the sums of the ticks they reach."""
+    def deliver(self, spikes: list[tuple[int, float]], late: np.ndarray | None = None) -> None:
+        """Add the synapses of every in-axon of the spikes to the sums of the ticks they reach."""
+        layout, packet = self.layout, 0
+        for source, payload in spikes:
+            for axon in layout.out_axon[layout.out_start[source] : layout.out_start[source + 1]]:
+                after = 0 if late is None else int(late[packet])
+                packet += 1
+                if after >= 0:
+                    self.add(axon, payload, self.tick + after)
+
+    def add(self, axon: int, payload: float, tick: int) -> None:
+        """Add the synapses of an in-axon to the sums, delays counted from `tick`."""
         layout = self.layout
-        for axon in layout.out_axon[layout.out_start[source] : layout.out_start[source + 1]]:
-            base = layout.core_start[layout.axon_core[axon]]
-            for g in range(layout.axon_start[axon], layout.axon_start[axon + 1]):
-                synapses = slice(layout.segment_start[g], layout.segment_start[g + 1])
-                slot = (self.tick + layout.segment_delay[g]) % len(self.sums)
-                bank, receptor = layout.segment_bank[g], layout.segment_receptor[g]
-                sums = self.sums[slot, receptor] if bank == 0 else self.banks[bank, slot, receptor]
-                w = self.weight[synapses].astype(sums.dtype)
-                np.add.at(
-                    sums,
-                    base + layout.target[synapses].astype(np.int64),
-                    w * sums.dtype.type(int(payload) if sums.dtype.kind == "i" else payload),
-                )
+        base = layout.core_start[layout.axon_core[axon]]
+        for g in range(layout.axon_start[axon], layout.axon_start[axon + 1]):
+            synapses = slice(layout.segment_start[g], layout.segment_start[g + 1])
+            slot = (tick + layout.segment_delay[g]) % len(self.sums)
+            bank, receptor = layout.segment_bank[g], layout.segment_receptor[g]
+            sums = self.sums[slot, receptor] if bank == 0 else self.banks[bank, slot, receptor]
+            w = self.weight[synapses].astype(sums.dtype)
+            np.add.at(
+                sums,
+                base + layout.target[synapses].astype(np.int64),
+                w * sums.dtype.type(int(payload) if sums.dtype.kind == "i" else payload),
+            )
 
     def learn(self, emitted: list[tuple[int, float]], counts: np.ndarray) -> tuple[int, int]:
         """Tell the learners who spiked; at the end of epochs count what they do, and give (ps, core) of that phase."""

@@ -1,6 +1,6 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
-from chipsim.engine.buffers cimport Events, Seeds
+from chipsim.engine.buffers cimport Event, Events, Seeds
 from chipsim.engine.neurons cimport Model, Slice
 from chipsim.engine.plasticity cimport Plastic
 
@@ -8,13 +8,14 @@ from chipsim.engine.plasticity cimport Plastic
 cdef class Function:
     cdef readonly int64_t tick
     cdef object keep                                # arrays the raw pointers below point into
-    cdef bint integer, want_seeds, multicast
+    cdef bint integer, want_seeds, multicast, same_tick, held
     cdef list somas                                 # one Soma per model
     cdef const Model** group_model
     cdef const int64_t* group_soma
     cdef const int64_t* group_stream                # population, and index in it of the group's first neuron
     cdef const int64_t* group_first
     cdef int64_t n_neurons, n_sources, n_cores, n_groups, n_actions, ring, n_banks, n_receptors, n_states, first_rows
+    cdef int64_t max_late
     cdef object failure                             # exception of a NumPy step
     cdef const int64_t* core_start
     cdef const int64_t* group_start
@@ -48,6 +49,7 @@ cdef class Function:
     cdef int64_t* core_active
     cdef int64_t idle_ps, active_ps, spike_ps, axon_out_ps, host_ps
     cdef Seeds seeds                                # packets of the ticks advanced last
+    cdef Events fired                               # spikes of the tick not delivered yet
     cdef Events events                              # recorded spikes since the start
     cdef int64_t* seed_start                        # [ticks * (cores + 1) + 1]: host port, then cores, tick by tick
     cdef int64_t* tail_ps                           # [ticks * (cores + 1)]
@@ -72,8 +74,11 @@ cdef class Function:
     cdef int step(self, int64_t g, int64_t slot) noexcept nogil
     cdef int plain_step(self, int64_t g, Slice* s) noexcept with gil
     cdef void clear(self) noexcept nogil
-    cdef void deliver(self, uint32_t source, double payload) noexcept nogil
     cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps,
                   int64_t* counts) noexcept nogil
-    cdef int one_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
-                      int64_t* n_active, int64_t row) noexcept nogil
+    cdef int emit_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
+                       int64_t* n_active, int64_t row) noexcept nogil
+    cdef void deliver(self, int64_t axon, double payload, int64_t tick) noexcept nogil
+    cdef void deliver_all(self) noexcept nogil
+    cdef int64_t deliver_late(self, const Event* e, const int32_t* late) noexcept nogil
+    cdef void end_tick(self, int64_t* counts, int64_t t) noexcept nogil

@@ -2,6 +2,9 @@
 
 One call advances a chunk of ticks without the interpreter. Cost follows activity: neurons are visited in slices,
 synapses only for the spikes there are. Counting is a handful of additions per spike, from rows worked out beforehand.
+
+A tick is two steps: all groups are advanced and emit their spikes, then the spikes are delivered. A caller to whom the
+time of a packet matters holds a tick between the two and says which packets come late, or never (`release`).
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport calloc, free
@@ -32,7 +35,8 @@ cdef class Function:
         self.multicast = plan.trees is not None
         self.n_neurons, self.n_sources, self.n_cores = layout.n_neurons, layout.n_sources, layout.n_cores
         self.n_groups, self.n_actions = len(layout.groups), plan.per_spike.shape[1]
-        self.ring, self.n_banks, self.n_receptors = plan.max_delay + 1, len(layout.bank_shift), layout.n_receptors
+        self.ring, self.n_banks, self.n_receptors = plan.ring, len(layout.bank_shift), layout.n_receptors
+        self.max_late, self.same_tick = plan.max_late, plan.same_tick
         self.idle_ps, self.active_ps, self.spike_ps = plan.idle_ps, plan.active_ps, plan.spike_ps
         self.axon_out_ps, self.host_ps = plan.axon_out_ps, plan.host_ps
         self.keep = {}
@@ -134,17 +138,24 @@ cdef class Function:
         free(self.group_model)
         free(self.seeds.at)
         free(self.events.at)
+        free(self.fired.at)
 
     # ---- one chunk of ticks ----
 
     def advance(self, int64_t n_ticks, const int64_t[::1] start, const uint32_t[::1] line, value,
-                int64_t reset_every, probes):
+                int64_t reset_every, probes, bint hold=False):
         """Advance `n_ticks`; the events of tick t are line[start[t]:start[t+1]] with payload value[...] (None: 1).
 
         Resets before every tick whose number since the start is a multiple of reset_every (0: never).
         probes      list of (variable, neuron numbers, out[n_ticks, m]) filled tick by tick
+        hold        of one tick only: its packets are made but not delivered; `release` does that and ends the tick
         Returns counts int64[n_ticks, ACTIONS] and active updates int64[n_ticks]; packets stay for `Fabric`.
+        ValueError for a tick that cannot be held.
         """
+        if self.held:
+            raise ValueError("a tick is held: release it first")
+        if hold and (n_ticks != 1 or self.same_tick):
+            raise ValueError("only one tick can be held, and only where every delay is at least 1")
         cdef int64_t t, stride = self.n_cores + 1
         cdef const double[::1] values = np.zeros(0) if value is None else np.ascontiguousarray(value, np.float64)
         cdef const double* v = NULL if value is None else &values[0] if len(values) else NULL
@@ -164,17 +175,49 @@ cdef class Function:
             for t in range(n_ticks):
                 if reset_every and self.tick and self.tick % reset_every == 0:
                     self.clear()
-                rc = self.one_tick(lines + start[t], NULL if v == NULL else v + start[t], start[t + 1] - start[t],
-                                   &c[t, 0], &a[t], t * stride)
+                rc = self.emit_tick(lines + start[t], NULL if v == NULL else v + start[t], start[t + 1] - start[t],
+                                    &c[t, 0], &a[t], t * stride)
                 if rc:
                     break
+                if not hold:
+                    self.deliver_all()
+                    self.end_tick(&c[t, 0], t)
                 if sampling:
                     with gil:
                         for variable, ids, out in probes:
                             out[t] = self.keep["state." + variable][ids]
         if rc:
             raise self.error()
+        self.held = hold
+        self.keep["held"] = counts
         return counts, active
+
+    def release(self, late=None):
+        """Deliver the packets of a held tick and end it; what it learns is added to the counts `advance` gave.
+
+        late    int32[p] of `packets()`, in their order: ticks by which each acts later, at most Plan.max_late; -1:
+                never. None: all act in time
+        ValueError if no tick is held, or for a packet that is later than that.
+        """
+        if not self.held:
+            raise ValueError("no tick is held")
+        cdef int64_t[:, ::1] c = self.keep["held"]
+        cdef int64_t k, n = 0
+        cdef const int32_t[::1] by
+        for k in range(self.fired.n):
+            n += self.out_start[self.fired.at[k].source + 1] - self.out_start[self.fired.at[k].source]
+        if late is None:
+            self.deliver_all()
+        else:
+            by = np.ascontiguousarray(late, np.int32)
+            if len(by) != n or n and not -1 <= np.min(by) <= np.max(by) <= self.max_late:
+                raise ValueError(f"{n} packets were made; each may be -1 to {self.max_late} ticks late")
+            n = 0
+            for k in range(self.fired.n):
+                n += self.deliver_late(&self.fired.at[k], &by[0] + n)
+            self.fired.n = 0
+        self.end_tick(&c[0, 0], 0)
+        self.held = False
 
     def error(self):
         """What went wrong in the tick that failed."""
@@ -226,11 +269,11 @@ cdef class Function:
             return -1
         return 0
 
-    cdef int one_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
-                      int64_t* n_active, int64_t row) noexcept nogil:
-        """Lines, then groups in order: advance, emit, deliver. Negative when memory is exhausted."""
-        cdef int64_t i, g, n, b, k, x, core = -1, n_on, elapsed = 0, slot = self.tick % self.ring
-        cdef int64_t nothing = 0, size = self.ring * self.n_receptors * self.n_neurons
+    cdef int emit_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
+                       int64_t* n_active, int64_t row) noexcept nogil:
+        """Lines, then groups in order: advance and emit. Negative when memory is exhausted."""
+        cdef int64_t i, g, n, core = -1, n_on, elapsed = 0, slot = self.tick % self.ring
+        cdef int64_t nothing = 0
         cdef double payload
         self.seed_start[row] = self.seeds.n
         for i in range(n_lines):
@@ -240,6 +283,8 @@ cdef class Function:
             if self.emit(<uint32_t>(self.n_neurons + lines[i]), payload, &nothing, self.host_ps, counts):
                 return -1
         for g in range(self.n_groups):
+            if self.same_tick:                                    # a later group may be reached in this very tick
+                self.deliver_all()
             while core < self.group_core[g]:                      # a core is done when the next one's groups begin
                 if core >= 0:
                     self.tail_ps[row + core + 1] = elapsed
@@ -265,6 +310,29 @@ cdef class Function:
             core += 1
             elapsed = 0
             self.seed_start[row + core + 1] = self.seeds.n
+        return 0
+
+    cdef void deliver_all(self) noexcept nogil:
+        """Deliver the spikes emitted since the last call."""
+        cdef int64_t i, k
+        cdef Event* e
+        for i in range(self.fired.n):
+            e = &self.fired.at[i]
+            for k in range(self.out_start[e.source], self.out_start[e.source + 1]):
+                self.deliver(self.out_axon[k], e.payload, self.tick)
+        self.fired.n = 0
+
+    cdef int64_t deliver_late(self, const Event* e, const int32_t* late) noexcept nogil:
+        """Deliver the packets of one spike, each `late` by as many ticks; returns how many there were."""
+        cdef int64_t k, first = self.out_start[e.source]
+        for k in range(first, self.out_start[e.source + 1]):
+            if late[k - first] >= 0:
+                self.deliver(self.out_axon[k], e.payload, self.tick + late[k - first])
+        return self.out_start[e.source + 1] - first
+
+    cdef void end_tick(self, int64_t* counts, int64_t t) noexcept nogil:
+        """Bring in the sums that wait for a shift, learn, and go on to the next tick; t: number in the chunk."""
+        cdef int64_t b, k, x, size = self.ring * self.n_receptors * self.n_neurons
         for b in range(1, self.n_banks):
             for k in range(size):
                 x = self.banks[b * size + k]
@@ -273,9 +341,8 @@ cdef class Function:
                                                 else x >> -self.bank_shift[b])
                     self.banks[b * size + k] = 0
         if self.n_learners:
-            self.learn(counts, row // (self.n_cores + 1))
+            self.learn(counts, t)
         self.tick += 1
-        return 0
 
     cdef void learn(self, int64_t* counts, int64_t row) noexcept nogil:
         """End the epochs that end in this tick; count what the learning phase does and how long it lasts."""
@@ -307,7 +374,7 @@ cdef class Function:
 
     cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps,
                   int64_t* counts) noexcept nogil:
-        """One spike: count it, log it, make its packets, deliver it. `elapsed`: soma time since the last packet."""
+        """One spike: count it, log it, make its packets. `elapsed`: soma time since the last packet."""
         cdef int64_t k
         self.source_spikes[source] += 1
         for k in range(self.n_actions):
@@ -326,40 +393,36 @@ cdef class Function:
         if self.n_learners:
             for k in range(self.role_start[source], self.role_start[source + 1]):
                 plastic_spike(self.plastic[self.role_learner[k]], self.role[k], self.role_unit[k], payload, self.tick)
-        self.deliver(source, payload)
-        return 0
+        return add_event(&self.fired, self.tick, source, payload)
 
-    cdef void deliver(self, uint32_t source, double payload) noexcept nogil:
-        """Add the synapses of every in-axon of a source to the sums of the ticks they reach."""
-        cdef int64_t k, axon, g, w, row, base
+    cdef void deliver(self, int64_t axon, double payload, int64_t tick) noexcept nogil:
+        """Add the synapses of an in-axon to the sums of the ticks they reach, delays counted from `tick`."""
+        cdef int64_t g, w, row, base = self.core_start[self.axon_core[axon]]
         cdef uint32_t grade
         cdef int32_t* sums
         cdef double* sums64
-        for k in range(self.out_start[source], self.out_start[source + 1]):
-            axon = self.out_axon[k]
-            base = self.core_start[self.axon_core[axon]]
-            for g in range(self.axon_start[axon], self.axon_start[axon + 1]):
-                row = (((self.tick + self.segment_delay[g]) % self.ring) * self.n_receptors
-                       + self.segment_receptor[g]) * self.n_neurons + base
-                if self.integer:
-                    sums = self.sums32 + row
-                    if self.segment_bank[g]:
-                        sums = self.banks + self.segment_bank[g] * self.ring * self.n_receptors * self.n_neurons + row
-                    if payload == 1.0:
-                        for w in range(self.segment_start[g], self.segment_start[g + 1]):
-                            sums[self.target16[w]] += self.weight16[w]
-                    else:                                        # a graded spike; 32 bits wrap around
-                        grade = <uint32_t><int64_t>payload
-                        for w in range(self.segment_start[g], self.segment_start[g + 1]):
-                            sums[self.target16[w]] += <int32_t>(<uint32_t>self.weight16[w] * grade)
-                elif payload == 1.0:
-                    sums64 = self.sums64 + row
+        for g in range(self.axon_start[axon], self.axon_start[axon + 1]):
+            row = (((tick + self.segment_delay[g]) % self.ring) * self.n_receptors
+                   + self.segment_receptor[g]) * self.n_neurons + base
+            if self.integer:
+                sums = self.sums32 + row
+                if self.segment_bank[g]:
+                    sums = self.banks + self.segment_bank[g] * self.ring * self.n_receptors * self.n_neurons + row
+                if payload == 1.0:
                     for w in range(self.segment_start[g], self.segment_start[g + 1]):
-                        sums64[self.target32[w]] += self.weight64[w]
-                else:
-                    sums64 = self.sums64 + row
+                        sums[self.target16[w]] += self.weight16[w]
+                else:                                        # a graded spike; 32 bits wrap around
+                    grade = <uint32_t><int64_t>payload
                     for w in range(self.segment_start[g], self.segment_start[g + 1]):
-                        sums64[self.target32[w]] += self.weight64[w] * payload
+                        sums[self.target16[w]] += <int32_t>(<uint32_t>self.weight16[w] * grade)
+            elif payload == 1.0:
+                sums64 = self.sums64 + row
+                for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                    sums64[self.target32[w]] += self.weight64[w]
+            else:
+                sums64 = self.sums64 + row
+                for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                    sums64[self.target32[w]] += self.weight64[w] * payload
 
     # ---- what happened ----
 
