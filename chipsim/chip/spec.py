@@ -178,6 +178,7 @@ class Learning(Part):
     traces: tuple[Literal["x1", "x2", "y1", "y2", "y3", "r1"], ...] = Field(
         description="traces of the axon (x), of the neuron (y) and of the reward (r1) that rules may read")
     epoch_max: int | None = count("ticks", ge=1, default=None, doc="longest epoch; null: no limit")
+    delay_max: int = count("ticks", ge=0, le=63, default=0, doc="most ticks by which a rule can hear of spikes late")
     trace_bits: int | None = count("bit", ge=1, le=30, default=None, doc="bits of a trace; null: floating point")
     mantissa_bits: int | None = count("bit", ge=1, le=16, default=None, doc="mantissa of a product, without its sign")
     accumulator_bits: int | None = count("bit", ge=8, le=40, default=None, doc="accumulator, without its sign")

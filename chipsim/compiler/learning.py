@@ -57,6 +57,9 @@ def check_learning(draft: Draft, projection: Projection, folded: Folded, post: N
     if engine.epoch_max is not None and rule.t_epoch > engine.epoch_max:
         found.append(refusal("M260", f"has an epoch of {rule.t_epoch} ticks; {chip.name} has at most "
                              f"{engine.epoch_max}", "shorten t_epoch"))
+    if (late := max(rule.x_delay, rule.y_delay)) > engine.delay_max:
+        found.append(refusal("M260", f"hears of spikes {late} ticks late; {chip.name} has at most {engine.delay_max}",
+                             "leave out x_delay and y_delay"))
     if (precision := precision_of(engine)) is not None:
         found += _imprecise(rule, precision, chip.name, refusal)
     if folded.kind == "conv" or len(folded.maps) != 1:

@@ -32,7 +32,8 @@ def rules(draw):
     texts = [" ".join(draw(st.lists(products(), min_size=1, max_size=4))) for _ in range(3)]
     return Plasticity(dw=texts[0], dt=draw(st.sampled_from(["", texts[1]])), dd=draw(st.sampled_from(["", texts[2]])),
                       reward="teacher", r1=Trace(draw(st.sampled_from([1, 7.5])), draw(st.sampled_from([0, 5]))),
-                      t_epoch=draw(st.sampled_from([1, 2, 5])), **traces)
+                      t_epoch=draw(st.sampled_from([1, 2, 5])), x_delay=draw(st.sampled_from([0, 1, 9])),
+                      y_delay=draw(st.sampled_from([0, 2, 7])), **traces)
 
 
 def random_synapses(rng, fixed):

@@ -103,7 +103,7 @@ def test_brian2_izhikevich_cells_until_rounding_grows(validation_dir, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("integrator", ["euler", "rk4"])
+@pytest.mark.parametrize("integrator", ["euler", "exponential_euler", "rk4"])
 def test_brian2_adex(validation_dir, integrator, engine):
     z = golden(validation_dir, f"adex_brian2_{integrator}")
     ticks, n = z["v"].shape
@@ -171,3 +171,20 @@ def test_nest_aeif_within_the_tolerance_of_an_adaptive_integrator(validation_dir
     theirs = z["spike_times"][z["spike_times"] <= ticks * 0.1]
     assert len(ours) == len(theirs) > 4
     np.testing.assert_allclose(ours, theirs, atol=0.11)
+
+
+def test_nest_hodgkin_huxley_within_the_tolerance_of_an_adaptive_integrator(validation_dir):
+    z = golden(validation_dir, "nest_hh_psc_alpha")
+    s, spikes = run("hodgkin_huxley", 1, 1e-4, 3000, "compiled", ("v", "m", "h", "n"), i_e=650.0)
+    ours = (np.flatnonzero(spikes[:, 0]) + 1) * 0.1
+    np.testing.assert_allclose(ours, z["spike_times"], atol=1e-9)
+    rows = np.round(z["times"] / 0.1).astype(int) - 1
+    for name, theirs, atol in (("v", "V_m", 0.02), ("m", "Act_m", 2e-4), ("h", "Inact_h", 2e-4), ("n", "Act_n", 2e-4)):
+        np.testing.assert_allclose(s[name][rows, 0], z[theirs], rtol=0, atol=atol)
+
+
+def test_a_hodgkin_huxley_cell_answers_an_alpha_current_that_peaks_at_the_weight():
+    s, _ = run("hodgkin_huxley", 1, 1e-4, 120, "reference", ("i_exc", "v"), np.eye(120, 1, dtype=bool),
+               [(np.full((1, 1), 50.0), np.zeros((1, 1), int), "exc")], tau_exc=2e-3)
+    assert s["i_exc"].argmax() == 20 and abs(s["i_exc"].max() - 50) < 0.01      # acts from the next tick on
+    assert s["v"].max() > s["v"][0] + 0.5

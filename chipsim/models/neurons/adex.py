@@ -11,6 +11,8 @@ Units of NEST: mV, pF, nS, pA, times in seconds. Receptors exc, inh; without a n
 
 convention   current | conductance     what the weights are: pA or nS
 integrator   euler      forward Euler, as Brian2's `euler`
+             exponential_euler   each variable exact while the rest, the exponential of v included, holds still: v by
+                        its leak, w by tau_w, as Brian2's `exponential_euler`
              rk4        Runge-Kutta of fourth order, as Brian2's `rk4`
              nest       16 steps of rk4 in a tick, each with its own threshold test, and v_peak bounds the exponential:
                         close to NEST's aeif_psc_exp and aeif_cond_exp, which choose their steps as they go
@@ -42,7 +44,7 @@ parameters = {
     "e_inh": Parameter("mV", -85.0, doc="reversal potential"),
     "refractory": Parameter("s", 0.0, low=0, doc="rest after a spike"),
 }
-options = {"convention": ("current", "conductance"), "integrator": ("euler", "rk4", "nest")}
+options = {"convention": ("current", "conductance"), "integrator": ("euler", "exponential_euler", "rk4", "nest")}
 STEPS = 16                       # of integrator `nest`; spikes of its golden files within 0.1 ms
 spiking = True
 
@@ -88,16 +90,24 @@ class AdEx(Kernel):
             return ((p["g_leak"] * (p["v_leak"] - v) + onset + p["bias"] + synapses - w) / p["c"],
                     (p["a"] * (v - p["v_leak"]) - w) / p["tau_w"])
 
+        def held(v, w):
+            """v and w a step later, each by its own leak with everything else as it is."""
+            g = p["g_leak"] + (s["s_exc"] + s["s_inh"] if o["conductance"] else 0.0)
+            dv, dw = slope(v, w)
+            return (v - dv * p["c"] / g * (exp(-g / p["c"] * p["h"]) - 1.0),
+                    w - dw * p["tau_w"] * (exp(-p["h"] / p["tau_w"]) - 1.0))
+
         h, free = p["h"], s["wait"] == 0
         v, w, fired = s["v"].copy(), s["w"].copy(), s["v"] != s["v"]
         for _ in range(STEPS if o["integrator"] == "nest" else 1):
             k1 = slope(v, w)
-            if o["integrator"] != "euler":
+            if o["integrator"] in ("rk4", "nest"):
                 k2 = slope(v + h * 0.5 * k1[0], w + h * 0.5 * k1[1])
                 k3 = slope(v + h * 0.5 * k2[0], w + h * 0.5 * k2[1])
                 k4 = slope(v + h * k3[0], w + h * k3[1])
                 k1 = tuple((d1 + 2.0 * d2 + 2.0 * d3 + d4) / 6.0 for d1, d2, d3, d4 in zip(k1, k2, k3, k4, strict=True))
-            v, w_new = np.where(free, v + h * k1[0], v), w + h * k1[1]
+            v_new, w_new = (v + h * k1[0], w + h * k1[1]) if o["integrator"] != "exponential_euler" else held(v, w)
+            v = np.where(free, v_new, v)
             spikes = (v > p["v_peak"]) & free
             v = np.where(spikes, p["v_reset"], v)
             if o["integrator"] == "nest":                # in the upstroke v outgrows the step; w hardly moves in it

@@ -15,6 +15,7 @@ does the same without rounding. The compiled twin is src_cython/chipsim/engine/p
 """
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,16 +107,19 @@ class Learner:
         self.tx, self.ty = np.zeros(self.synapses.n_pre, np.int64), np.zeros(self.synapses.n_post, np.int64)
         self.r0, self.r1, self.reward = 0.0, 0.0, 0.0
         self.variables["t"][:] = 0
+        self.late = [deque([[]] * delay) for delay in (self.rule.x_delay, self.rule.y_delay)]
 
     def tick(self, tick: int, pre: np.ndarray, post: np.ndarray, rewards: np.ndarray = ()) -> np.ndarray | None:
-        """Note who spiked in this tick (unit numbers) and payloads of reward events; at the end of an epoch, learn.
+        """Note who spiked in this tick (unit numbers), as late as the rule says, and payloads of reward events; at the
+        end of an epoch, learn.
 
         Returns None, or bool[P] at the end of an epoch: the synapses for which a product was due.
         """
         k = tick % self.rule.t_epoch + 1
-        for units, last, value, traces, stream in ((pre, self.tx, self.x, self.x_traces, X_EXTRA),
-                                                   (post, self.ty, self.y, self.y_traces, Y_EXTRA)):
-            units = np.asarray(units, np.int64)
+        for units, late, last, value, traces, stream in ((pre, self.late[0], self.tx, self.x, self.x_traces, X_EXTRA),
+                                                         (post, self.late[1], self.ty, self.y, self.y_traces, Y_EXTRA)):
+            late.append(units)
+            units = np.asarray(late.popleft(), np.int64)
             again = units[last[units] > 0]
             for a, trace in enumerate(traces):
                 value[a, again] = self.raised(value[a, again], trace.impulse, stream, a * len(last) + again, tick)

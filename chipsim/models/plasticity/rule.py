@@ -10,6 +10,7 @@ from chipsim.errors import Diagnostic, NetworkError
 from chipsim.models.plasticity.sum_of_products import Product, parse
 
 X_TRACES, Y_TRACES = ("x1", "x2"), ("y1", "y2", "y3")
+MOST_DELAY = 63
 TARGETS = {"dw": "w", "dt": "t", "dd": "d"}
 
 
@@ -37,6 +38,8 @@ class Plasticity:
     x1 ... y3   traces of the axon (pre) and the neuron (post)
     reward      input population whose events are the reward; r1 is its trace: an event of payload p adds p * impulse
     t_epoch     ticks
+    x_delay, y_delay  ticks by which the synapse hears of the axon's and the neuron's spikes late, 0 to MOST_DELAY:
+                axonal and dendritic delay
     w_min, w_max  bounds of the weight besides those of the chip
     """
 
@@ -51,6 +54,8 @@ class Plasticity:
     r1: Trace = Trace(impulse=1.0)
     reward: str = ""
     t_epoch: int = 1
+    x_delay: int = 0
+    y_delay: int = 0
     w_min: float = -np.inf
     w_max: float = np.inf
 
@@ -59,6 +64,9 @@ class Plasticity:
             raise _refuse("no rule is given", "write `dw: 2^-2*x1*y0 - 2^-2*y1*x0`")
         if self.t_epoch < 1:
             raise _refuse(f"the epoch has {self.t_epoch} ticks", "an epoch has at least one")
+        for name in ("x_delay", "y_delay"):
+            if not 0 <= getattr(self, name) <= MOST_DELAY:
+                raise _refuse(f"{name} is {getattr(self, name)}", f"ticks, 0 to {MOST_DELAY}")
         if not self.w_min <= self.w_max:
             raise _refuse(f"the weight's lower bound {self.w_min:g} is above the upper one, {self.w_max:g}")
         for name in (*X_TRACES, *Y_TRACES, "r1"):

@@ -16,7 +16,7 @@ from chipsim.engine.buffers cimport FOLLOWS, add_event, add_seed
 from chipsim.engine.neurons cimport Model, Slice, Soma
 from chipsim.engine.learning import PHASE
 from chipsim.engine.plan import initial_state
-from chipsim.engine.plasticity cimport Learner, Plastic, plastic_clear, plastic_learn, plastic_spike
+from chipsim.engine.plasticity cimport Learner, Plastic, plastic_clear, plastic_spike, plastic_tick
 from chipsim.engine.plasticity import Learner as CompiledLearner
 from chipsim.engine.run import A
 
@@ -352,10 +352,10 @@ cdef class Function:
         memset(self.learn_work, 0, 3 * self.n_cores * sizeof(int64_t))
         for i in range(self.n_learners):
             p = self.plastic[i]
+            memset(p.updates, 0, self.n_cores * sizeof(int64_t))
+            plastic_tick(p, self.tick)
             if (self.tick + 1) % p.te:
                 continue
-            memset(p.updates, 0, self.n_cores * sizeof(int64_t))
-            plastic_learn(p, self.tick)
             for c in range(self.n_cores):
                 work = self.learn_work + 3 * c
                 work[0] += self.learn_fixed[(i * self.n_cores + c) * 2]

@@ -48,6 +48,9 @@ cdef struct Plastic:
     double* y                   # [3, n_post]
     int32_t* tx                 # ticks of the epoch, 0: no spike
     int32_t* ty
+    int32_t x_delay, y_delay    # ticks by which spikes are heard late; 0 to 63
+    uint64_t* late_x            # [n_pre] bit k: a spike to be heard in k ticks
+    uint64_t* late_y            # [n_post]
     double* hx                  # [te + 1, 2, n_pre]
     double* hy                  # [te + 1, 3, n_post]
     double* head                # [n_products]
@@ -63,7 +66,7 @@ cdef struct Plastic:
 
 cdef void plastic_clear(Plastic* p) noexcept nogil
 cdef void plastic_spike(Plastic* p, int32_t role, int64_t unit, double payload, int64_t tick) noexcept nogil
-cdef void plastic_learn(Plastic* p, int64_t tick) noexcept nogil
+cdef void plastic_tick(Plastic* p, int64_t tick) noexcept nogil
 
 
 cdef class Learner:

@@ -70,10 +70,22 @@ cdef void plastic_clear(Plastic* p) noexcept nogil:
     memset(p.ty, 0, p.n_post * sizeof(int32_t))
     memset(p.variable[1], 0, p.n_synapses * sizeof(double))
     p.r0 = p.r1 = p.reward = 0
+    memset(p.late_x, 0, p.n_pre * sizeof(uint64_t))
+    memset(p.late_y, 0, p.n_post * sizeof(uint64_t))
 
 
 cdef void plastic_spike(Plastic* p, int32_t role, int64_t unit, double payload, int64_t tick) noexcept nogil:
-    """Note a spike of an axon or a neuron, or an event of the reward."""
+    """Note a spike of an axon or a neuron, now or to be heard late, or an event of the reward."""
+    if role == PRE and p.x_delay:
+        p.late_x[unit] |= <uint64_t>1 << p.x_delay
+    elif role == POST and p.y_delay:
+        p.late_y[unit] |= <uint64_t>1 << p.y_delay
+    else:
+        heard(p, role, unit, payload, tick)
+
+
+cdef void heard(Plastic* p, int32_t role, int64_t unit, double payload, int64_t tick) noexcept nogil:
+    """A spike or a reward event that acts on the traces of this tick."""
     cdef int64_t a
     cdef int32_t k = <int32_t>(tick % p.te + 1)
     if role == REWARD:
@@ -219,7 +231,24 @@ cdef inline void synapse(Plastic* p, int64_t i, int64_t pre, int64_t post, int64
         p.updates[p.core[post]] += 1
 
 
-cdef void plastic_learn(Plastic* p, int64_t tick) noexcept nogil:
+cdef void plastic_tick(Plastic* p, int64_t tick) noexcept nogil:
+    """End a tick: hear the spikes that are due; at the end of an epoch, learn."""
+    cdef int64_t u
+    if p.x_delay:
+        for u in range(p.n_pre):
+            if p.late_x[u] & 1:
+                heard(p, PRE, u, 1.0, tick)
+            p.late_x[u] >>= 1
+    if p.y_delay:
+        for u in range(p.n_post):
+            if p.late_y[u] & 1:
+                heard(p, POST, u, 1.0, tick)
+            p.late_y[u] >>= 1
+    if (tick + 1) % p.te == 0:
+        learn(p, tick)
+
+
+cdef void learn(Plastic* p, int64_t tick) noexcept nogil:
     """End an epoch: traces, reward, then every synapse for which a product is due."""
     cdef int64_t epoch = (tick + 1) // p.te
     cdef int64_t k, i, j, f, pre, post
@@ -294,6 +323,9 @@ cdef class Learner:
         p.y = <double*>self.hold("y", np.zeros((3, n_post)), np.float64)
         p.tx = <int32_t*>self.hold("tx", np.zeros(n_pre), np.int32)
         p.ty = <int32_t*>self.hold("ty", np.zeros(n_post), np.int32)
+        p.x_delay, p.y_delay = rule.x_delay, rule.y_delay
+        p.late_x = <uint64_t*>self.hold("late_x", np.zeros(n_pre), np.uint64)
+        p.late_y = <uint64_t*>self.hold("late_y", np.zeros(n_post), np.uint64)
         p.hx = <double*>self.hold("hx", np.zeros((p.te + 1, 2, n_pre)), np.float64)
         p.hy = <double*>self.hold("hy", np.zeros((p.te + 1, 3, n_post)), np.float64)
         p.place, p.updates = NULL, NULL
@@ -353,9 +385,8 @@ cdef class Learner:
             plastic_spike(&self.p, POST, unit, 1.0, tick)
         for payload in rewards:
             plastic_spike(&self.p, REWARD, 0, payload, tick)
-        if (tick + 1) % self.p.te == 0:
-            with nogil:
-                plastic_learn(&self.p, tick)
+        with nogil:
+            plastic_tick(&self.p, tick)
 
     def reset(self):
         """Forget spikes, traces, tags and reward; weights and delays stay."""
