@@ -150,7 +150,9 @@ def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integ
         segment_delay=delay[segment_first].astype(np.int32), segment_bank=bank[segment_first].astype(np.uint8),
         segment_receptor=receptor[segment_first].astype(np.uint8),
         segment_format=kind[segment_first].astype(np.uint8),
-        segment_start=np.append(segment_first, len(core)).astype(np.int64),
+        segment_start=segment_first.astype(np.int64),
+        segment_size=np.diff(np.append(segment_first, len(core))).astype(np.int32),
+        segment_slot=np.zeros(len(segment_first), np.int32),
         target=target.astype(np.uint32 if wide else np.uint16),
         weight=weight.astype(np.int16 if integer else np.float64), bank_shift=np.array(banks, np.int32)), places
 

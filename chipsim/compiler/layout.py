@@ -2,8 +2,9 @@
 
 Sources are numbered neurons first (0 .. n_neurons-1, ordered by core, then slot), then input lines. A source's spike
 becomes one packet per out-axon entry; a packet names an in-axon of its target core; an in-axon owns a run of segments,
-a segment a run of synapses that share delay, accumulator bank and receptor. Everything the engine needs is one of these
-arrays.
+a segment a run of synapses that share delay, accumulator bank and receptor. Segments whose synapses differ by nothing
+but a shift of all slots may share the stored run (kernels of a convolution). Everything the engine needs is one of
+these arrays.
 """
 from __future__ import annotations
 
@@ -114,8 +115,10 @@ class Layout:
     segment_bank: np.ndarray           # uint8[G]   0: accumulator itself; b > 0: bank b, see bank_shift
     segment_receptor: np.ndarray       # uint8[G]   input of the target's model, see Kernel.receptors
     segment_format: np.ndarray         # uint8[G]   index into SYNAPSE_FORMATS: what an operation on it costs
-    segment_start: np.ndarray          # int64[G+1] into synapses
-    target: np.ndarray                 # uint16|uint32[W] slot on the target core
+    segment_start: np.ndarray          # int64[G]   first of its stored synapses
+    segment_size: np.ndarray           # int32[G]   how many
+    segment_slot: np.ndarray           # int32[G]   added to their targets: segments can share what is stored
+    target: np.ndarray                 # uint16|uint32[W] slot on the target core, counted from segment_slot
     weight: np.ndarray                 # int16|float64[W]
     bank_shift: np.ndarray             # int32[B]   arithmetic shift applied to a bank's sum (negative: right)
     first_input: np.ndarray | None     # float64[d, N] added to the accumulators of ticks 0..d-1, or None
@@ -189,6 +192,11 @@ class Layout:
             memory[p.place] = p.held(weight)
             plastic.append(replace(p, weight=np.asarray(weight, float)))
         return replace(self, weight=memory, plastic=tuple(plastic))
+
+    def slots_of(self, segment: int) -> np.ndarray:
+        """int64[.]: slots on the target core that a segment's synapses act on, in the order they are stored."""
+        first, n = self.segment_start[segment], self.segment_size[segment]
+        return self.target[first : first + n].astype(np.int64) + self.segment_slot[segment]
 
     def neurons_of(self, population: str) -> np.ndarray:
         """Neuron (or source) numbers of a population's units, in the population's own flat order."""

@@ -21,7 +21,7 @@ from chipsim.compiler.layout import (
 )
 from chipsim.models.plasticity.rule import Plasticity
 
-VERSION = 2
+VERSION = 3
 FACTS = ("network", "outputs", "dt", "limits", "approximations", "log", "notes")
 
 
@@ -53,6 +53,10 @@ def load_layout(path: str | os.PathLike) -> Layout:
                                           **{"stored": None, **store.split(f"plastic{i}", arrays)})
                         for i, p in enumerate(facts.get("plastic", ())))
         rest = {name: array for name, array in arrays.items() if "/" not in name}
+        if "segment_size" not in rest:                              # version 2: segments followed each other
+            bounds = rest["segment_start"]
+            rest |= {"segment_start": bounds[:-1], "segment_size": np.diff(bounds).astype(np.int32),
+                     "segment_slot": np.zeros(len(bounds) - 1, np.int32)}
         layout = Layout(
             chip=ChipSpec.from_dict(facts["chip"]), params=params, usage=usage, plastic=plastic,
             populations=tuple(LayoutPopulation(**{**p, "shape": tuple(p["shape"])}) for p in facts["populations"]),
@@ -69,7 +73,7 @@ def check(layout: Layout) -> None:
     n, n_cores, synapses = layout.n_neurons, layout.n_cores, len(layout.target)
     n_axons, n_segments = len(layout.axon_core), len(layout.segment_delay)
     for name, rows, end in (("core_start", n_cores, n), ("out_start", layout.n_sources, len(layout.out_axon)),
-                            ("axon_start", n_axons, n_segments), ("segment_start", n_segments, synapses)):
+                            ("axon_start", n_axons, n_segments)):
         start = getattr(layout, name)
         if len(start) != rows + 1 or start[0] != 0 or start[-1] != end or (np.diff(start) < 0).any():
             raise ValueError(f"`{name}` does not divide {end} entries into {rows} parts")
@@ -78,17 +82,18 @@ def check(layout: Layout) -> None:
                              ("segment_format", n_segments, len(SYNAPSE_FORMATS)), ("weight", synapses, None),
                              ("segment_delay", n_segments, layout.chip.core.delay.max + 1),
                              ("segment_bank", n_segments, len(layout.bank_shift)),
-                             ("segment_receptor", n_segments, layout.n_receptors), ("population_index", n, None),
+                             ("segment_receptor", n_segments, layout.n_receptors), ("segment_start", n_segments, None),
+                             ("segment_size", n_segments, None), ("segment_slot", n_segments, None), ("population_index", n, None),
                              ("cores", n_cores, layout.chip.n_cores), *params):
         array = layout.params[name[7:]] if name.startswith("params.") else getattr(layout, name)
         if len(array) != rows or stop is not None and rows and not 0 <= array.min() <= array.max() < stop:
             raise ValueError(f"`{name}` does not hold {rows} numbers" + (f" below {stop}" if stop else ""))
-    if synapses:
-        segments = np.flatnonzero(np.diff(layout.segment_start))
-        axon = np.repeat(np.arange(n_axons), np.diff(layout.axon_start))[segments]
-        furthest = np.maximum.reduceat(layout.target, layout.segment_start[segments])
-        if (furthest >= np.diff(layout.core_start)[layout.axon_core[axon]]).any():
-            raise ValueError("`target` names slots beyond the end of a core")
+    for name in ("segment_start", "segment_size", "segment_slot"):
+        if (getattr(layout, name) < 0).any():
+            raise ValueError(f"`{name}` holds a number below 0")
+    if (layout.segment_start + layout.segment_size > synapses).any():
+        raise ValueError(f"`segment_start` and `segment_size` name synapses beyond {synapses}")
+    _check_targets(layout, np.repeat(np.asarray(layout.axon_core), np.diff(layout.axon_start)))
     for p in layout.plastic:
         for name, stop in (("pre", len(p.pre_source)), ("post", len(p.post_source)), ("place", synapses)):
             array = getattr(p, name)
@@ -105,3 +110,18 @@ def check(layout: Layout) -> None:
         raise ValueError(f"`groups` do not cover {n} neurons")
     if any(not 0 <= g.model < len(layout.models) for g in layout.groups):
         raise ValueError("`groups` name models that are not there")
+
+
+def _check_targets(layout: Layout, core: np.ndarray) -> None:
+    """ValueError if a segment reaches beyond the end of its core; core: of each segment."""
+    filled = np.flatnonzero(layout.segment_size)
+    if not len(filled):
+        return
+    stop = layout.segment_start[filled] + layout.segment_size[filled]
+    runs, first = np.unique(layout.segment_start[filled], return_index=True)
+    run = np.searchsorted(runs, layout.segment_start[filled])
+    if (stop != stop[first][run]).any() or (runs[1:] < stop[first][:-1]).any():
+        raise ValueError("`segment_size` lets stored runs overlap: segments share a run as a whole or not at all")
+    furthest = np.maximum.reduceat(layout.target[: stop.max()], runs)[run]
+    if (furthest.astype(np.int64) + layout.segment_slot[filled] >= np.diff(layout.core_start)[core[filled]]).any():
+        raise ValueError("`target` and `segment_slot` name slots beyond the end of a core")

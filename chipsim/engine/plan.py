@@ -79,7 +79,7 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
 
     axon_synops = np.zeros((len(layout.axon_core), len(SYNAPSE_FORMATS)), np.int64)
     axon = np.repeat(np.arange(len(layout.axon_core)), np.diff(layout.axon_start))
-    np.add.at(axon_synops, (axon, layout.segment_format), np.diff(layout.segment_start))
+    np.add.at(axon_synops, (axon, layout.segment_format), layout.segment_size)
     synop_ps = np.array([picoseconds(c.time) for c in (costs.synop_dense, costs.synop_sparse, costs.synop_conv)])
     service_ps = picoseconds(costs.axon_in.time) + axon_synops @ synop_ps
 

@@ -146,14 +146,15 @@ class ReferenceEngine:
         layout = self.layout
         base = layout.core_start[layout.axon_core[axon]]
         for g in range(layout.axon_start[axon], layout.axon_start[axon + 1]):
-            synapses = slice(layout.segment_start[g], layout.segment_start[g + 1])
+            synapses = slice(layout.segment_start[g], layout.segment_start[g] + layout.segment_size[g])
+            first = base + layout.segment_slot[g]
             slot = (tick + layout.segment_delay[g]) % len(self.sums)
             bank, receptor = layout.segment_bank[g], layout.segment_receptor[g]
             sums = self.sums[slot, receptor] if bank == 0 else self.banks[bank, slot, receptor]
             w = self.weight[synapses].astype(sums.dtype)
             np.add.at(
                 sums,
-                base + layout.target[synapses].astype(np.int64),
+                first + layout.target[synapses].astype(np.int64),
                 w * sums.dtype.type(int(payload) if sums.dtype.kind == "i" else payload),
             )
 

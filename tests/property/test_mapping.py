@@ -97,7 +97,7 @@ def used(layout, network):
     for axon, core in enumerate(layout.axon_core):
         for g in range(layout.axon_start[axon], layout.axon_start[axon + 1]):
             delay = int(layout.segment_delay[g])
-            for slot in layout.target[layout.segment_start[g] : layout.segment_start[g + 1]]:
+            for slot in layout.slots_of(g):
                 assert layout.core_start[core] + slot < layout.core_start[core + 1]
                 p = int(population[layout.core_start[core] + slot])
                 lists[axon, p, delay] = lists.get((axon, p, delay), 0) + 1

@@ -30,7 +30,7 @@ def ticks(layout):
         for axon in layout.out_axon[layout.out_start[s] : layout.out_start[s + 1]]:
             base = layout.core_start[layout.axon_core[axon]]
             for g in range(layout.axon_start[axon], layout.axon_start[axon + 1]):
-                for slot in layout.target[layout.segment_start[g] : layout.segment_start[g + 1]]:
+                for slot in layout.slots_of(g):
                     found[pre, sources[int(base + slot)]] = int(layout.segment_delay[g])
     return found
 

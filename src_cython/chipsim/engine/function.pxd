@@ -29,6 +29,8 @@ cdef class Function:
     cdef const uint8_t* segment_bank
     cdef const uint8_t* segment_receptor
     cdef const int64_t* segment_start
+    cdef const int32_t* segment_size
+    cdef const int32_t* segment_slot
     cdef const int32_t* bank_shift
     cdef const double* first_input
     cdef const int32_t* per_spike

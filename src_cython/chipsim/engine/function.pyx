@@ -52,6 +52,8 @@ cdef class Function:
         self.segment_bank = <const uint8_t*>self.hold("segment_bank", layout.segment_bank, np.uint8)
         self.segment_receptor = <const uint8_t*>self.hold("segment_receptor", layout.segment_receptor, np.uint8)
         self.segment_start = <const int64_t*>self.hold("segment_start", layout.segment_start, np.int64)
+        self.segment_size = <const int32_t*>self.hold("segment_size", layout.segment_size, np.int32)
+        self.segment_slot = <const int32_t*>self.hold("segment_slot", layout.segment_slot, np.int32)
         self.bank_shift = <const int32_t*>self.hold("bank_shift", layout.bank_shift, np.int32)
         self.per_spike = <const int32_t*>self.hold("per_spike", plan.per_spike, np.int32)
         self.record = <const uint8_t*>self.hold("record", record, np.uint8)
@@ -403,25 +405,25 @@ cdef class Function:
         cdef double* sums64
         for g in range(self.axon_start[axon], self.axon_start[axon + 1]):
             row = (((tick + self.segment_delay[g]) % self.ring) * self.n_receptors
-                   + self.segment_receptor[g]) * self.n_neurons + base
+                   + self.segment_receptor[g]) * self.n_neurons + base + self.segment_slot[g]
             if self.integer:
                 sums = self.sums32 + row
                 if self.segment_bank[g]:
                     sums = self.banks + self.segment_bank[g] * self.ring * self.n_receptors * self.n_neurons + row
                 if payload == 1.0:
-                    for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                    for w in range(self.segment_start[g], self.segment_start[g] + self.segment_size[g]):
                         sums[self.target16[w]] += self.weight16[w]
                 else:                                        # a graded spike; 32 bits wrap around
                     grade = <uint32_t><int64_t>payload
-                    for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                    for w in range(self.segment_start[g], self.segment_start[g] + self.segment_size[g]):
                         sums[self.target16[w]] += <int32_t>(<uint32_t>self.weight16[w] * grade)
             elif payload == 1.0:
                 sums64 = self.sums64 + row
-                for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                for w in range(self.segment_start[g], self.segment_start[g] + self.segment_size[g]):
                     sums64[self.target32[w]] += self.weight64[w]
             else:
                 sums64 = self.sums64 + row
-                for w in range(self.segment_start[g], self.segment_start[g + 1]):
+                for w in range(self.segment_start[g], self.segment_start[g] + self.segment_size[g]):
                     sums64[self.target32[w]] += self.weight64[w] * payload
 
     # ---- what happened ----
