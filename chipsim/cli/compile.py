@@ -38,7 +38,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_network_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", metavar="FILE", help=f"store the layout here, as NAME{LAYOUT_SUFFIX}")
-    group.add_argument("--explain", action="store_true", help="also where every population was placed, and each pass")
+    group.add_argument("--explain", action="store_true", help="also where every population was placed, each pass, a floorplan")
     group.add_argument("--explain-core", metavar="N", type=whole(), help="what stands on core N of the chip, which "
                        "limit is closest, and what would relieve it")
     group.add_argument("--format", metavar="F", choices=("text", "json"), default="text", help="text or json")
@@ -65,7 +65,10 @@ def run(args: Namespace) -> int:
         show(_core(layout, args.explain_core))
         return 0
     account = account_of(layout)
-    show(json.dumps(account, indent=2, ensure_ascii=False) if args.format == "json" else _text(account, args.explain))
+    if args.format == "json":
+        show(json.dumps(account, indent=2, ensure_ascii=False))
+    else:
+        show(_text(account, args.explain) + (f"\n\n{_plan(layout)}" if args.explain else ""))
     return 0
 
 
@@ -121,6 +124,21 @@ def _core(layout: Layout, number: int) -> str:
         parts.append(f"closest to its limit: {UNIT[tightest]} ({percent(full[tightest])})\n"
                      f"what would relieve it: {REMEDY[tightest]}")
     return "\n\n".join(parts)
+
+
+def _plan(layout: Layout) -> str:
+    """The floorplan, by the resource that fills the fullest core most; by neurons where nothing is limited."""
+    import numpy as np
+
+    from chipsim.compiler.demand import UNIT
+    from chipsim.report.plan_text import plan_text
+
+    shares = {name: used / limit for name, used in layout.usage.items() if (limit := layout.limits.get(name))}
+    if not shares:
+        neurons = np.diff(layout.core_start)
+        return plan_text(layout.chip, layout.cores, neurons / max(1, neurons.max(initial=1)), "neurons of the most")
+    name = max(shares, key=lambda name: shares[name].max(initial=0))
+    return plan_text(layout.chip, layout.cores, shares[name], f"{UNIT[name]} of {count(layout.limits[name] or 0)}")
 
 
 def _router(core: int, fabric: Any) -> list[int]:
