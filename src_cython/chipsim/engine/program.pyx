@@ -5,6 +5,7 @@ price of looking up an instruction is shared by 128 neurons.
 """
 from libc.math cimport fabs, floor, rint, sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from chipsim.models.numerics import LARGEST, LN2_HIGH, LN2_LOW, LOG2E, SMALLEST, TAYLOR
 from chipsim.models.trace import OPS
@@ -78,7 +79,9 @@ cdef double[14] taylor = TAYLOR
 cdef inline double power_of_two(double k) noexcept nogil:
     """2^k for whole k of the size of a double's exponent."""
     cdef uint64_t bits = <uint64_t>(<int64_t>k + 1023) << 52
-    return (<double*>&bits)[0]
+    cdef double value
+    memcpy(&value, &bits, sizeof(double))                   # not through a pointer: C lets the compiler lose that
+    return value
 
 
 cdef inline double exponential(double x) noexcept nogil:
