@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "one network on several chips: cores, energy, latency, accuracy, why not",
     "validate": "published numbers beside the simulated ones",
     "chips": "list the chips that ship, or every number of one with its source",
+    "models": "list the neuron models, or the parameters of one",
     "schema": "JSON Schema of chip files, for editors",
     "explain": "what an error code means and what to do",
     "completion": "script that completes commands and options in bash or zsh",

@@ -43,6 +43,7 @@ CODES = {
     "U434": "A file named on the command line does not exist, cannot be written, or is of another kind than the "
             "command takes: `run` takes networks (.nir, .yaml) and layouts, `report` takes runs.",
     "U436": "`validate` has no table of that name; without a name it runs all it has.",
+    "U437": "There is no neuron model of that name. `chipsim models` lists them.",
     "U435": "There is no such error code. `chipsim explain` without a code lists all of them.",
 }
 
