@@ -66,9 +66,12 @@ def to_section(name: str, about: str, results: Sequence[Result]) -> str:
     rows = ["| case | published | chipsim | error | within | verdict | constants | source |",
             "|---|--:|--:|--:|--:|---|---|---|"]
     rows += ["| " + " | ".join(cells) + " |" for cells in map(_cells, results)]
-    said = [f"- **{r.case.name}**: {_sentence(r.case.workload)}" + (f" {_sentence(r.case.note)}" if r.case.note else "")
-            for r in results]
-    return "\n".join([f"## {name}", "", about, "", summary(results) + ".", "", *rows, "", *said, ""])
+    said: dict[str, list[str]] = {}
+    for r in results:
+        about_it = _sentence(r.case.workload) + (f" {_sentence(r.case.note)}" if r.case.note else "")
+        said.setdefault(about_it, []).append(f"**{r.case.name}**")
+    list_ = [f"- {', '.join(names)}: {text}" for text, names in said.items()]
+    return "\n".join([f"## {name}", "", about, "", summary(results) + ".", "", *rows, "", *list_, ""])
 
 
 def _cells(r: Result) -> tuple[str, ...]:
