@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -167,6 +168,8 @@ def _check(tree: Table, findings: _Findings) -> ChipSpec | None:
         if findings.complete or e["type"] != "missing":
             findings.diagnostics += _misfit(tree, e["loc"], e["type"])
     known = _partial(ChipSpec, values, {*failures(tree), *(e["loc"] for e in wrong)})
+    with suppress(AttributeError):
+        known.fabric.__dict__["chips"] = known.system.chips if known.system else None       # as ChipSpec does
     for m in broken(known, partial=True):
         keys = tuple(int(k) if k.isdigit() else k for k in m.path.split("."))
         findings.diagnostics.append(locate(tree, keys).place.diagnostic("E109", m.message, help=m.help))

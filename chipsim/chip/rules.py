@@ -85,8 +85,8 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
             if not (a.isdigit() and b.isdigit()) or max(int(a), int(b)) >= f.routers or int(a) == int(b):
                 yield Misfit("fabric.links", f"link `{link}` does not join two of the {f.routers} routers",
                              f"write two different routers from 0 to {f.routers - 1}, as in `0-1`")
-    if f.topology in ("tree", "custom") and f.grid != (1, 1):
-        yield Misfit("fabric.width", f"a {f.topology} has no width, height or chips", "leave them at 1")
+    if f.topology in ("tree", "custom") and (f.width, f.height) != (1, 1):
+        yield Misfit("fabric.width", f"a {f.topology} has no width or height", "leave them at 1")
     if f.clock is not None and f.topology == "torus" and f.clock.vcs < 2:
         yield Misfit("fabric.clock.vcs", "a torus with one virtual channel deadlocks: its rings need two classes",
                      "use 2 or more")
@@ -165,6 +165,26 @@ def barrier_chips_have_a_barrier(chip: ChipSpec) -> Iterator[Misfit]:
                      "write `barrier: {energy: 0 pJ, tiles: {1: 113 ns, 32: 465 ns}}` with the chip's own numbers")
 
 
+def fixed_ticks_have_a_period(chip: ChipSpec) -> Iterator[Misfit]:
+    fixed = chip.time_base == "fixed_tick"
+    if fixed and chip.tick is None:
+        yield Misfit("tick", "`time_base: fixed_tick` needs `tick`, which is null",
+                     "write `tick: {period: 1 ms}` with the chip's own period")
+    if not fixed and chip.tick is not None:
+        yield Misfit("tick", f"`tick` is for `time_base: fixed_tick`, not `{chip.time_base}`", "leave `tick` out")
+    if fixed and chip.costs.barrier is not None:
+        yield Misfit("costs.barrier", "ticks of a fixed period do not end with a barrier", "write `barrier: null`")
+    if chip.tick is not None and chip.tick.period < 1e-12:
+        yield Misfit("tick.period", f"`tick.period` is {format_quantity(chip.tick.period, 's')}; the finest time step "
+                     "is 1 ps", "use 1 ps or more")
+
+
+def systems_are_grids(chip: ChipSpec) -> Iterator[Misfit]:
+    if chip.system is not None and chip.n_chips > 1 and chip.fabric.topology in ("tree", "custom"):
+        yield Misfit("system.chips", f"chips with a {chip.fabric.topology} fabric cannot be put side by side",
+                     "use a mesh or a torus, or leave `system` out")
+
+
 def more_tiles_do_not_meet_sooner(chip: ChipSpec) -> Iterator[Misfit]:
     points = chip.costs.barrier.tiles.items() if chip.costs.barrier else ()
     for (few, short), (many, long) in pairwise(sorted(points)):
@@ -211,5 +231,6 @@ def packed_weights_have_bits(chip: ChipSpec) -> Iterator[Misfit]:
 RULES = (topology_has_what_it_needs, routers_fit_the_engine, cores_have_places, host_is_on_the_mesh,
          least_is_not_above_most, exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
+         fixed_ticks_have_a_period, systems_are_grids,
          more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, fixed_point_learning_has_all_widths,
          learning_has_costs, packed_weights_have_bits)

@@ -9,7 +9,7 @@ from collections import Counter
 from html import escape
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from chipsim.chip.fields import count, numbers_of, quantity
 from chipsim.chip.rules import broken
@@ -83,8 +83,6 @@ class Fabric(Part):
     topology: Literal["mesh", "torus", "hex_torus", "tree", "custom"] = Field(description="how routers are joined")
     width: int = count("routers", ge=1, doc="routers in a row of a chip; 1 for tree and custom")
     height: int = count("routers", ge=1, doc="routers in a column of a chip; 1 for tree and custom")
-    chips: tuple[Annotated[int, count("chips", ge=1, doc="chips in a row or column")], int] | None = Field(
-        None, description="chips in a row and a column of the system; links between them are of class `interchip`")
     cores_per_router: int = count("cores", ge=1, doc="cores on each router")
     n_cores: int | None = count("cores", ge=1, default=None,
                                 doc="cores in all, where the last routers have fewer; null: every place is taken")
@@ -102,6 +100,8 @@ class Fabric(Part):
     clock: Clock | None = Field(None, description="clocked routers; null: handshakes, no clock")
     channels: Channels
     io: Io
+    chips: tuple[int, int] | None = Field(                          # `system.chips`, for functions of a fabric alone
+        None, json_schema_extra={"computed": True})
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
@@ -225,7 +225,7 @@ class Barrier(Part):
 class Static(Part):
     """Power drawn as long as the chip is on."""
 
-    power: float = quantity("W", ge=0, doc="power of the whole chip when it does nothing")
+    power: float = quantity("W", ge=0, doc="power of one whole chip when it does nothing")
 
 
 class Costs(Part):
@@ -247,6 +247,21 @@ class Costs(Part):
     reset: Cost = Field(description="reset of a core in use, between samples")
     barrier: Barrier | None = Field(description="end of a tick on chips with time base `barrier`; null: none")
     static: Static
+
+
+class Tick(Part):
+    """Tick of chips with time base `fixed_tick`."""
+
+    period: float = quantity("s", gt=0, doc="length of a tick, whatever there is to do in it")
+    late: Literal["stretch"] = Field(
+        "stretch", description="when a tick's work outlasts its period: the tick is stretched until the work is done")
+
+
+class System(Part):
+    """Several chips that work together: chips of a mesh or torus, side by side."""
+
+    chips: tuple[Annotated[int, count("chips", ge=1, doc="chips in a row or column")], int] = Field(
+        description="chips in a row and in a column; links between them are of class `interchip`")
 
 
 class Source(BaseModel):
@@ -272,12 +287,21 @@ class ChipSpec(Part):
     description: str = Field("", description="what the file describes, and what it leaves out")
     sources: dict[str, Source] = Field(
         default_factory=dict, description="key: publication; every `source` starts with one of these keys")
-    time_base: Literal["barrier", "untimed"] = Field(
-        description="barrier: a tick ends when all cores are done and have met; untimed: no time at all")
+    time_base: Literal["barrier", "fixed_tick", "untimed"] = Field(
+        description="barrier: a tick ends when all cores are done and have met; fixed_tick: after a fixed period; "
+        "untimed: no time at all")
+    tick: Tick | None = Field(None, description="of chips with time base `fixed_tick`; null: no fixed tick")
+    system: System | None = Field(None, description="several chips; null: one chip")
     fabric: Fabric
     core: Core
     costs: Costs
     provenance: dict[str, Provenance] = Field(default_factory=dict, json_schema_extra={"computed": True})
+
+    @field_validator("fabric")
+    @classmethod
+    def _of_all_chips(cls, fabric: Fabric, info: ValidationInfo) -> Fabric:
+        system = info.data.get("system")
+        return fabric.model_copy(update={"chips": system.chips if system else None})
 
     @model_validator(mode="after")
     def _whole(self) -> ChipSpec:
@@ -294,6 +318,11 @@ class ChipSpec(Part):
     def n_routers(self) -> int:
         """Routers of the whole system."""
         return self.fabric.n_routers
+
+    @property
+    def n_chips(self) -> int:
+        """Chips of the whole system."""
+        return self.system.chips[0] * self.system.chips[1] if self.system else 1
 
     @property
     def n_cores(self) -> int:

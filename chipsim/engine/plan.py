@@ -29,6 +29,7 @@ class Plan:
     service_ps    int64[A]            time the synapse server takes for a packet of that in-axon
     period_ps     cycle of a clocked fabric, 0 without a clock
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
+    tick_ps       least length of a tick: the period of a fixed tick, else 0
     learning      None where nothing learns
     max_late      most ticks by which a packet may act later than its delay says
     """
@@ -50,6 +51,7 @@ class Plan:
     host_ps: int
     barrier_ps: int
     reset_ps: int
+    tick_ps: int
     learning: LearningPlan | None
     max_late: int = 0
 
@@ -100,6 +102,7 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
         idle_ps=picoseconds(costs.neuron_idle.time), active_ps=picoseconds(costs.neuron_active.time),
         spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
         host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time),
+        tick_ps=picoseconds(chip.tick.period) if chip.tick else 0,
         learning=plan_learning(layout, endpoint) if learning else None)
 
 

@@ -48,7 +48,9 @@ class Run:
     link_packets   int64[L]                 flits per channel; `links` says which
     links          dict of arrays [L]: from_router, to_router, core,
                    kind (0 inject, 1 eject, 2 east-west, 3 north-south)
-    tick_ps        int64[ticks]             length of each tick, barrier included (0 with timing "none")
+    tick_ps        int64[ticks]             length of each tick, barrier included (0 with timing "none"; with a fixed
+                                            tick, its period)
+    busy_ps        int64[ticks]             of that, until all was done; all of it but on chips with a fixed tick
     barrier_ps     int64[ticks]
     tick_limit     int32[ticks]             what set the tick: code*2^24 + index; see `limit_name`
     soma_ps        int64[C], synapse_ps int64[C]  busy time per core, summed over ticks;
@@ -77,6 +79,7 @@ class Run:
     link_packets: np.ndarray
     links: dict[str, np.ndarray]
     tick_ps: np.ndarray
+    busy_ps: np.ndarray
     barrier_ps: np.ndarray
     tick_limit: np.ndarray
     soma_ps: np.ndarray
@@ -100,7 +103,7 @@ class Run:
 
     def __repr__(self) -> str:
         synops = int(self.counts[:, [A[s] for s in SYNOPS]].sum())
-        time = f", {self.tick_ps.sum() * 1e-6:.4g} us of chip time" if self.timing != "none" else ""
+        time = f", {self.tick_ps.sum() * 1e-6:.4g} us of chip time" if self.tick_ps.any() else ""
         return (f"<Run of {self.layout_name} on {self.chip['name']}: {self.ticks} ticks, timing {self.timing}, "
                 f"{int(self.counts[:, A['axon_in']].sum())} packets, {synops} synaptic operations{time}>")
 

@@ -186,11 +186,12 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     barrier = np.full(ticks, lowered.barrier_ps if timed else 0, np.int64)
     core_counts[:, PHASE_COLUMNS] = out.core_learning
     learning_ps = out.learning_ps if timed else np.zeros(ticks, np.int64)
-    tick_ps = out.tick_ps + learning_ps + barrier
+    busy_ps = out.tick_ps + learning_ps + barrier
     longer = learning_ps > out.tick_ps
     tick_limit = np.where(longer, LIMIT_LEARNING << 24 | out.learning_core, out.tick_limit).astype(np.int32)
     if timed and len(resets):
-        tick_ps[resets] += lowered.reset_ps
+        busy_ps[resets] += lowered.reset_ps
+    tick_ps = np.maximum(busy_ps, lowered.tick_ps)
     slowest = {}
     if timed and ticks:
         t = int((out.tick_ps + learning_ps).argmax())
@@ -204,7 +205,7 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     return Run(
         layout_name=layout.network, chip=layout.chip.to_dict(), timing=timing, ticks=ticks, counts=counts,
         core_counts=core_counts, source_spikes=out.source_spikes, link_packets=link_packets, links=links,
-        tick_ps=tick_ps, barrier_ps=barrier, tick_limit=tick_limit, learning_ps=learning_ps,
+        tick_ps=tick_ps, busy_ps=busy_ps, barrier_ps=barrier, tick_limit=tick_limit, learning_ps=learning_ps,
         soma_ps=out.soma_ps[:cores],
         synapse_ps=out.synapse_ps, stall_ps=out.stall_ps[:cores], slowest=slowest, latency=out.latency,
         cores=np.asarray(layout.cores), populations=_populations(layout, lowered, out, ticks), usage=layout.usage,

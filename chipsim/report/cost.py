@@ -88,7 +88,7 @@ def price(counts: np.ndarray, chip: ChipSpec, time_s: float | None, n_inferences
     }
     spent = {name: sum(a.energy_J for a in actions.values()) for name, actions in by_action.items()}
     dynamic = sum(spent.values())
-    static = None if time_s is None else chip.costs.static.power * time_s
+    static = None if time_s is None else chip.n_chips * chip.costs.static.power * time_s
     total = dynamic + (static or 0.0)
     if static is not None:
         spent["static"], by_action["static"] = static, {}

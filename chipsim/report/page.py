@@ -74,7 +74,10 @@ def _headline(r: Report) -> list[tuple[str, str, str]]:
         out.append(("mean power", si(e.mean_power_W, "W"), "static power included"))
     if t and t.inference and t.inferences_per_s is not None:
         out.append(("latency per inference", si(t.inference.mean_s, "s"), f"{count(t.inferences_per_s)} inferences/s"))
-    if t:
+    if t and t.use:
+        out.append(("use of the tick", percent(t.use.share),
+                    f"{si(t.use.busy.mean_s, 's')} of {si(t.use.period_s, 's')}, {count(t.use.overruns, 'overruns')}"))
+    elif t:
         out.append(("mean tick", si(t.tick.mean_s, "s"),
                     f"p99 {si(t.tick.p99_s, 's')}, longest {si(t.tick.max_s, 's')}"))
     out.append(("packets", count(r.traffic.packets),

@@ -177,6 +177,8 @@ def _notes(run: Run, simulated: ChipSpec, priced_by: ChipSpec) -> Iterator[str]:
         yield f"energies are priced by `{priced_by.name}`; times stay as simulated on `{simulated.name}`"
     if simulated.time_base == "untimed":
         yield f"chip `{simulated.name}` has no time, so there is no latency and no static energy"
+    elif run.timing == "none" and simulated.tick is not None:
+        yield "simulated with timing `none`: every tick is taken to last its period"
     elif run.timing == "none":
         yield "simulated with timing `none`: no latency, and static energy is not in the total"
     elif run.timing == "analytic":

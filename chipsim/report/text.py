@@ -15,6 +15,7 @@ WIDTH = 100
 LABEL, HEADLINE = 11, 20
 BAR = 10
 UNIT = r"(?<=\d) (?=%|[afpnµmkMGTP]?[JsW]?\b)|(?<=<) (?=\d)"
+MOST_OVERRUNS = 3
 MOST_ROWS = 8                       # of populations and approximations; the JSON report has all
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -140,14 +141,24 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
         headlines.append(f"{si(t.inference.mean_s, 's')}/inference")
         details.append(f"{_spread(t.inference)}; {count(t.inferences_per_s)} inferences/s")
     headlines.append(f"{si(t.tick.mean_s, 's')}/tick")
-    details.append(f"{_spread(t.tick)}; barrier {percent(t.barrier_share)} of all time")
+    if t.use:
+        u = t.use
+        details += wrapped([f"busy for {percent(u.share)} of the {si(u.period_s, 's')}: {_spread(u.busy)}",
+                            f"fastest tick it could have run {si(u.fastest_tick_s, 's')}; "
+                            + (f"{count(u.overruns, 'overruns')}: " + ", ".join(
+                                f"tick {o.tick} by {si(o.late_s, 's')}" for o in u.longest_overruns[:MOST_OVERRUNS])
+                               + (" ..." if u.overruns > MOST_OVERRUNS else "") if u.overruns else "no overruns")])
+    else:
+        details.append(f"{_spread(t.tick)}; barrier {percent(t.barrier_share)} of all time")
     headlines.append(f"{si(t.total_s, 's')} in all")
     if t.slowest_tick:
         s = t.slowest_tick
         parts = ", ".join(f"{name} {percent(part / s.length_s)}" for name, part in s.parts_s.items() if part)
         details += wrapped([f"slowest tick {s.tick} set by {s.set_by}" + (f": {parts}" if parts else "")])
     pace = [f"{name} {percent(n / r.ticks)}" for name, n in list(t.set_by.items())[:3]]
-    details += wrapped([f"ticks set by {', '.join(pace)}" + (" ..." if len(t.set_by) > 3 else "")])
+    if pace:
+        what = "work of ticks" if t.use else "ticks"
+        details += wrapped([f"{what} set by {', '.join(pace)}" + (" ..." if len(t.set_by) > 3 else "")])
     return headlines, details
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.engine.run import Run
+from chipsim.engine.topology import picoseconds
 from chipsim.report.names import set_by
 
 PS = 1e-12
+MOST_OVERRUNS = 20                  # that a report names; Run.busy_ps has all
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Distribution:
 
 @dataclass(frozen=True)
 class SlowestTick:
-    """The longest tick, what set its length, and how time divides along its critical path.
+    """The longest tick (with a fixed tick: the one with the longest work), what set its length, and how time
+    divides along its critical path.
 
     parts_s  soma, stall (injection FIFO full), flight, blocking (in the mesh), synapse, barrier, and learning at the
              end of an epoch: they add up to the length (engine/critical.py); empty with timing "analytic"
@@ -37,6 +40,34 @@ class SlowestTick:
 
 
 @dataclass(frozen=True)
+class TickUse:
+    """How much of their fixed tick the chips used.
+
+    busy_s          from the start of a tick until all was done, over ticks
+    share           mean of that / period
+    fastest_tick_s  the shortest period in which every tick of this run would have been done
+    overruns        ticks whose work outlasted the period; `longest_overruns` has those that did by most
+    """
+
+    period_s: float
+    busy: Distribution
+    share: float
+    fastest_tick_s: float
+    overruns: int
+    longest_overruns: tuple[Overrun, ...]
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """A tick that was late: when all was done, how long after the period, and what set that time."""
+
+    tick: int
+    busy_s: float
+    late_s: float
+    set_by: str
+
+
+@dataclass(frozen=True)
 class Latency:
     """Times of a run, None throughout a Report whose run was simulated without them.
 
@@ -46,7 +77,9 @@ class Latency:
     inference        distribution over samples: all ticks of a sample, those its answer takes through the layers
                      included; None without samples
     inferences_per_s None without samples
-    set_by           what set the length of how many ticks, most frequent first
+    set_by           what set the length of how many ticks (with a fixed tick: of their work), most frequent first;
+                     empty with timing "none"
+    use              of a fixed tick; None on other chips and with timing "none"
     """
 
     total_s: float
@@ -56,14 +89,12 @@ class Latency:
     set_by: dict[str, int]
     inference: Distribution | None
     inferences_per_s: float | None
+    use: TickUse | None
 
 
 def total_time(run: Run) -> float | None:
     """Seconds of chip time; None where the run has no times."""
-    if run.timing == "none" or not run.ticks:
-        return None
-    total = int(run.tick_ps.sum()) * PS
-    return total or None
+    return int(run.tick_ps.sum()) * PS or None
 
 
 def latency_of(run: Run) -> Latency | None:
@@ -77,9 +108,10 @@ def latency_of(run: Run) -> Latency | None:
         tick=_distribution(run.tick_ps),
         barrier_share=int(run.barrier_ps.sum()) * PS / total,
         slowest_tick=_slowest(run),
-        set_by=_pace(run),
+        set_by=_pace(run) if run.timing != "none" else {},
         inference=None if inference is None else _distribution(inference),
         inferences_per_s=None if inference is None else len(inference) / total,
+        use=_use(run) if run.timing != "none" else None,
     )
 
 
@@ -101,7 +133,20 @@ def _slowest(run: Run) -> SlowestTick | None:
         return None
     tick = int(run.slowest["tick"])
     parts = {part: int(ps) * PS for part, ps in run.slowest.get("parts_ps", {}).items()}
-    return SlowestTick(tick, int(run.tick_ps[tick]) * PS, set_by(run, int(run.tick_limit[tick])), parts)
+    return SlowestTick(tick, int(run.busy_ps[tick]) * PS, set_by(run, int(run.tick_limit[tick])), parts)
+
+
+def _use(run: Run) -> TickUse | None:
+    if run.chip.get("tick") is None:
+        return None
+    period = picoseconds(run.chip["tick"]["period"])
+    late = np.flatnonzero(run.busy_ps > period)
+    worst = late[np.argsort(-run.busy_ps[late], kind="stable")[:MOST_OVERRUNS]]
+    busy = _distribution(run.busy_ps)
+    return TickUse(
+        period * PS, busy, busy.mean_s / (period * PS), busy.max_s, len(late),
+        tuple(Overrun(int(t), int(run.busy_ps[t]) * PS, int(run.busy_ps[t] - period) * PS,
+                      set_by(run, int(run.tick_limit[t]))) for t in worst))
 
 
 def _pace(run: Run) -> dict[str, int]:

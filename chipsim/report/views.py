@@ -76,6 +76,8 @@ class Links:
 class TickSeries:
     """Ticks in bins [B]: first tick of each bin (and the end), mean and longest length in seconds, what set most.
 
+    With a fixed tick the lengths are those of the ticks' work.
+
     limit   int32[B] the commonest code of `Run.tick_limit` in the bin; `kind` is its index into LIMITS
     """
 
@@ -160,7 +162,7 @@ def bins_of(ticks: int, most: int) -> np.ndarray:
 
 def tick_series(run: Run, most: int = 200) -> TickSeries | None:
     """Lengths of ticks in at most `most` bins; None where the run has no times."""
-    if total_time(run) is None:
+    if not run.busy_ps.any():
         return None
     first = bins_of(run.ticks, most)
     size = np.diff(np.append(first, run.ticks))
@@ -168,8 +170,8 @@ def tick_series(run: Run, most: int = 200) -> TickSeries | None:
     votes = np.zeros((len(first), len(codes)), np.int64)
     np.add.at(votes, (np.repeat(np.arange(len(first)), size), code), 1)
     limit = codes[votes.argmax(axis=1)]
-    return TickSeries(np.append(first, run.ticks), np.add.reduceat(run.tick_ps, first) / size * PS,
-                      np.maximum.reduceat(run.tick_ps, first) * PS, limit, np.minimum(limit >> 24, len(LIMITS) - 1))
+    return TickSeries(np.append(first, run.ticks), np.add.reduceat(run.busy_ps, first) / size * PS,
+                      np.maximum.reduceat(run.busy_ps, first) * PS, limit, np.minimum(limit >> 24, len(LIMITS) - 1))
 
 
 def per_tick(run: Run, actions: tuple[str, ...], most: int = 200) -> tuple[np.ndarray, np.ndarray]:

@@ -57,7 +57,7 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast")):
                 f"fabric.cores_per_router={draw(st.integers(1, 3))}"]
     width, height = (1, 1) if topology in ("tree", "custom") else (draw(st.integers(1, 4)), draw(st.integers(1, 3)))
     chips = (draw(st.integers(1, 2)), 1) if topology == "mesh" else (1, 1)
-    settings += [f"fabric.width={width}", f"fabric.height={height}", f"fabric.chips=[{chips[0]},{chips[1]}]",
+    settings += [f"fabric.width={width}", f"fabric.height={height}", f"system.chips=[{chips[0]},{chips[1]}]",
                  f"fabric.io.router=[{draw(st.integers(0, width - 1))},{draw(st.integers(0, height - 1))}]"]
     if topology == "tree":
         settings += ["fabric.arity=2", f"fabric.levels={draw(st.integers(1, 3))}"]

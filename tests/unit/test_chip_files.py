@@ -205,7 +205,7 @@ def test_a_right_file_has_no_findings(write):
     (("fabric.clock.period=10 ps",), "cycles is longer than the 200"),
     (("fabric.clock.period=1 ns", "fabric.cast=multicast"), "clocked routers do multicast casts"),
     (("fabric.topology=tree", "fabric.routing=shortest"), "a tree needs `arity` and `levels`"),
-    (("fabric.chips=[2,1]",), "channels of class `interchip`, which are not described"),
+    (("system.chips=[2,1]",), "channels of class `interchip`, which are not described"),
 ])
 def test_a_fabric_that_cannot_be_simulated_is_refused(changes, words):
     with pytest.raises(ChipError, match=re.escape(words)):

@@ -15,7 +15,7 @@ from tests.mesh_lab import ENGINES, LATENCY, NS, Tick, chip
 from tests.reference.test_engines_agree import assert_same_run, chips, integer_networks, stimuli
 
 SMALL = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-MESHES = chips([("mesh", "xy"), ("mesh", "yx")], ["unicast"]).filter(lambda chip: tuple(chip.fabric.chips) == (1, 1))
+MESHES = chips([("mesh", "xy"), ("mesh", "yx")], ["unicast"]).filter(lambda chip: chip.n_chips == 1)
 NOT_TIME = ("counts", "core_counts", "source_spikes", "link_packets", "spikes", "values", "states", "samples")
 
 

@@ -47,7 +47,7 @@ def fabric_with(*settings):
 FABRICS = {
     "mesh": ("fabric.width=4", "fabric.height=2", "fabric.cores_per_router=2"),
     "torus": ("fabric.topology=torus", "fabric.width=4", "fabric.height=4", "fabric.cores_per_router=1"),
-    "chips": ("fabric.width=2", "fabric.height=2", "fabric.chips=[2,2]", "fabric.cores_per_router=1",
+    "chips": ("fabric.width=2", "fabric.height=2", "system.chips=[2,2]", "fabric.cores_per_router=1",
               "fabric.channels.interchip={latency: 50 ns, cycle: 50 ns, credit: 1 ns, slots: 4, energy: 60 pJ}"),
 }
 
@@ -103,7 +103,7 @@ def test_no_packet_crosses_a_dead_link():
 
 
 def test_border_between_chips_is_crossed_less():
-    chip = fabric_with("fabric.width=4", "fabric.height=4", "fabric.chips=[2,1]", "fabric.cores_per_router=1",
+    chip = fabric_with("fabric.width=4", "fabric.height=4", "system.chips=[2,1]", "fabric.cores_per_router=1",
                        "fabric.channels.interchip={latency: 50 ns, cycle: 50 ns, credit: 1 ns, slots: 4, energy: 9 nJ}")
     placed = place(draft_of(ring(8), chip))
     assert (placed.places % 8 < 4).all()                 # eight cores fit the chip that has the host's port
