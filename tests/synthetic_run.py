@@ -48,7 +48,7 @@ def run(timing: str = "exact", labelled: bool = True, **changes: object) -> Run:
         links=dict(from_router=np.array([-1, 4, 11], np.int32), to_router=np.array([0, -1, 12], np.int32),
                    kind=np.array([INJECT, EJECT, EAST_WEST], np.uint8), core=np.array([-1, 17, -1], np.int32),
                    cycle_ps=np.array([1_000, 1_000, 2_000])),
-        tick_ps=np.array(TICK_PS) * timed, busy_ps=np.array(TICK_PS) * timed, barrier_ps=np.full(4, 100_000) * timed,
+        tick_ps=np.array(TICK_PS) * timed, barrier_ps=np.full(4, 100_000) * timed,
         tick_limit=np.array([LIMIT_NONE << 24, LIMIT_SOMA << 24, LIMIT_LINK << 24 | 2, LIMIT_SYNAPSE << 24 | 1]),
         soma_ps=np.zeros(2, np.int64), synapse_ps=np.zeros(2, np.int64), stall_ps=np.zeros(2, np.int64),
         slowest=dict(tick=3, limit="synapse", core=17, host=False, router=4, length_ps=500_000,
@@ -62,7 +62,8 @@ def run(timing: str = "exact", labelled: bool = True, **changes: object) -> Run:
         approximations=(dict(what="weights of `in → out`", kind="rounding", size="at most 0.012 relative"),),
         samples=samples, meta=dict(seed=5, engine="compiled"),
     )
-    return Run(**{**values, **changes})
+    values |= changes
+    return Run(**{"busy_ps": values["tick_ps"], **values})
 
 
 TOTAL_PJ = sum(n * PRICES_PJ[a] for a, n in COUNTS.items())

@@ -53,7 +53,8 @@ def load_run(path: str | os.PathLike) -> Run:
         ticks, cores = facts["ticks"], len(arrays["cores"])
         for name, shape in (("counts", (ticks, len(ACTIONS))), ("core_counts", (cores, len(ACTIONS))),
                             ("tick_ps", (ticks,)), ("busy_ps", (ticks,)), ("barrier_ps", (ticks,)),
-                            ("tick_limit", (ticks,)), ("soma_ps", (cores,)), ("synapse_ps", (cores,)), ("stall_ps", (cores,)),
+                            ("tick_limit", (ticks,)), ("soma_ps", (cores,)), ("synapse_ps", (cores,)),
+                            ("stall_ps", (cores,)),
                             ("link_packets", (len(tables["links"]["kind"]),)), ("latency", (N_BINS,))):
             if arrays[name].shape != shape:
                 raise ValueError(f"`{name}` has shape {arrays[name].shape}, not {shape}")

@@ -151,7 +151,8 @@ def test_a_long_run_on_many_cores_stays_small():
     zeros = np.zeros(cores, np.int64)
     run = replace(
         base, ticks=ticks, counts=rng.integers(0, 900, (ticks, len(ACTIONS))),
-        tick_ps=rng.integers(10**6, 10**7, ticks), barrier_ps=np.full(ticks, 10**5),
+        tick_ps=(lengths := rng.integers(10**6, 10**7, ticks)), busy_ps=lengths,
+        barrier_ps=np.full(ticks, 10**5),
         tick_limit=(rng.integers(1, 3, ticks) << 24 | rng.integers(0, cores, ticks)),
         cores=np.arange(cores, dtype=np.int32), core_counts=rng.integers(0, 10**9, (cores, len(ACTIONS))),
         soma_ps=zeros + 10**9, synapse_ps=zeros + 10**8, stall_ps=zeros, samples=None,
