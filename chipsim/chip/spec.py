@@ -162,6 +162,8 @@ class Neuron(Part):
         None, description="whose rounding and overflow `loihi_lif` follows: the silicon's or an emulator's")
     resets: tuple[Literal["zero", "value", "subtract", "multispike"], ...] = Field(
         ("zero",), min_length=1, description="what may happen to the voltage at a spike")
+    programs: tuple[Literal["real", "integer"], ...] = Field(
+        ("real", "integer"), min_length=1, description="arithmetic that neurons of the model `program` may have")
     decay_bits: int | None = count("bit", ge=1, le=31, default=None, doc="decay register")
     threshold_mantissa_bits: int | None = count("bit", ge=1, le=31, default=None, doc="threshold register")
     threshold_shift: int = count("bit", ge=0, le=31, default=0, doc="left shift of the threshold register's value")

@@ -28,6 +28,10 @@ gives the feedback the shortest delay there is, which changes the result; more d
     "M233": """\
 A projection needs a longer delay than the chip has. Besides its own delay a path that runs beside a longer one waits
 for it: the ticks that layers take on the chip count, too.""",
+    "M236": """\
+A neuron's program computes in numbers that the chip's cores do not have, real numbers on a chip of integers mostly.
+With `arithmetic: integer` it has whole numbers of 32 bits; scale weights, thresholds and constants so that rounding
+does no harm.""",
     "M240": """\
 A population's neurons do what the chip's cannot: reset by subtraction, several spikes in a tick, a lower bound of the
 voltage, emitting values. Where a replacement exists the help names it: `--approximate reset` makes it, and the report

@@ -74,8 +74,14 @@ def _node(draft: Draft, population: Population) -> Node:
                     "loihi_lif")
     if not name:
         raise _no_such_model(draft, population)
-    params = forms[name](population, draft.network.dt)
     options = module.kernel_options(population) if hasattr(module, "kernel_options") else {}
+    if name == "program" and options["arithmetic"] not in draft.chip.core.neuron.programs:
+        raise ExpressError(Diagnostic(
+            "M236", f"the program of population `{population.name}` computes in {options['arithmetic']} numbers; the "
+            f"cores of {draft.chip.name} compute " + " or ".join(draft.chip.core.neuron.programs),
+            file=population.origin,
+            help=f"write `arithmetic: {draft.chip.core.neuron.programs[0]}`, and scale its numbers"))
+    params = forms[name](population, draft.network.dt)
     if "bias" in find_kernel(name).params and "bias" not in params:
         params = params | {"bias": np.zeros(population.size)}
     return Node(population, params, name, dict(find_kernel(name).options) | options)

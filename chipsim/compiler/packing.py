@@ -2,7 +2,7 @@
 
 `loihi` (nengo-loihi `block.py`, bits_per_axon): an axon's synapses stand in blocks of at most 64; a block takes
 n (weight + delay + tag + index) + 4 + 6 bits, rounded up to 64. A dense row needs no index; a sparse one an index wide
-enough for the core's compartments, in one of the sizes the format codes allow.
+enough for the core's compartments, in one of the sizes the format codes allow (wider on cores with more of them).
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def loihi_bits(n: np.ndarray, weight_bits: int, delay_bits: int, index_bits: int
     """Bits of an axon with n synapses, for each n of an int array."""
     per_synapse = code_bits(weight_bits, WEIGHT_BITS) + delay_bits
     if index_bits:
-        per_synapse += code_bits(index_bits, INDEX_BITS)
+        per_synapse += max(index_bits, code_bits(index_bits, INDEX_BITS))
 
     def block(count: np.ndarray) -> np.ndarray:
         return -(-(count * per_synapse + HEADER) // WORD) * WORD

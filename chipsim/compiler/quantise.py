@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from chipsim.chip.spec import Neuron
+from chipsim.chip.spec import ChipSpec, Neuron
 from chipsim.compiler.draft import Connection, Draft, Learning, Node
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import find_kernel
@@ -42,7 +42,7 @@ def quantise(draft: Draft) -> Draft:
         incoming = [k for k, c in enumerate(connections) if c.post == i]
         if node.model != "loihi_lif":
             for k in incoming:
-                connections[k] = _whole(connections[k])
+                connections[k] = _whole(connections[k], draft.chip)
                 if (learning := connections[k].learning) is not None:
                     raw = np.clip(_values(connections[k].weight), -256, 255)
                     connections[k] = replace(connections[k], weight=_with_values(connections[k].weight, raw),
@@ -207,15 +207,23 @@ def _mixed(draft: Draft, integer: set[int]) -> Diagnostic:
                       help="use models of one kind of arithmetic in a network")
 
 
-def _whole(c: Connection) -> Connection:
-    """Weights that a model takes as they are: whole numbers of 16 bits."""
+def _whole(c: Connection, chip: ChipSpec) -> Connection:
+    """Weights that a model takes as they are: whole numbers of 16 bits, mantissas of the chip's with one exponent."""
     raw = _values(c.weight)
     outside = (raw != np.round(raw)) | (np.abs(raw) >= 2**15)
     if outside.any():
         raise ExpressError(Diagnostic("M243", f"projection `{c.name}` has the weight {raw[outside][0]:g}; its target "
                                       "takes whole numbers from -32767 to 32767",
                                       help="give the weights in the model's integers"))
-    bits = int(np.abs(raw).max(initial=0)).bit_length() + bool((raw < 0).any())
+    limits, size = chip.core.weights, np.abs(raw).astype(np.int64)
+    common = int(np.bitwise_or.reduce(size, initial=0))
+    exponent = min((common & -common).bit_length() - 1, limits.exponent_max) if common else 0
+    bits = int(size.max(initial=0) >> max(exponent, 0)).bit_length()
+    if limits.bits is not None and bits > limits.bits:
+        raise ExpressError(Diagnostic("M243", f"projection `{c.name}` has weights of {bits} bits besides the sign; "
+                                      f"{chip.name} stores {limits.bits}, times one power of two for all",
+                                      help="round the weights, or give large ones a projection of their own"))
+    bits += bool((raw < 0).any())
     return replace(c, weight=_with_values(c.weight, raw.astype(np.int16)), bits=bits)
 
 

@@ -185,6 +185,7 @@ def _headline(r: Row, name: str) -> float | None:
 def _cells(r: Row) -> tuple[str, ...]:
     ratio_ = "-" if r.energy_ratio is None else f"{r.energy_ratio:.3g}"
     pace = f"{r.set_by} {percent(r.set_by_share)}" if r.set_by else "-"
-    guessed = f"{r.estimated} of {r.numbers}" + (f", {percent(r.estimated_share)}" if r.estimated_share else "")
+    share = f", {percent(round(r.estimated_share, 4))}" if r.estimated_share else ""
     return (r.chip, f"{r.cores} of {r.cores_available}", percent(r.accuracy), si(_headline(r, "energy"), "J"), ratio_,
-            si(r.energy_per_sop_J, "J"), si(r.latency_s, "s"), pace, guessed)
+            si(r.energy_per_sop_J, "J"), si(r.latency_s, "s"), pace,
+            f"{r.estimated} of {r.numbers}{share}")

@@ -12,12 +12,14 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.engine.run import A, Run
+from chipsim.figures import percent
 from chipsim.report.cost import SOP_DEFINITION, Energy, joules, price, ratio
 from chipsim.report.sources import Sources, sources_of
 from chipsim.report.timing import Latency, latency_of, total_time
 from chipsim.report.traffic import Traffic, traffic_of
 
 SCHEMA_VERSION = 1
+DOUBTFUL = 0.5                     # share of the energy from which on estimates are warned of
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
     n_samples = int(run.samples["count"]) if run.samples else 0
     time_s = total_time(run)
     energy = price(run.counts, priced_by, time_s, n_samples)
+    sources = sources_of(energy, priced_by, simulated, time_s is not None)
     return Report(
         schema_version=SCHEMA_VERSION,
         network=run.layout_name, chip=simulated.name, costs=priced_by.name,
@@ -134,9 +137,9 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
         traffic=traffic_of(run),
         utilisation=_utilisation(run),
         populations=_populations(run, priced_by),
-        sources=sources_of(energy, priced_by, simulated, time_s is not None),
+        sources=sources,
         approximations=tuple(dict(a) for a in run.approximations),
-        notes=tuple(_notes(run, simulated, priced_by)),
+        notes=(*_notes(run, simulated, priced_by), *_doubts(sources, priced_by)),
     )
 
 
@@ -183,6 +186,14 @@ def _notes(run: Run, simulated: ChipSpec, priced_by: ChipSpec) -> Iterator[str]:
         yield "simulated with timing `none`: no latency, and static energy is not in the total"
     elif run.timing == "analytic":
         yield "timing `analytic`: ticks are as long as their busiest core or link; waiting for each other is left out"
+
+
+def _doubts(sources: Sources, priced_by: ChipSpec) -> Iterator[str]:
+    """A warning where most of the energy rests on numbers that nobody published."""
+    share = round(sources.estimated_share or 0.0, 4)
+    if share > DOUBTFUL:
+        yield (f"{percent(share)} of the energy rests on numbers of `{priced_by.name}` that nobody "
+               "published: an estimate, not a prediction")
 
 
 def plain(value: Any) -> Any:

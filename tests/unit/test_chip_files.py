@@ -24,7 +24,7 @@ def write(tmp_path):
 
 
 def test_the_catalogue_knows_what_the_files_say():
-    assert {"loihi", "loihi-calibrated", "ideal"} <= set(SHIPPED)
+    assert {"loihi", "loihi-calibrated", "loihi2", "ideal"} <= set(SHIPPED)
     for entry in catalogue():
         chip = load_chip(entry.name)
         assert (entry.name, entry.title, entry.status) == (chip.name, chip.title, chip.status)
@@ -205,8 +205,25 @@ def test_a_right_file_has_no_findings(write):
     (("fabric.clock.period=10 ps",), "cycles is longer than the 200"),
     (("fabric.clock.period=1 ns", "fabric.cast=multicast"), "clocked routers do multicast casts"),
     (("fabric.topology=tree", "fabric.routing=shortest"), "a tree needs `arity` and `levels`"),
-    (("system.chips=[2,1]",), "channels of class `interchip`, which are not described"),
+    (("system.chips=[2,1]", "fabric.channels.interchip=null"), "channels of class `interchip`, which are not"),
 ])
 def test_a_fabric_that_cannot_be_simulated_is_refused(changes, words):
     with pytest.raises(ChipError, match=re.escape(words)):
         load_chip("loihi", set=changes)
+
+
+def test_loihi_2_costs_are_those_of_loihi_times_the_factors_it_states():
+    """All estimated; a synaptic operation stays under what Hala Point takes per operation, everything included."""
+    old, new = load_chip("loihi"), load_chip("loihi2")
+    for path, p in new.provenance.items():
+        if path.startswith("costs."):
+            assert p.kind == "estimated", path
+    for action, time in dict(neuron_idle=2, neuron_active=2, synop_dense=5, learn_update=5, reset=1).items():
+        was, now = getattr(old.costs, action), getattr(new.costs, action)
+        assert now.energy == pytest.approx(was.energy / 4, rel=0.01) and now.time == pytest.approx(was.time / time)
+    for name in ("inject", "eject", "east_west", "north_south", "interchip"):
+        assert getattr(new.fabric.channels, name).energy == pytest.approx(getattr(old.fabric.channels, name).energy / 4)
+    assert old.fabric.channels.interchip.cycle == pytest.approx(30 * old.fabric.channels.east_west.cycle, rel=1e-3)
+    assert new.fabric.channels.interchip.cycle == pytest.approx(old.fabric.channels.interchip.cycle / 10, rel=0.01)
+    assert new.costs.synop_dense.energy < 2600 / 380e12
+    assert new.core.neurons * new.n_cores == 2**20
