@@ -188,7 +188,8 @@ def complete(shell_words: str, tmp_path) -> set[str]:
 
 @pytest.mark.parametrize("words, offered", [
     ("chipsim r", {"run", "report"}), ("chipsim run net.nir --tim", {"--timing", "--time-unit"}),
-    ("chipsim run net.nir --timing a", {"analytic"}), ("chipsim run net.nir --chip lo", {"loihi", "loihi-calibrated", "loihi2"}),
+    ("chipsim run net.nir --timing a", {"analytic"}),
+    ("chipsim run net.nir --chip lo", {"loihi", "loihi-calibrated", "loihi2"}),
     ("chipsim report x.run.h5 --format h", {"html"}), ("chipsim completion ", {"bash", "zsh"}),
     ("chipsim explain E10", {f"E10{i}" for i in range(1, 10)}), ("chipsim run n", set()),
 ])
