@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.compiler.learning import check_learning
@@ -12,6 +13,8 @@ from chipsim.models.kernels import Kernel, find_kernel
 from chipsim.models.neurons import arithmetics, chip_models, framework_models
 from chipsim.network.graph import Population, Projection
 from chipsim.network.linear import fold
+
+FIXED_POINT = ("loihi_lif", "affine_s1615")             # kernels that compute `affine` models in integers of their own
 
 
 def lower(draft: Draft) -> Draft:
@@ -69,9 +72,9 @@ def _node(draft: Draft, population: Population) -> Node:
     module = framework_models[population.model]
     forms = arithmetics(module)
     name = next((k for k in forms if k in have), "")
-    if not name and "affine" in forms and "loihi_lif" in have:      # in floating point first; `quantise` makes integers
+    if not name and "affine" in forms and (fixed := next((k for k in FIXED_POINT if k in have), "")):
         return Node(population, forms["affine"](population, draft.network.dt) | {"bias": np.zeros(population.size)},
-                    "loihi_lif")
+                    fixed)                                          # in floating point first; `quantise` makes integers
     if not name:
         raise _no_such_model(draft, population)
     options = module.kernel_options(population) if hasattr(module, "kernel_options") else {}
@@ -134,6 +137,8 @@ def _receptors(projection: Projection, name: str, kernel: type[Kernel], matrix) 
     positive = matrix.maximum(0) if hasattr(matrix, "maximum") else np.maximum(matrix, 0)
     if kernel.by_sign == "magnitude":
         negative = -negative
+        if isinstance(matrix, np.ndarray) and (matrix > 0).any() and (matrix < 0).any():    # each synapse goes one way
+            positive, negative = csr_array(positive), csr_array(negative)
     parts = []
     for receptor, part in enumerate((positive, negative)):
         if hasattr(part, "tocsr"):

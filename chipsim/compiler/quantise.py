@@ -14,6 +14,7 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec, Neuron
 from chipsim.compiler.draft import Connection, Draft, Learning, Node
+from chipsim.compiler.quantise_s1615 import ring_buffers
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import find_kernel
 from chipsim.models.neurons.loihi_lif import PROFILES
@@ -40,6 +41,11 @@ def quantise(draft: Draft) -> Draft:
     nodes, connections = list(draft.nodes), list(draft.connections)
     for i, node in enumerate(nodes):
         incoming = [k for k, c in enumerate(connections) if c.post == i]
+        if find_kernel(node.model).by_sign == "magnitude" and node.population.model != node.model:
+            nodes[i], buffered = ring_buffers(draft, node, [connections[k] for k in incoming], report, problems)
+            for k, connection in zip(incoming, buffered, strict=True):
+                connections[k] = connection
+            continue
         if node.model != "loihi_lif":
             for k in incoming:
                 connections[k] = _whole(connections[k], draft.chip)

@@ -40,6 +40,11 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b + (ONE >> 1)) >> 15
 
 
+def buffered(sums: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """The s16.15 current int64[n] of a ring buffer: its sum saturated at 16 bits, shifted left."""
+    return np.minimum(sums.astype(np.int64), 0xFFFF) << shift
+
+
 class LifS1615(Kernel):
     name = "lif_s1615"
     params = {"exp_tc": "i4", "r_membrane": "i4", "v_rest": "i4", "v_reset": "i4", "v_thresh": "i4", "i_offset": "i4",
@@ -63,7 +68,7 @@ class LifS1615(Kernel):
         s["v"][:] = np.where(spikes, p["v_reset"], v)
         s["wait"][:] = np.where(spikes, p["refractory"], np.maximum(s["wait"].astype(np.int64) - 1, 0))
         for receptor, name, i in ((0, "e", i_exc), (1, "i", i_inh)):
-            buffer = np.minimum(x[receptor].astype(np.int64), 0xFFFF) << p[f"shift_{name}"]
+            buffer = buffered(x[receptor], p[f"shift_{name}"])
             keep = p[f"decay_{name}"] & 0xFFFFFFFF  # u0.32 in the bits of an int32
             s["i_exc" if name == "e" else "i_inh"][:] = (
                 ((i * keep) >> 32) + product(buffer, p[f"init_{name}"])
