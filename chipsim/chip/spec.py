@@ -136,7 +136,7 @@ class SynapseMemory(Part):
     """Memory for the synapses of a core, and how they are packed into it."""
 
     bits: int | None = count("bit", ge=1, doc="synapse memory of a core; null: no limit")
-    packing: Literal["loihi", "none"] = Field(description="rule by which synapses take up bits")
+    packing: Literal["loihi", "rows", "none"] = Field(description="rule by which synapses take up bits")
 
 
 class Weights(Part):
@@ -238,6 +238,8 @@ class Costs(Part):
     spike: Cost = Field(description="spike-out of the soma")
     axon_out: Cost = Field(description="packet made by a core")
     axon_in: Cost = Field(description="packet taken by a synapse server")
+    row_fetch: Cost | None = Field(None, description="synapses of an in-axon fetched from memory outside the core, "
+                                   "where there are several; null: the core has them")
     host_spike: Cost = Field(description="packet made by the host's port")
     synop_dense: Cost = Field(description="synaptic operation, synapses stored dense")
     synop_sparse: Cost = Field(description="synaptic operation, synapses stored with an index each")

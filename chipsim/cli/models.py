@@ -53,6 +53,7 @@ def _models() -> dict[str, dict[str, Any]]:
     from importlib import import_module
 
     from chipsim.chip import catalogue, load_chip
+    from chipsim.compiler.lower import FIXED_POINT
     from chipsim.models.kernels import find_kernel
     from chipsim.models.neurons import arithmetics, chip_models, framework_models
 
@@ -64,7 +65,7 @@ def _models() -> dict[str, dict[str, Any]]:
                              [chip for chip, models in cores.items() if name in models])
     for name, module in framework_models.items():
         computed = set(arithmetics(module))
-        computed |= {"loihi_lif"} if "affine" in computed and module.spiking else set()     # lower.py makes integers of these
+        computed |= set(FIXED_POINT) if "affine" in computed and module.spiking else set()
         out[name] = _account(name, module.__doc__ or "", getattr(module, "parameters", {}),
                              [chip for chip, models in cores.items() if computed & models])
     return dict(sorted(out.items()))

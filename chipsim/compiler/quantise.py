@@ -41,7 +41,7 @@ def quantise(draft: Draft) -> Draft:
     nodes, connections = list(draft.nodes), list(draft.connections)
     for i, node in enumerate(nodes):
         incoming = [k for k, c in enumerate(connections) if c.post == i]
-        if find_kernel(node.model).by_sign == "magnitude" and node.population.model != node.model:
+        if i in integer and find_kernel(node.model).by_sign == "magnitude" and node.population.model != node.model:
             nodes[i], buffered = ring_buffers(draft, node, [connections[k] for k in incoming], report, problems)
             for k, connection in zip(incoming, buffered, strict=True):
                 connections[k] = connection

@@ -14,22 +14,23 @@ import numpy as np
 
 from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.errors import Diagnostic
-from chipsim.models.neurons import affine_s1615
+from chipsim.models.neurons import affine_s1615, lif_s1615
 from chipsim.models.neurons.lif_s1615 import ONE
 
 BUFFER, LARGEST = 0xFFFF, 2**15 - 1     # of a buffer, and of a stored weight
 SIGMAS = 5                              # sPyNNaker's `ring_buffer_sigma`
-SHIFTS = 15
 
 
 def ring_buffers(draft: Draft, node: Node, incoming: list[Connection], report: list[dict], problems: list[Diagnostic]
                  ) -> tuple[Node, list[Connection]]:
     """A node with all registers, and its incoming connections in units of its ring buffers."""
-    scale = 1.0
-    params = node.params
+    params, scale = node.params, 1.0
     if node.model == "affine_s1615":
         problems += _inexpressible(draft, node, report)
-        params, scale = affine_s1615.registers(node.params)
+        params, scale = affine_s1615.registers(params)
+    elif node.model == "lif_s1615":
+        params, scale = lif_s1615.registers(node.population, params, draft.network.dt)
+    if scale != 1.0:
         report.append(dict(what=f"registers of `{node.name}`", kind="rounding", scale=scale,
                            size=f"at most {0.5 / ONE:.2g} of a coefficient, {0.5 / ONE / scale:.2g} of a potential"))
     shifts = [_shift(draft, node, [c for c in incoming if c.receptor == r], scale) for r in (0, 1)]
@@ -70,7 +71,9 @@ def _shift(draft: Draft, node: Node, incoming: list[Connection], scale: float) -
             largest = np.maximum(largest, peak.toarray().ravel() if hasattr(peak, "toarray") else peak)
     expected = np.minimum(mean + SIGMAS * np.sqrt(variance), most).max(initial=0) / BUFFER
     need = max(expected, largest.max(initial=0) / LARGEST) * scale * ONE
-    return int(np.clip(np.ceil(np.log2(need)), 0, SHIFTS)) if need > 0 else 0
+    exponents = draft.chip.core.weights
+    shift = np.ceil(np.log2(need)) if need > 0 else 0
+    return int(np.clip(shift, exponents.exponent_min, exponents.exponent_max))
 
 
 def _weights(c: Connection, scale: float, shift: int, report: list[dict]) -> Connection:

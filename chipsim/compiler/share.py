@@ -16,7 +16,7 @@ from chipsim.compiler.hypergraph import Hypergraph, contract
 from chipsim.compiler.learning import tag_bits
 from chipsim.compiler.limits import UNLIMITED, Capacities
 from chipsim.compiler.multilevel import Partition, partition_hypergraph
-from chipsim.compiler.packing import BLOCK, HEADER, INDEX_BITS, WEIGHT_BITS, WORD, code_bits
+from chipsim.compiler.packing import BLOCK, HEADER, INDEX_BITS, ROW_HEADER, ROW_WORD, WEIGHT_BITS, WORD, code_bits
 from chipsim.compiler.spread import spread
 from chipsim.errors import FitError
 
@@ -78,7 +78,8 @@ def _fit_alone(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> None
 
 
 def _capacities(draft: Draft, room: dict[str, int]) -> Capacities:
-    packing = (BLOCK, WORD, HEADER) if draft.chip.core.synapse_memory.packing == "loihi" else (0, 1, 0)
+    packing = {"loihi": (BLOCK, WORD, HEADER), "rows": (1 << 16, ROW_WORD, ROW_HEADER), "none": (0, 1, 0)}[
+        draft.chip.core.synapse_memory.packing]
     return Capacities(neurons=room["neurons"], memory=room["synapse_bits"], axons_in=room["axons_in"],
                       axons_out=room["axons_out"], configs=room["neuron_configs"], packing=packing)
 
@@ -180,7 +181,7 @@ def _merged(n_vertices, size, config, source, weight, unit, sources, vertices, s
 def _synapse_bits(draft: Draft, demand: Demand, c) -> int:
     """Bits of one stored synapse of a connection (packing.py)."""
     if demand.packing != "loihi":
-        return 0
+        return ROW_WORD if demand.packing == "rows" else 0
     index = 0 if c.is_dense else max(1, int(np.ceil(np.log2(demand.slots or 4096))))
     return (code_bits(c.bits, WEIGHT_BITS) + demand.delay_bits[c.post] + tag_bits(c)
             + (code_bits(index, INDEX_BITS) if index else 0))

@@ -26,6 +26,7 @@ class Plan:
     axon_core     int32[A]            core index of each in-axon
     per_spike     int32[S, ACTIONS]   actions that follow from one spike of a source, whatever the tick
     axon_synops   int64[A, formats]   stored synapses of an in-axon, by synapse format
+    fetched       int64[A]            1 where the synapses of an in-axon are fetched from outside the core, else 0
     service_ps    int64[A]            time the synapse server takes for a packet of that in-axon
     period_ps     cycle of a clocked fabric, 0 without a clock
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
@@ -42,6 +43,7 @@ class Plan:
     axon_core: np.ndarray
     per_spike: np.ndarray
     axon_synops: np.ndarray
+    fetched: np.ndarray
     service_ps: np.ndarray
     period_ps: int
     idle_ps: int
@@ -83,7 +85,11 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
     axon = np.repeat(np.arange(len(layout.axon_core)), np.diff(layout.axon_start))
     np.add.at(axon_synops, (axon, layout.segment_format), layout.segment_size)
     synop_ps = np.array([picoseconds(c.time) for c in (costs.synop_dense, costs.synop_sparse, costs.synop_conv)])
+    fetched = np.zeros(len(axon_synops), np.int64)
     service_ps = picoseconds(costs.axon_in.time) + axon_synops @ synop_ps
+    if costs.row_fetch is not None:
+        fetched[axon_synops.sum(axis=1) > 1] = 1
+        service_ps += fetched * picoseconds(costs.row_fetch.time)
 
     barrier_ps = 0
     if costs.barrier is not None:
@@ -97,7 +103,8 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
     return Plan(
         layout=layout, fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration,
         endpoint=endpoint, axon_core=axon_core, axon_synops=axon_synops,
-        per_spike=_per_spike(layout, fabric, trees, endpoint, axon_synops), service_ps=service_ps.astype(np.int64),
+        per_spike=_per_spike(layout, fabric, trees, endpoint, axon_synops, fetched), fetched=fetched,
+        service_ps=service_ps.astype(np.int64),
         period_ps=picoseconds(chip.fabric.clock.period) if chip.fabric.clock else 0,
         idle_ps=picoseconds(costs.neuron_idle.time), active_ps=picoseconds(costs.neuron_active.time),
         spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
@@ -118,7 +125,7 @@ def initial_state(layout: Layout) -> dict[str, np.ndarray]:
 
 
 def _per_spike(layout: Layout, fabric: FabricPlan, trees: Trees | None, endpoint: np.ndarray,
-               axon_synops: np.ndarray) -> np.ndarray:
+               axon_synops: np.ndarray, fetched: np.ndarray) -> np.ndarray:
     counts = np.zeros((layout.n_sources, len(ACTIONS)), np.int32)
     source = np.repeat(np.arange(layout.n_sources), np.diff(layout.out_start))
     axon = layout.out_axon
@@ -129,6 +136,7 @@ def _per_spike(layout: Layout, fabric: FabricPlan, trees: Trees | None, endpoint
     counts[layout.n_neurons :, A["host_spike"]] = packets[layout.n_neurons :]
     counts[:, A["axon_in"]] = targets
     np.add.at(counts, (source[:, None], SYNOP_COLUMNS), axon_synops[axon])
+    np.add.at(counts[:, A["row_fetch"]], source, fetched[axon])
     hop = A["hop_inject"]
     if trees is not None:
         counts[:, hop : hop + len(KINDS)] = trees.links(fabric, len(KINDS))
@@ -154,6 +162,7 @@ def spikes_to_counts(plan: Plan, source_spikes: np.ndarray) -> tuple[np.ndarray,
     packets = source_spikes[source]
     target = layout.axon_core[layout.out_axon]
     np.add.at(core_counts[:, A["axon_in"]], target, packets)
+    np.add.at(core_counts[:, A["row_fetch"]], target, packets * plan.fetched[layout.out_axon])
     np.add.at(core_counts, (target[:, None], SYNOP_COLUMNS), packets[:, None] * plan.axon_synops[layout.out_axon])
     if plan.trees is not None:
         return core_counts[:-1], plan.trees.loads(plan.fabric, plan.endpoint, source_spikes)

@@ -17,6 +17,7 @@ ACTIONS = (
     "axon_out",         # packet made by a core
     "host_spike",       # packet made by the host port for an input line
     "axon_in",          # packet taken by a synapse server
+    "row_fetch",        # synapses of an in-axon fetched from memory outside the core
     "synop_dense",      # synaptic operations, by synapse format of the in-axon
     "synop_sparse",
     "synop_conv",

@@ -75,3 +75,11 @@ def discretise(population: Population, dt: float | None) -> dict[str, np.ndarray
             "ke": p["r"] * mixed(p["tau_exc"], p["tau"], dt), "ki": p["r"] * mixed(p["tau_inh"], p["tau"], dt),
             "ae": np.exp(-dt / p["tau_exc"]), "ai": np.exp(-dt / p["tau_inh"]), "vth": p["v_threshold"],
             "v_reset": p["v_reset"], "v0": start, "refractory": rest_ticks(population, p["refractory"], dt)}
+
+
+def values_of(population: Population, dt: float | None) -> dict[str, np.ndarray]:
+    """The parameters themselves [size]; the compiler makes the registers of `lif_s1615` of them, with its weights."""
+    return read(population, parameters)
+
+
+arithmetics = {"iaf_exp": discretise, "lif_s1615": values_of}

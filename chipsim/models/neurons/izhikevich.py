@@ -71,9 +71,19 @@ def kernel_options(population: Population) -> dict[str, object]:
     return {"published": population.options.get("convention") == "published"}
 
 
+def arithmetic_s1615(population: Population, dt: float | None) -> dict[str, np.ndarray]:
+    """Registers of the kernel `izhikevich_s1615` [size] but for its shifts."""
+    from chipsim.models.neurons.izhikevich_s1615 import registers  # which takes this file's parameters
+
+    return registers(population, dt)
+
+
 def discretise(population: Population, dt: float | None) -> dict[str, np.ndarray]:
     """Parameters of the kernel [size] for ticks of dt seconds."""
     p = read(population, parameters)
     h = np.full(population.size, ticks_of(dt) * 1e3)
     return {"a": p["a"], "b": p["b"], "c": p["c"], "d": p["d"], "bias": p["i_e"], "vth": p["v_threshold"], "h": h,
             "half": h / 2, "ha": h * p["a"], "v0": p["v_init"], "u0": p["b"] * p["v_init"]}
+
+
+arithmetics = {"izhikevich": discretise, "izhikevich_s1615": arithmetic_s1615}

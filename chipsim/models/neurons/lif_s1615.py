@@ -11,6 +11,7 @@ i_offset) + v_rest:
 
 A ring buffer has 16 bits and saturates at 65535; its value is shifted left by `shift` bits (one number per synapse
 type, which the host chooses) to be an s16.15 current. Weights are whole numbers of 0 .. 32767 in the buffer's units.
+A population of the model `iaf_exp` becomes one of these, its weights rounded to the buffers' units by the compiler.
 Receptors: exc, inh; without a name, negative weights go to inh as positive numbers.
 """
 from __future__ import annotations
@@ -49,9 +50,9 @@ class LifS1615(Kernel):
     name = "lif_s1615"
     params = {"exp_tc": "i4", "r_membrane": "i4", "v_rest": "i4", "v_reset": "i4", "v_thresh": "i4", "i_offset": "i4",
               "decay_e": "i4", "decay_i": "i4", "init_e": "i4", "init_i": "i4", "shift_e": "i4", "shift_i": "i4",
-              "refractory": "i4"}
+              "refractory": "i4", "v_init": "i4"}
     state = {"v": "i4", "i_exc": "i4", "i_inh": "i4", "wait": "i4"}
-    initial = {"v": "v_rest"}
+    initial = {"v": "v_init"}
     accumulator = "i4"
     receptors = ("exc", "inh")
     by_sign = "magnitude"
@@ -94,4 +95,27 @@ def discretise(population: Population, dt: float | None) -> dict[str, np.ndarray
             **{f"decay_{k}": np.floor(d * 2.0**32).astype(np.uint32).view(np.int32) for k, d in decays.items()},
             **{f"init_{k}": fixed(p[f"tau_syn_{k}"] / dt * (1 - d)) for k, d in decays.items()},
             **{f"shift_{k}": p[f"shift_{k}"].astype(np.int32) for k in "ei"},
-            "refractory": np.ceil(p["tau_refrac"] / dt - 1e-9).astype(np.int32)}
+            "v_init": fixed(p["v_rest"]), "refractory": np.ceil(p["tau_refrac"] / dt - 1e-9).astype(np.int32)}
+
+
+def registers(population: Population, values: dict[str, np.ndarray], dt: float | None
+              ) -> tuple[dict[str, np.ndarray], float]:
+    """Registers [size] but for the shifts, of a population of the model `iaf_exp` with these parameters.
+
+    Also the factor from the network's potentials and currents to the chip's: a power of two, which brings thresholds
+    and resting potentials below 2^8 of the 2^16 there are. i_e is constant, and joins the resting potential.
+    """
+    p, dt = values, ticks_of(dt)
+    rest = p["v_leak"] + p["r"] * p["i_e"]
+    start = p["v_init"] if "v_init" in population.params else p["v_leak"]
+    peak = max(float(np.abs(a).max(initial=0)) for a in (p["v_threshold"], p["v_reset"], rest, start))
+    scale = 2.0 ** (8 - np.ceil(np.log2(peak))) if peak > 0 else 1.0
+    decays = {"e": np.exp(-dt / p["tau_exc"]), "i": np.exp(-dt / p["tau_inh"])}
+    gain = {"e": p["tau_exc"] / dt * (1 - decays["e"]), "i": p["tau_inh"] / dt * (1 - decays["i"])}
+    potentials = {"v_rest": rest, "v_reset": p["v_reset"], "v_thresh": p["v_threshold"], "v_init": start}
+    return {"exp_tc": fixed(np.exp(-dt / p["tau"])), "r_membrane": fixed(p["r"]),
+            **{name: fixed(value * scale) for name, value in potentials.items()},
+            "i_offset": np.zeros(population.size, np.int32),
+            **{f"decay_{k}": np.floor(d * 2.0**32).astype(np.uint32).view(np.int32) for k, d in decays.items()},
+            **{f"init_{k}": fixed(g) for k, g in gain.items()},
+            "refractory": np.round(p["refractory"] / dt).astype(np.int32)}, scale
