@@ -24,7 +24,7 @@ from chipsim.cli.output import Talk, show, tell
 from chipsim.cli.parser import names, span, whole
 from chipsim.cli.profile import Laps
 from chipsim.errors import Diagnostic, UsageError
-from chipsim.figures import count, si
+from chipsim.figures import count, percent, si
 
 ALL_TICKS = 2**62
 USAGE = "NETWORK|LAYOUT --chip CHIP --input FILE [options]"
@@ -137,6 +137,9 @@ def run(args: Namespace) -> int:
     laps.lap("report")
     if args.profile:
         tell(laps.table())
+        if (fabric := result.meta["fabric"])["ticks"]:
+            tell(f"fabric: of {count(fabric['ticks'], 'ticks')} with packets "
+                 f"{percent(fabric['in_one_pass'] / fabric['ticks'])} in one pass, the others event by event")
     if thresholds:
         from chipsim.report.threshold import check
 

@@ -97,6 +97,11 @@ class CompiledEngine:
         per_tick = max(1, len(source) // n)
         self.ticks_per_call = int(np.clip(CHUNK_PACKETS // per_tick, 1, 4096))
 
+    def one_pass(self) -> dict[str, int]:
+        """Ticks with packets in the fabric, and those of them that one pass over the channels did exactly."""
+        streams = [f.stream for f in self.fabrics if getattr(f, "stream", None) is not None]
+        return dict(ticks=sum(s.tried for s in streams), in_one_pass=sum(s.held for s in streams))
+
     def outcome(self) -> Outcome:
         """Everything since the engine was made."""
         tick, source, payload = self.function.recorded()

@@ -46,6 +46,10 @@ class ReferenceEngine:
         self.core_learning = np.zeros((cores, 3), np.int64)
         self.reset()
 
+    def one_pass(self) -> dict[str, int]:
+        """As CompiledEngine.one_pass: the plain engine has no short cut."""
+        return dict(ticks=0, in_one_pass=0)
+
     def reset(self) -> None:
         """All state as at the start, nothing in flight; what was learnt stays."""
         layout = self.layout

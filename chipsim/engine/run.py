@@ -67,7 +67,8 @@ class Run:
     packets        None or dict of arrays, one entry per packet: tick, source, axon, made_ps, entered_ps, arrived_ps,
                    started_ps, done_ps, from_core (-1: the host's port), to_core
     samples        None or dict: ticks (per sample), count, labels (or None), depth per output, predicted, output_counts
-    meta           command line, versions, seed, timing level, wall time, stimulus, rates
+    meta           command line, versions, seed, timing level, wall time, stimulus, rates; fabric: ticks with packets,
+                   and how many of them one pass over the channels did exactly (`in_one_pass`)
     """
 
     layout_name: str

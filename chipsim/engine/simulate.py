@@ -80,7 +80,8 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
         step = int(np.clip(n * SECONDS_PER_CALL / max(took, 1e-6), 1, 8 * step))
     run = _run(layout, lowered, machine.outcome(), schedule, timing, recording)
     run.meta.update(engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began,
-                    seconds=machine.seconds, stimulus=stimulus.origin if stimulus is not None else "")
+                    seconds=machine.seconds, stimulus=stimulus.origin if stimulus is not None else "",
+                    fabric=machine.one_pass())
     return run
 
 

@@ -17,6 +17,7 @@ from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 from chipsim.engine.function cimport Function
 from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Times, Totals, account, times_of
+from chipsim.engine.stream cimport Stream
 from chipsim.engine.wheel cimport Timed, Wheel, wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
 
 cdef enum:
@@ -72,7 +73,10 @@ cdef struct Channel:        # 128 bytes, two cache lines; the first has what eve
 
 @cython.final                  # methods are then plain calls, which the C compiler inlines
 cdef class Fabric:
-    """Fabric(plan): the channels of a plan. One object serves one thread; ticks are independent of each other."""
+    """Fabric(plan): the channels of a plan. One object serves one thread; ticks are independent of each other.
+
+    stream=False: every tick event by event, also where one pass over the channels would do.
+    """
 
     cdef object keep
     cdef object plan                                # FabricPlan, for names in errors
@@ -95,6 +99,8 @@ cdef class Fabric:
     cdef const int32_t* branch_channel
     cdef const int64_t* branch_child
     cdef int64_t policy
+    cdef readonly Stream stream                     # tried first; None where packets do not all go one way
+    cdef bint streams
     cdef bint open_loop                             # gaps are times of making, not soma time since the packet before
     cdef const int32_t* axon_core
     cdef const int64_t* service_ps
@@ -114,7 +120,7 @@ cdef class Fabric:
         if wheel_open(&self.wheel):
             raise MemoryError("no memory for the event calendar")
 
-    def __init__(self, plan):
+    def __init__(self, plan, bint stream=True):
         cdef int64_t k, slots = 0
         f, trees = plan.fabric, plan.trees
         self.keep, self.plan = {}, f
@@ -145,6 +151,8 @@ cdef class Fabric:
         fed = np.flatnonzero(f.to_router >= 0)
         in_channel[f.to_router[fed], f.in_port[fed]] = fed
         self.in_channel = <int32_t*>self.hold("in_channel", in_channel, np.int32)
+        self.stream = Stream.of(plan, in_channel) if stream else None
+        self.streams = self.stream is not None
         self.touched = <uint32_t*>self.hold("touched", np.zeros(self.n_channels), np.uint32)
         self.dirty = <uint32_t*>self.hold("dirty", np.zeros(self.n_channels), np.uint32)
         self.next_packet = <int64_t*>self.hold("next_packet", np.zeros(self.n_cores + 1), np.int64)
@@ -188,7 +196,8 @@ cdef class Fabric:
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
             for t in range(first, last):
-                rc = self.tick(function.seed_start + t * stride, function.tail_ps + t * stride, &tick_ps[t], &limit[t])
+                rc = self.move_tick(function.seed_start + t * stride, function.tail_ps + t * stride, &tick_ps[t],
+                                    &limit[t])
                 if rc:
                     break
                 account(function.seed_start + t * stride, function.tail_ps + t * stride, self.n_cores, self.seeds,
@@ -221,7 +230,7 @@ cdef class Fabric:
         self.times = times_of(times)
         self.open_loop = True
         with nogil:
-            rc = self.tick(start, tails, &length, &limit)
+            rc = self.move_tick(start, tails, &length, &limit)
         self.open_loop = False
         if rc == -2:
             raise deadlock([(c, int(order[p]), wanted) for c, p, wanted in self.stuck()], self.plan)
@@ -247,9 +256,18 @@ cdef class Fabric:
 
     def loads(self):
         """int64[K] flits sent over each channel since the fabric was made."""
-        return np.array([self.channels[k].flits for k in range(self.n_channels)], np.int64)
+        sent = np.array([self.channels[k].flits for k in range(self.n_channels)], np.int64)
+        return sent + self.stream.loads() if self.streams else sent
 
     # ---- one tick ----
+
+    cdef inline int move_tick(self, const int64_t* seed_start, const int64_t* tail_ps, int64_t* length,
+                              int32_t* limit) noexcept nogil:
+        """In one pass over the channels if that is exact, else by events."""
+        cdef int rc = 1
+        if self.streams:
+            rc = self.stream.tick(self.seeds, seed_start, tail_ps, &self.times, self.open_loop, length, limit)
+        return self.tick(seed_start, tail_ps, length, limit) if rc == 1 else rc
 
     cdef int tick(self, const int64_t* seed_start, const int64_t* tail_ps, int64_t* length,
                   int32_t* limit) noexcept nogil:
