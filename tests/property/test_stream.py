@@ -75,7 +75,7 @@ def cases(draw):
                  fabric__height=1)
     if topology == "mesh":
         lines |= dict(fabric__routing=draw(st.sampled_from(["xy", "yx"])), fabric__width=draw(st.integers(1, 5)),
-                      fabric__height=draw(st.integers(1, 4)), fabric__chips=f"[{draw(st.integers(1, 2))}, 1]")
+                      fabric__height=draw(st.integers(1, 4)), system__chips=f"[{draw(st.integers(1, 2))}, 1]")
     elif topology == "tree":
         lines |= dict(fabric__arity=2, fabric__levels=draw(st.integers(1, 3)))
     else:
