@@ -1,14 +1,14 @@
 """From pieces on cores to the Layout: slots, in-axons, segments, synapses, out-axons, and what is used of what."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from chipsim.compiler.demand import Demand, limits
-from chipsim.compiler.draft import Connection, Draft
+from chipsim.compiler.demand import limits
+from chipsim.compiler.draft import Connection, Draft, Piece
 from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
-from chipsim.compiler.learning import ends, plastic_projections
+from chipsim.compiler.learning import plastic_projections
+from chipsim.compiler.synapses import SynapseMemory, out_axons
+from chipsim.compiler.tally import tally_of
 
 
 def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
@@ -37,21 +37,15 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
         rows = index[g.start : g.stop]
         for name in kernels[g.model].params:
             params[name][g.start : g.stop] = draft.nodes[g.population].params[name][rows]
-    tables, place = _axons(draft, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
-    core_of = np.repeat(np.arange(len(cores)), np.diff(start))
-    reach = np.diff(tables["out_start"])[:n]
-    demand = Demand(draft)
-    usage = {"neurons": np.diff(start), "axons_in": np.bincount(tables["axon_core"], minlength=len(cores)),
-             "axons_out": np.bincount(core_of, weights=reach, minlength=len(cores)).astype(np.int64),
-             "synapse_bits": np.array([demand.of(pieces, "synapse_bits") for pieces in cores]),
-             "neuron_configs": np.array([demand.of(pieces, "neuron_configs") for pieces in cores])}
+    tables, place = _axons(draft, cores, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
+    usage = {name: used[order] for name, used in tally_of(draft).usage.items()}
     return Layout(
         chip=draft.chip, network=draft.network.name, populations=_populations(draft, number),
         outputs=draft.network.outputs, dt=draft.network.dt, cores=np.sort(draft.places).astype(np.int32),
         core_start=np.array(start, np.int64), groups=tuple(groups), models=models, params=params,
         population_index=index, **tables, first_input=_first_input(draft, number, n),
         plastic=plastic_projections(draft, number, place),
-        usage={k: np.asarray(v, np.int64) for k, v in usage.items()}, limits=limits(draft.chip),
+        usage=usage, limits=limits(draft.chip),
         approximations=draft.approximations, log=log, notes=draft.network.notes + draft.notes)
 
 
@@ -98,87 +92,43 @@ def _first_input(draft: Draft, number: list[np.ndarray], n: int) -> np.ndarray |
     return rows
 
 
-@dataclass
-class _Entries:
-    """Synapses as columns, one array part per connection."""
+def _axons(draft: Draft, cores: list[tuple[Piece, ...]], number: list[np.ndarray], core_start: np.ndarray,
+           integer: bool) -> tuple[dict[str, np.ndarray], list[np.ndarray | None]]:
+    """Synapse memory and axon tables: on each core by source, then by delay, bank, receptor and format.
 
-    core: list
-    source: list
-    delay: list
-    bank: list
-    receptor: list
-    format: list
-    target: list
-    weight: list
-
-
-def _axons(draft: Draft, number: list[np.ndarray], core_start: np.ndarray, integer: bool
-           ) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
-    """Sort all synapses by (core, source, delay, bank, receptor, target) and read the tables off the boundaries.
-
-    Returns the tables, and per connection int64[n]: where its synapses have come to stand.
+    Returns the tables, and per connection that learns int64[n]: where its synapses have come to stand.
     """
-    banks = [0]
-    columns = _Entries([], [], [], [], [], [], [], [])
-    for c in draft.connections:
-        bank = 0
-        if c.bank_shift:
-            banks.append(c.bank_shift)
-            bank = len(banks) - 1
-        _append(columns, c, number, core_start, bank)
-    core, source, delay, bank, receptor, kind, target, weight = (
-        np.concatenate(part) if part else np.zeros(0, np.int64)
-        for part in (columns.core, columns.source, columns.delay, columns.bank, columns.receptor, columns.format,
-                     columns.target, columns.weight))
-    order = np.lexsort((target, kind, receptor, bank, delay, source, core))
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    places = np.split(place, np.cumsum([len(part) for part in columns.core])[:-1]) if columns.core else []
-    core, source, delay, bank, receptor, kind, target, weight = (
-        a[order] for a in (core, source, delay, bank, receptor, kind, target, weight))
-    new_axon = _changes(core, source)
-    new_segment = new_axon | _changes(delay, bank, receptor, kind)
-    axon_first, segment_first = np.flatnonzero(new_axon), np.flatnonzero(new_segment)
-    axon_core, axon_source = core[axon_first], source[axon_first]
-    n_sources = int(core_start[-1]) + sum(node.size for node in draft.nodes if node.is_input)
-    by_source = np.argsort(axon_source, kind="stable")
+    connections = draft.connections
+    banks = [0, *(c.bank_shift for c in connections if c.bank_shift)]
+    bank = np.cumsum([c.bank_shift != 0 for c in connections]) * [c.bank_shift != 0 for c in connections]
+    kinds = [(c.delay, int(b), c.receptor, SYNAPSE_FORMATS.index(c.format))
+             for c, b in zip(connections, bank, strict=True)]
+    keys = sorted(set(kinds))
+    values = [_stored(c, integer) for c in connections]
+    place = [np.empty(len(v), np.int64) if c.learning else None for c, v in zip(connections, values, strict=True)]
     wide = int(np.diff(core_start).max(initial=0)) > 1 << 16 or not integer
+    n_sources = int(core_start[-1]) + sum(node.size for node in draft.nodes if node.is_input)
+    memory = SynapseMemory(n_sources, sum(map(len, values)), [SYNAPSE_FORMATS[key[3]] == "conv" for key in keys],
+                           np.uint32 if wide else np.uint16, np.int16 if integer else np.float64)
+    order = sorted(range(len(connections)), key=lambda i: kinds[i])
+    for pieces in cores:
+        first = np.cumsum([0] + [p.size for p in pieces])
+        memory.core([(keys.index(kinds[i]), int(at), p.indices, *connections[i].rows, values[i], number[connections[i].pre],
+                      place[i])
+                     for i in order for p, at in zip(pieces, first, strict=False) if p.node == connections[i].post])
+    n_axons, source, n_segments, start, size, slot, kind = memory.tables()
+    out_start, out_axon = out_axons(source, n_sources)
+    delay, bank, receptor, form = np.array(keys, np.int64).reshape(-1, 4).T
     return dict(
-        out_start=np.concatenate([[0], np.cumsum(np.bincount(axon_source, minlength=n_sources))]).astype(np.int64),
-        out_axon=by_source.astype(np.int32), axon_core=axon_core.astype(np.int32),
-        axon_start=np.append(np.searchsorted(segment_first, axon_first), len(segment_first)).astype(np.int64),
-        segment_delay=delay[segment_first].astype(np.int32), segment_bank=bank[segment_first].astype(np.uint8),
-        segment_receptor=receptor[segment_first].astype(np.uint8),
-        segment_format=kind[segment_first].astype(np.uint8),
-        segment_start=segment_first.astype(np.int64),
-        segment_size=np.diff(np.append(segment_first, len(core))).astype(np.int32),
-        segment_slot=np.zeros(len(segment_first), np.int32),
-        target=target.astype(np.uint32 if wide else np.uint16),
-        weight=weight.astype(np.int16 if integer else np.float64), bank_shift=np.array(banks, np.int32)), places
+        out_start=out_start, out_axon=out_axon, axon_core=np.repeat(np.arange(len(cores), dtype=np.int32), n_axons),
+        axon_start=np.concatenate([[0], np.cumsum(n_segments)]).astype(np.int64),
+        segment_delay=delay.astype(np.int32)[kind], segment_bank=bank.astype(np.uint8)[kind],
+        segment_receptor=receptor.astype(np.uint8)[kind], segment_format=form.astype(np.uint8)[kind],
+        segment_start=start, segment_size=size, segment_slot=slot, target=memory.target[: memory.used],
+        weight=memory.weight[: memory.used], bank_shift=np.array(banks, np.int32)), place
 
 
-def _changes(*columns: np.ndarray) -> np.ndarray:
-    """bool[n]: entry differs from the one before it in any column (the first one does)."""
-    new = np.zeros(len(columns[0]), bool)
-    if len(new):
-        new[0] = True
-    for column in columns:
-        new[1:] |= column[1:] != column[:-1]
-    return new
-
-
-def _append(columns: _Entries, c: Connection, number: list[np.ndarray], core_start: np.ndarray, bank: int) -> None:
-    post, pre = ends(c)
+def _stored(c: Connection, integer: bool) -> np.ndarray:
+    """Weights of a connection in the order of its matrix, in the layout's dtype."""
     values = c.weight.ravel() if c.is_dense else c.weight.data
-    neuron = number[c.post][post]
-    core = np.searchsorted(core_start, neuron, side="right") - 1
-    columns.core.append(core)
-    columns.source.append(number[c.pre][pre])
-    columns.delay.append(np.full(len(post), c.delay))
-    columns.bank.append(np.full(len(post), bank))
-    columns.receptor.append(np.full(len(post), c.receptor))
-    columns.format.append(np.full(len(post), SYNAPSE_FORMATS.index(c.format)))
-    columns.target.append(neuron - core_start[core])
-    columns.weight.append(values)
-
-
+    return np.ascontiguousarray(values, np.int16 if integer else np.float64)

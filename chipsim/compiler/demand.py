@@ -7,6 +7,7 @@ from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.draft import Connection, Draft, Node, Piece
 from chipsim.compiler.learning import tag_bits
 from chipsim.compiler.packing import axon_bits
+from chipsim.compiler.synapses import heard
 from chipsim.errors import Diagnostic
 from chipsim.figures import exact
 
@@ -56,45 +57,42 @@ class Demand:
         self.delay_bits = [int(np.ceil(np.log2(1 + max((c.delay - chip.core.delay.min for c in cs), default=0))))
                            for cs in self.incoming]
         self.configs = _config_codes(draft.nodes)
+        self.zeros = [np.zeros(n.size, np.int32) for n in draft.nodes]          # room for counting
+
+    def heard(self, c: Connection, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
+        """(units int32[k] of the connection's source that the piece hears, each once; synapses from each int32[k])."""
+        if c.is_dense:
+            n = c.weight.shape[1]
+            return np.arange(n, dtype=np.int32), np.full(n, piece.size, np.int32)
+        return heard(*c.rows, piece.indices, self.zeros[c.pre])
 
     def sources(self, piece: Piece) -> dict[int, np.ndarray]:
         """Source node -> its units that reach the piece."""
-        found: dict[int, list] = {}
-        for c in self.incoming[piece.node]:
-            units = np.arange(c.weight.shape[1]) if c.is_dense else np.unique(_sources(c, piece))
-            found.setdefault(c.pre, []).append(units)
-        return {pre: np.unique(np.concatenate(parts)) for pre, parts in found.items()}
+        return self.reach((piece,))[0]
 
     def synapse_bits(self, piece: Piece) -> int:
-        total = 0
-        for c in self.incoming[piece.node]:
-            if c.is_dense:
-                n = np.full(c.weight.shape[1], piece.size)
-            else:
-                n = np.bincount(_sources(c, piece))
-            total += int(axon_bits(self.packing, n[n > 0], dense=c.is_dense, weight_bits=c.bits,
-                                   delay_bits=self.delay_bits[piece.node] + tag_bits(c), slots=self.slots).sum())
-        return total
+        return self.reach((piece,))[1]
+
+    def reach(self, pieces: tuple[Piece, ...]) -> tuple[dict[int, np.ndarray], int]:
+        """(source node -> its units that reach any of the pieces, each once; bits of all their synapses)."""
+        found: dict[int, list] = {}
+        bits = 0
+        for p in pieces:
+            for c in self.incoming[p.node]:
+                units, n = self.heard(c, p)
+                found.setdefault(c.pre, []).append(units)
+                bits += int(axon_bits(self.packing, n, dense=c.is_dense, weight_bits=c.bits,
+                                      delay_bits=self.delay_bits[p.node] + tag_bits(c), slots=self.slots).sum())
+        return {pre: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
+                for pre, parts in found.items()}, bits
 
     def of(self, pieces: tuple[Piece, ...], resource: str) -> int:
         if resource == "neurons":
             return sum(p.size for p in pieces)
-        if resource == "synapse_bits":
-            return sum(self.synapse_bits(p) for p in pieces)
         if resource == "neuron_configs":
             return len(np.unique(np.concatenate([self.configs[p.node][p.rows] for p in pieces])))
-        parts: dict[int, list] = {}
-        for p in pieces:
-            for pre, units in self.sources(p).items():
-                parts.setdefault(pre, []).append(units)
-        return sum(len(np.unique(np.concatenate(units))) for units in parts.values())
-
-
-def _sources(c: Connection, piece: Piece) -> np.ndarray:
-    """Units that the piece hears over a sparse connection, once per synapse."""
-    if piece.units is not None:
-        return c.weight[piece.units].indices
-    return c.weight.indices[c.weight.indptr[piece.first] : c.weight.indptr[piece.stop]]
+        sources, bits = self.reach(pieces)
+        return bits if resource == "synapse_bits" else sum(map(len, sources.values()))
 
 
 def _config_codes(nodes: tuple[Node, ...]) -> list[np.ndarray | None]:

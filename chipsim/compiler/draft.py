@@ -5,6 +5,7 @@ Every pass is a function Draft -> Draft; it returns a new Draft (dataclasses.rep
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from chipsim.network.graph import Network, Population
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+    from chipsim.compiler.tally import Tally
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +102,13 @@ class Connection:
     def is_dense(self) -> bool:
         return isinstance(self.weight, np.ndarray)
 
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """(indptr int64[post size + 1], indices int32[.] or None when dense) of the matrix, as kernels take them."""
+        if self.is_dense:
+            return np.arange(self.weight.shape[0] + 1, dtype=np.int64) * self.weight.shape[1], None
+        return self.weight.indptr.astype(np.int64), self.weight.indices.astype(np.int32, copy=False)
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:
@@ -132,6 +142,7 @@ class Draft:
     connections: tuple[Connection, ...] = ()
     late_bias: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)   # (node, tick) -> bias absent before it
     cores: tuple[tuple[Piece, ...], ...] = ()           # pieces of each core, in slot order
+    tally: Tally | None = None                          # what the cores hold, where a pass has counted it
     places: np.ndarray | None = None                    # int32[cores] core numbers on the chip
     approximations: tuple[dict, ...] = ()
     notes: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chipsim.compiler.hypergraph import Hypergraph, contract, signatures
+from chipsim.compiler.hypergraph import Hypergraph, contract, needs_alone, signatures
 from chipsim.compiler.limits import Capacities
 
 SHARE = 8       # a group takes at most this fraction of a core
@@ -74,24 +74,8 @@ def in_order_of_first(group: np.ndarray) -> np.ndarray:
 
 def demand_alone(graph: Hypergraph, limits: Capacities) -> dict[str, np.ndarray]:
     """int64[n_vertices] each: what every vertex needs on a core of its own."""
-    n, start = graph.n_vertices, graph.in_start
-    net = graph.in_net[: graph.n_pins]
-    count, unit = graph.count[net].astype(np.int64), graph.unit[net].astype(np.int64)
-    synapses = graph.in_multiplicity[: graph.n_pins].astype(np.int64)
-    block, word, header = limits.packing
-    if block:
-        each = -(-synapses // count)
-        full, rest = np.divmod(each, block)
-        words = full * -(-(block * unit + header) // word) + np.where(rest > 0, -(-(rest * unit + header) // word), 0)
-        bits = words * word * count
-    else:
-        bits = synapses * unit
-
-    def per_vertex(values: np.ndarray) -> np.ndarray:
-        total = np.concatenate([[0], np.cumsum(values)])
-        return total[start[1:]] - total[start[:-1]]
-
-    return {"neurons": graph.size[:n].astype(np.int64), "axons_in": per_vertex(count), "memory": per_vertex(bits)}
+    axons, memory = needs_alone(graph, limits)
+    return {"neurons": graph.size[: graph.n_vertices].astype(np.int64), "axons_in": axons, "memory": memory}
 
 
 def contracted(graph: Hypergraph, group: np.ndarray, limits: Capacities,

@@ -83,8 +83,8 @@ def check(layout: Layout) -> None:
                              ("segment_delay", n_segments, layout.chip.core.delay.max + 1),
                              ("segment_bank", n_segments, len(layout.bank_shift)),
                              ("segment_receptor", n_segments, layout.n_receptors), ("segment_start", n_segments, None),
-                             ("segment_size", n_segments, None), ("segment_slot", n_segments, None), ("population_index", n, None),
-                             ("cores", n_cores, layout.chip.n_cores), *params):
+                             ("segment_size", n_segments, None), ("segment_slot", n_segments, None),
+                             ("population_index", n, None), ("cores", n_cores, layout.chip.n_cores), *params):
         array = layout.params[name[7:]] if name.startswith("params.") else getattr(layout, name)
         if len(array) != rows or stop is not None and rows and not 0 <= array.min() <= array.max() < stop:
             raise ValueError(f"`{name}` does not hold {rows} numbers" + (f" below {stop}" if stop else ""))

@@ -225,7 +225,7 @@ def prune(draft: Draft) -> Draft:
     """Drop synapses of weight zero where they are stored one by one; a dense row keeps its zeros, as on the chip."""
     dropped, connections = 0, []
     for c in draft.connections:
-        if not c.is_dense and c.learning is None:       # a weight that learns may leave zero
+        if not c.is_dense and c.learning is None and not c.weight.data.all():     # a weight that learns may leave zero
             before = c.weight.nnz
             weight = c.weight.copy()
             weight.eliminate_zeros()

@@ -25,17 +25,19 @@ FEW = 600_000       # pins of a network that is annealed whether or not growth f
 
 @dataclass(frozen=True)
 class Effort:
-    """work: list entries per pin and cycle, between floor and ceiling; spare: shares of extra cores that are tried."""
+    """work: list entries per pin and cycle, between floor and ceiling; spare: shares of extra cores that are tried;
+    most_pins: larger networks are not coarsened, only the best start is refined."""
 
     work: float
     floor: float
     ceiling: float
     cycles: int
     spare: tuple[float, ...]
+    most_pins: int = UNLIMITED
 
 
 EFFORTS = {
-    "fast": Effort(30, 6e6, 100e6, 1, (0.0,)),
+    "fast": Effort(30, 6e6, 100e6, 1, (0.0,), 20_000_000),
     "normal": Effort(300, 500e6, 2e9, 3, (0.03,)),
     "best": Effort(1000, 3e9, 5e9, 3, (0.0, 0.03)),
 }
@@ -67,12 +69,12 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
     tried: list[tuple[str, int, float]] = []
     best: tuple[tuple, np.ndarray] | None = None
 
-    def keep(what: str, cores: np.ndarray, cost: float) -> None:
+    def keep(what: str, refinement: Refinement) -> None:
         nonlocal best
-        cores = _numbered(cores)
+        cores, cost = _numbered(refinement.cores), refinement.cost
         n = int(cores.max(initial=-1)) + 1
         tried.append((what, n, cost))
-        over = _refinement(graph, cores, limits, seed).use("axons_out").max(initial=0) > limits.axons_out
+        over = refinement.use("axons_out").max(initial=0) > limits.axons_out
         rank = (over, max(0, n - max_cores), cost, n)
         if best is None or rank < best[0]:
             best = rank, cores
@@ -85,26 +87,28 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
     for what, cores in starts.items():
         refinement = _refinement(graph, cores, limits, seed)
         costs[what] = refinement.cost
-        keep(what, refinement.cores, refinement.cost)
+        keep(what, refinement)
     structured = costs["growth"] < GAIN * costs["order"]
     n_pins, few = graph.n_pins, min(starts.values(), key=lambda c: c.max())
     work = min(max(plan.work * n_pins, plan.floor), plan.ceiling)
-    if structured or n_pins < FEW:
+    coarsen = (structured or n_pins < FEW) and n_pins <= plan.most_pins
+    if coarsen:
         base, group = _base(graph, limits, int(few.max()) + 1, seed)
         for spare in plan.spare:
             n_cores = ceil((int(few.max()) + 1) * (1 + spare))
-            cores, cost = _cycles(base, limits, n_cores, plan.cycles, work, seed)
+            cores = _cycles(base, limits, n_cores, plan.cycles, work, seed)
+            refinement = _refinement(graph, cores if base is graph else cores[group], limits, seed)
             if base is not graph:
-                refinement = _refinement(graph, cores[group], limits, seed)
-                cost, cores = refinement.descend(10, int(work)), refinement.cores
-            keep(f"{plan.cycles} cycles", cores, cost)
+                refinement.descend(10, int(work))
+            keep(f"{plan.cycles} cycles", refinement)
     what = min(costs, key=costs.get)
-    if not structured or costs[what] == best[0][2]:
+    if not coarsen or not structured or costs[what] == best[0][2]:
         refinement = _refinement(graph, starts[what], limits, seed)
-        unit = refinement.temper()
-        refinement.anneal(0.15 * unit, 0.03 * unit, int(work))
+        if not structured or coarsen:
+            unit = refinement.temper()
+            refinement.anneal(0.15 * unit, 0.03 * unit, int(work))
         refinement.descend(10, int(work))
-        keep(f"annealed {what}", refinement.cores, refinement.cost)
+        keep(f"refined {what}", refinement)
     return Partition(best[1], best[0][2], tuple(tried), bool(structured), not best[0][0])
 
 
@@ -135,9 +139,9 @@ def _base(graph: Hypergraph, limits: Capacities, n_cores: int, seed: int) -> tup
 
 
 def _cycles(graph: Hypergraph, limits: Capacities, n_cores: int, cycles: int, work: float,
-            seed: int) -> tuple[np.ndarray, float]:
+            seed: int) -> np.ndarray:
     """Coarsen and anneal; from the second time on within the partition found, from a lower temperature."""
-    cores, cost = None, 0.0
+    cores = None
     for cycle in range(cycles):
         levels = _levels(graph, limits, n_cores, seed + 1000 * cycle, cores)
         share = int(work / len(levels))
@@ -150,15 +154,15 @@ def _cycles(graph: Hypergraph, limits: Capacities, n_cores: int, cycles: int, wo
             hot = 1.0 if cycle == 0 and depth == len(levels) - 1 else 0.1
             refinement.anneal(hot * unit, 0.05 * unit, share)
             refinement.descend(10, share)
-            cost = refinement.cost
-            if cost < before or (cycle == 0 and depth == len(levels) - 1):
+            if refinement.cost < before or (cycle == 0 and depth == len(levels) - 1):
                 cores = refinement.cores
             else:                                       # too short an annealing for so many vertices
                 refinement = _refinement(level, cores, limits, seed + depth, n_cores)
-                cost, cores = refinement.descend(10, share), refinement.cores
+                refinement.descend(10, share)
+                cores = refinement.cores
             if group is not None:
                 cores = cores[group]
-    return cores, cost
+    return cores
 
 
 def _levels(graph: Hypergraph, limits: Capacities, n_cores: int, seed: int,

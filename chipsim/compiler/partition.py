@@ -27,7 +27,8 @@ def partition(draft: Draft) -> Draft:
     """
     options = draft.options
     _bounds(draft)
-    if options.objective in ("energy", "cores") and sharable(draft):
+    by_packets = options.objective in ("energy", "cores") or options.objective is None and _large(draft)
+    if by_packets and sharable(draft):
         return shared(draft, limits_for(draft), limited=False)
     try:
         spread_out = spread(draft)
@@ -46,6 +47,12 @@ def partition(draft: Draft) -> Draft:
 def sharable(draft: Draft) -> bool:
     """Populations can be mixed freely: on chips without limits there is one core, and without delay order matters."""
     return draft.chip.core.delay.min > 0 and any(v is not None for v in limits(draft.chip).values())
+
+
+def _large(draft: Draft) -> bool:
+    """More than SMALL cores for sure, or not worth finding out."""
+    per_core, neurons = limits_for(draft)["neurons"], sum(n.size for n in draft.nodes if not n.is_input)
+    return neurons >= MANY or per_core is not None and neurons > SMALL * per_core
 
 
 def _bounds(draft: Draft) -> None:

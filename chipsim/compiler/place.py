@@ -15,10 +15,10 @@ from scipy.sparse import coo_array, csr_array
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.avoid import Avoid
 from chipsim.compiler.congestion import Routes, relieve_links
-from chipsim.compiler.demand import Demand
 from chipsim.compiler.draft import Draft
 from chipsim.compiler.floorplan import Floorplan, hexagonal, mesh, tabulated, torus
 from chipsim.compiler.placement import place_graph
+from chipsim.compiler.tally import tally_of
 from chipsim.engine.topology import KINDS, FabricPlan, host_router, plan_fabric
 from chipsim.errors import Diagnostic, FitError
 
@@ -65,19 +65,14 @@ def _in_order(sites: np.ndarray, router: np.ndarray, pinned: np.ndarray) -> np.n
 def core_traffic(draft: Draft) -> csr_array:
     """float64[C+1,C+1]: packets per tick from core to core at the rates measured, or one spike of
     every source where none are; the last one is the host's port."""
-    n, demand = len(draft.cores), Demand(draft)
+    n = len(draft.cores)
     home = [np.full(node.size, n) for node in draft.nodes]
     for c, pieces in enumerate(draft.cores):
         for p in pieces:
             home[p.node][p.rows] = c
     source, target, packets = [], [], []
-    for c, pieces in enumerate(draft.cores):
-        reach: dict[int, list] = {}
-        for p in pieces:
-            for pre, units in demand.sources(p).items():
-                reach.setdefault(pre, []).append(units)
-        for pre, units in reach.items():
-            senders = np.unique(np.concatenate(units))
+    for c, reach in enumerate(tally_of(draft).heard):
+        for pre, senders in reach.items():
             cores, at = np.unique(home[pre][senders], return_inverse=True)
             rates = draft.options.rates.get(draft.nodes[pre].name)
             count = np.bincount(at, weights=None if rates is None else rates[senders])

@@ -21,6 +21,7 @@ from chipsim.models.neurons.loihi_lif import PROFILES
 
 UNIT = 64                                               # weights and thresholds count in 2^6
 HEADROOM = 2**21                                        # largest threshold: leaves 2 bits of the membrane's 23
+BLOCK = 1 << 20
 MANTISSA = 254                                          # 8 bits, mixed sign: even numbers up to 254
 
 
@@ -127,9 +128,8 @@ def _dynamics(node: Node, neuron: Neuron, options: dict, report: list[dict]) -> 
 def _scaled(c: Connection, gain: np.ndarray):
     if c.is_dense:
         return c.weight * gain[:, None]
-    weight = c.weight.copy()
-    weight.data = weight.data * np.repeat(gain, np.diff(weight.indptr))
-    return weight
+    same = len(gain) and (gain == gain[0]).all()
+    return _with_values(c.weight, c.weight.data * (gain[0] if same else np.repeat(gain, np.diff(c.weight.indptr))))
 
 
 def _values(weight) -> np.ndarray:
@@ -182,29 +182,33 @@ def _registers(node: Node, neuron: Neuron, params: dict, scale: float, gain: np.
 
 def _weights(c: Connection, weight, scale: float, draft: Draft, report: list[dict]) -> Connection:
     limits = draft.chip.core.weights
-    exact = _values(weight) * (scale / UNIT)
-    peak = np.abs(exact).max(initial=0)
+    values, factor = _values(weight), scale / UNIT
+    peak = max(values.max(initial=0), -values.min(initial=0)) * factor
     exponent = int(np.ceil(np.log2(peak / MANTISSA) - 1e-9)) if peak > 0 else 0
     exponent = int(np.clip(exponent, max(limits.exponent_min, 0), limits.exponent_max))
     step = 2.0 ** (exponent + 1)
-    stored = np.clip(np.round(exact / step), -127, 127) * step
-    noise = float(((stored - exact) ** 2).sum())
-    power = float((exact**2).sum())
+    stored, noise, power, zeroed, saturated = np.empty(len(values), np.int16), 0.0, 0.0, 0, 0
+    for first in range(0, len(values), BLOCK):           # so that the temporaries stay small
+        part = slice(first, first + BLOCK)
+        exact = values[part] * factor
+        rounded = np.clip(np.round(exact / step), -127, 127) * step
+        stored[part] = rounded
+        noise += float(((rounded - exact) ** 2).sum())
+        power += float((exact**2).sum())
+        zeroed += np.count_nonzero((rounded == 0) & (exact != 0))
+        saturated += np.count_nonzero(np.abs(exact) > 127.5 * step)
     report.append(dict(
         what=f"weights of `{c.name}`", kind="rounding", bits=8, exponent=exponent,
         snr_dB=float(10 * np.log10(power / noise)) if noise > 0 and power > 0 else 300.0,
-        zeroed=float(np.mean((stored == 0) & (exact != 0))) if exact.size else 0.0,
-        saturated=float(np.mean(np.abs(exact) > 127.5 * step)) if exact.size else 0.0,
+        zeroed=zeroed / max(1, len(values)), saturated=saturated / max(1, len(values)),
         size=f"8 bits, exponent {exponent}"))
-    return replace(c, weight=_with_values(weight, stored.astype(np.int16)), bits=8)
+    return replace(c, weight=_with_values(weight, stored), bits=8)
 
 
 def _with_values(weight, values: np.ndarray):
     if isinstance(weight, np.ndarray):
         return values.reshape(weight.shape)
-    result = weight.astype(np.int16)
-    result.data = values
-    return result
+    return type(weight)((values, weight.indices, weight.indptr), shape=weight.shape)
 
 
 def _mixed(draft: Draft, integer: set[int]) -> Diagnostic:

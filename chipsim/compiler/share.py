@@ -18,6 +18,8 @@ from chipsim.compiler.limits import UNLIMITED, Capacities
 from chipsim.compiler.multilevel import Partition, partition_hypergraph
 from chipsim.compiler.packing import BLOCK, HEADER, INDEX_BITS, ROW_HEADER, ROW_WORD, WEIGHT_BITS, WORD, code_bits
 from chipsim.compiler.spread import spread
+from chipsim.compiler.synapses import count_pins, fill_pins, row_sums
+from chipsim.compiler.tally import tally
 from chipsim.errors import FitError
 
 ATTEMPTS = 5            # with a little less of what was exceeded: memory of several connections is only estimated
@@ -45,13 +47,14 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
         found = partition_hypergraph(graph, limits, options.effort, options.seed, _first_of_nodes(draft, group, graph),
                                      max_cores=fewest)
         cores = _pieces(draft, group, offset, found)
-        over = _over(demand, cores, cap)
+        counted = tally(demand, cores)
+        over = counted.over(cap)
         if not over:
             if len(cores) > draft.chip.n_cores:
                 raise FitError(too_few(draft, len(cores)))
             merit = {"cores": len(cores), "of": draft.chip.n_cores, "objective": options.objective or "energy",
                      "packets_per_tick": found.cost, "structure": found.structured}
-            return replace(draft, cores=cores, merit=merit)
+            return replace(draft, cores=cores, tally=counted, merit=merit)
         for name, factor in over.items():
             room[name] = int(room[name] * min(0.97, 1 / factor))
     if limited:
@@ -102,7 +105,7 @@ def _twins(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> list[np.
                 fan_in += c.weight.shape[1]
                 continue
             fan_in += np.diff(c.weight.indptr)
-            key = (key ^ _row_sums(c.weight, k)) * np.uint64(0xBF58476D1CE4E5B9)
+            key = (key ^ row_sums(*c.rows, 1 + (k << 40))) * np.uint64(0xBF58476D1CE4E5B9)
             key ^= key >> np.uint64(31)
         key ^= demand.configs[i].astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
         room = np.full(node.size, max(1, (cap["neurons"] or node.size) // SHARE))
@@ -112,16 +115,6 @@ def _twins(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> list[np.
             room = np.minimum(room, max(1, cap["axons_out"] // (4 * SHARE)))
         result.append(chunks(key, np.ones(node.size, np.int64), room))
     return result
-
-
-def _row_sums(weight, k: int) -> np.ndarray:
-    """uint64[rows]: a sum of hashes of the columns of each row."""
-    columns = (weight.indices.astype(np.uint64) + np.uint64(1 + (k << 40))) * np.uint64(0x9E3779B97F4A7C15)
-    columns = (columns ^ (columns >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
-    columns ^= columns >> np.uint64(27)
-    total = np.zeros(len(columns) + 1, np.uint64)
-    np.cumsum(columns, out=total[1:])                   # wraps around, and so does the difference
-    return total[weight.indptr[1:]] - total[weight.indptr[:-1]]
 
 
 def _graph(draft: Draft, demand: Demand, group: list[np.ndarray]) -> tuple[Hypergraph, list[int]]:
@@ -135,7 +128,6 @@ def _graph(draft: Draft, demand: Demand, group: list[np.ndarray]) -> tuple[Hyper
     size, config = np.zeros(n_vertices, np.int32), np.zeros(n_vertices, np.int32)
     source, weight = np.full(n_sources, -1, np.int32), np.ones(n_sources)
     unit = np.zeros(n_sources, np.int32)
-    sources, vertices, synapses = [], [], []
     for i, node in enumerate(draft.nodes):
         own = slice(first[i], first[i] + node.size)
         if node.name in draft.options.rates:
@@ -147,35 +139,39 @@ def _graph(draft: Draft, demand: Demand, group: list[np.ndarray]) -> tuple[Hyper
                 config[source[own]] = demand.configs[i]
         for c in demand.outgoing[i]:
             unit[own] = np.maximum(unit[own], _synapse_bits(draft, demand, c))
-    for c in draft.connections:
-        hears = offset[c.post] + group[c.post].astype(np.int64)
-        if c.is_dense:
-            n_groups, counts = int(group[c.post].max()) + 1, np.bincount(group[c.post])
-            pre = np.tile(np.arange(c.weight.shape[1]), n_groups)
-            post = offset[c.post] + np.repeat(np.arange(n_groups), c.weight.shape[1])
-            n = np.repeat(counts, c.weight.shape[1])
-        else:
-            pair = np.repeat(hears, np.diff(c.weight.indptr)) * c.weight.shape[1] + c.weight.indices
-            pairs, n = np.unique(pair, return_counts=True)
-            post, pre = np.divmod(pairs, c.weight.shape[1])
-        sources.append(first[c.pre] + pre)
-        vertices.append(post)
-        synapses.append(n)
-    return _merged(n_vertices, size, config, source, weight, unit, sources, vertices, synapses), offset
-
-
-def _merged(n_vertices, size, config, source, weight, unit, sources, vertices, synapses) -> Hypergraph:
-    """Hypergraph from pins given as columns; sources of one group with equal targets become one net."""
-    empty = np.zeros(0, np.int64)
-    from_, to, n = (np.concatenate(part) if part else empty for part in (sources, vertices, synapses))
-    order = np.argsort(from_ * max(1, n_vertices) + to, kind="stable")
-    from_, to, n = from_[order], to[order], n[order]
-    start = np.concatenate([[0], np.cumsum(np.bincount(from_, minlength=len(source)))]).astype(np.int64)
-    ones = np.ones(len(source), np.int32)
-    same = np.arange(n_vertices, dtype=np.int32)
+    start, pin, multiplicity = _pins(draft, group, offset, first, n_sources, size)
+    ones, same = np.ones(n_sources, np.int32), np.arange(n_vertices, dtype=np.int32)
     # a source over two connections to the same group has two pins there; contract adds them up
-    return contract(size, config, source, weight, ones, unit, start, to.astype(np.int32), n.astype(np.int32), same,
-                    n_vertices)
+    return contract(size, config, source, weight, ones, unit, start, pin, multiplicity, same, n_vertices), offset
+
+
+def _pins(draft: Draft, group: list[np.ndarray], offset: list[int], first: list[int], n_sources: int,
+          size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(start int64[n_sources + 1], vertex int32[.], synapses int32[.]): who hears each source. All neurons of a group
+    hear the same, so that one row of each stands for it."""
+    start, rows = np.zeros(n_sources + 2, np.int64), {}
+    for c in draft.connections:
+        own = first[c.pre]
+        if c.is_dense:
+            start[own + 2 : own + 2 + c.weight.shape[1]] += int(group[c.post].max()) + 1
+            continue
+        if c.post not in rows:
+            rows[c.post] = np.unique(group[c.post], return_index=True)[1].astype(np.int64)
+        count_pins(*c.rows, rows[c.post], own, start)
+    np.cumsum(start, out=start)
+    pin, multiplicity = np.empty(start[-1], np.int32), np.empty(start[-1], np.int32)
+    for c in draft.connections:
+        n_groups = int(group[c.post].max()) + 1
+        vertices = np.arange(offset[c.post], offset[c.post] + n_groups, dtype=np.int32)
+        own = first[c.pre]
+        if c.is_dense:
+            at = start[own + 1 : own + 1 + c.weight.shape[1]]
+            where = at[:, None] + np.arange(n_groups)
+            pin[where], multiplicity[where] = vertices, size[vertices]
+            at += n_groups
+        else:
+            fill_pins(*c.rows, rows[c.post], own, vertices, size[vertices], start, pin, multiplicity)
+    return start[: n_sources + 1], pin, multiplicity
 
 
 def _synapse_bits(draft: Draft, demand: Demand, c) -> int:
@@ -210,26 +206,3 @@ def _pieces(draft: Draft, group: list[np.ndarray], offset: list[int],
             whole = len(units) == units[-1] - units[0] + 1
             cores[c].append(Piece(i, int(units[0]), int(units[-1]) + 1, None if whole else units))
     return tuple(tuple(pieces) for pieces in cores)
-
-
-def _over(demand: Demand, cores: tuple, cap: dict[str, int | None]) -> dict[str, float]:
-    """Resource -> need / have of the fullest core, where that is too much; counted exactly."""
-    over = {}
-    for name in ("neurons", "axons_in", "synapse_bits", "neuron_configs"):
-        if cap[name] is not None and cores:
-            need = max(demand.of(pieces, name) for pieces in cores)
-            if need > cap[name]:
-                over[name] = need / cap[name]
-    if cap["axons_out"] is not None:
-        reach = [np.zeros(n.size, np.int64) for n in demand.draft.nodes]
-        for pieces in cores:
-            reached: dict[int, list] = {}
-            for p in pieces:
-                for pre, units in demand.sources(p).items():
-                    reached.setdefault(pre, []).append(units)
-            for pre, units in reached.items():
-                reach[pre][np.unique(np.concatenate(units))] += 1
-        need = max(sum(int(reach[p.node][p.rows].sum()) for p in pieces) for pieces in cores)
-        if need > cap["axons_out"]:
-            over["axons_out"] = need / cap["axons_out"]
-    return over

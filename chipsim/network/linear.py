@@ -96,7 +96,10 @@ class Sparse(LinearOp):
             object.__setattr__(self, name, tuple(shape))
 
     def matrix(self) -> csr_array:
-        return csr(self.weight)
+        """The weight itself where it is canonical already: large matrices are not copied."""
+        w = self.weight
+        plain = w.format == "csr" and w.dtype == np.float64 and w.has_canonical_format and w.data.all()
+        return w if plain else csr(w)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,15 +190,18 @@ def fold(ops: tuple[LinearOp, ...], in_shape: tuple[int, ...]) -> Folded:
     size = prod(in_shape)
     maps: dict[int, csr_array | np.ndarray] = {0: _identity(size)}
     biases: dict[int, np.ndarray] = {0: np.zeros(size)}
+    changed = False                                     # is there anything but the identity to multiply with?
     for op in ops:
         check(prod(op.in_shape) == size, f"{type(op).__name__} takes {text(op.in_shape)}, but gets {size} values")
         size = prod(op.out_shape)
         if isinstance(op, Delay):
             maps, biases = (_delayed(part, np.ravel(op.ticks)) for part in (maps, biases))
+            changed = True
         elif not isinstance(op, Reshape):
             w, b = op.matrix(), op.bias_vector()
-            maps = {d: _product(w, m) for d, m in maps.items()}
-            biases = {d: w @ v for d, v in biases.items()}
+            maps = {d: _product(w, m) for d, m in maps.items()} if changed else {0: w}
+            changed = True
+            biases = {d: w @ v if v.any() else np.zeros(size) for d, v in biases.items()}
             biases[0] = biases.get(0, np.zeros(size)) + (0 if b is None else b)
     late = {d: v for d, v in biases.items() if d and v.any()}
     kind: Kind = ("dense" if all(isinstance(m, np.ndarray) for m in maps.values()) else

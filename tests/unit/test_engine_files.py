@@ -157,10 +157,10 @@ def test_damaged_file(files, tmp_path, reader, name, damage):
 
 @pytest.mark.parametrize("table, at, value", [
     ("out_axon", 0, 10**6), ("out_axon", 2, -1), ("axon_core", 0, 9), ("target", -1, 200), ("segment_bank", 0, 7),
-    ("segment_delay", 0, -1), ("segment_delay", 0, 10**8), ("segment_start", 1, -5), ("segment_start", 1, 10**9), ("segment_size", 0, -1),
-    ("segment_size", 0, 10**6), ("segment_slot", 0, 200), ("segment_slot", 0, -1), ("core_start", -1, 5),
-    ("axon_start", 0, 1), ("out_start", -1, 10**9), ("groups", 0, 3), ("cores", 0, 128), ("segment_format", 0, 3),
-    ("segment_receptor", 0, 1)])
+    ("segment_delay", 0, -1), ("segment_delay", 0, 10**8), ("segment_start", 1, -5), ("segment_start", 1, 10**9),
+    ("segment_size", 0, -1), ("segment_size", 0, 10**6), ("segment_slot", 0, 200), ("segment_slot", 0, -1),
+    ("core_start", -1, 5), ("axon_start", 0, 1), ("out_start", -1, 10**9), ("groups", 0, 3), ("cores", 0, 128),
+    ("segment_format", 0, 3), ("segment_receptor", 0, 1)])
 def test_layout_whose_tables_point_outside_is_refused_not_run(files, tmp_path, table, at, value):
     path = tmp_path / "a.layout.h5"
     path.write_bytes((files / "a.layout.h5").read_bytes())

@@ -184,6 +184,21 @@ def contract(size, config, source, weight, count, unit, pin_start, pin, multipli
                       new_mult[:used].copy())
 
 
+def needs_alone(Hypergraph graph, limits):
+    """(in-axons, bits of synapse memory) int64[n_vertices] of every vertex on a core of its own."""
+    cdef Hyper* h = &graph.h
+    cdef Limits cap = limits_of(limits)
+    axons_, memory_ = np.zeros(h.n_vertices, np.int64), np.zeros(h.n_vertices, np.int64)
+    cdef int64_t[::1] axons = axons_, memory = memory_
+    cdef int64_t v, i
+    with nogil:
+        for v in range(h.n_vertices):
+            for i in range(h.in_start[v], h.in_start[v + 1]):
+                axons[v] += h.count[h.in_net[i]]
+                memory[v] += memory_of(h, &cap, h.in_net[i], h.in_multiplicity[i])
+    return axons_, memory_
+
+
 def signatures(pin_start, pin, int64_t n_vertices, int64_t n_hashes, seed, count=None):
     """uint64[n_vertices, 1 + n_hashes]: a sum over the nets a vertex hears, equal for twins; then min-hashes (Broder
     1997), equal with the probability that two vertices share a source (Jaccard). A net of c sources (int32[nets]
