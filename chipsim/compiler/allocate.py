@@ -113,9 +113,9 @@ def _axons(draft: Draft, cores: list[tuple[Piece, ...]], number: list[np.ndarray
     order = sorted(range(len(connections)), key=lambda i: kinds[i])
     for pieces in cores:
         first = np.cumsum([0] + [p.size for p in pieces])
-        memory.core([(keys.index(kinds[i]), int(at), p.indices, *connections[i].rows, values[i], number[connections[i].pre],
-                      place[i])
-                     for i in order for p, at in zip(pieces, first, strict=False) if p.node == connections[i].post])
+        memory.core([(keys.index(kinds[i]), int(at), p.indices, *c.rows, values[i], number[c.pre], place[i])
+                     for i in order for p, at in zip(pieces, first, strict=False)
+                     if (c := connections[i]).post == p.node])
     n_axons, source, n_segments, start, size, slot, kind = memory.tables()
     out_start, out_axon = out_axons(source, n_sources)
     delay, bank, receptor, form = np.array(keys, np.int64).reshape(-1, 4).T
