@@ -1,0 +1,64 @@
+"""SpiNNaker 2: power with all processors asleep and all busy, and synaptic events per second, at both operating points.
+
+Busy is a network that fills every millisecond of all 152 processors but the first with synaptic events; CoreMark kept
+the silicon as busy. What a cycle takes was derived from those very figures, so the power is fitted; the throughput is
+restated. The multiply-accumulate arrays are not modelled, nor is the switch of operating points within a run.
+"""
+from __future__ import annotations
+
+from functools import cache
+
+from chipsim.chip import load_chip
+from chipsim.compiler import compile
+from chipsim.engine import simulate
+from chipsim.network import NetworkBuilder
+from chipsim.report.report import Report, report
+from chipsim.validation.case import Case
+
+TICKS = 20
+SOURCE = "scholze2026, power states and throughput"
+SOURCES, TARGETS = 100, 120                          # of a core: 12 000 events a tick at 300 MHz
+
+
+@cache
+def busy(chip: str, share: float) -> Report:
+    net = NetworkBuilder("events", dt=1e-3)
+    net.add_population("sources", int(SOURCES * share), "lif_s1615", v_thresh=-70.0, i_offset=1e-3, tau_refrac=0.0)
+    net.add_population("targets", TARGETS * (load_chip(chip).n_cores - 1), "lif_s1615", v_thresh=0.0, i_offset=1e-3)
+    net.connect("sources", "targets", weights=1.0, delay=1)
+    layout = compile(net.build(), load_chip(chip), neurons_per_core=TARGETS, effort="fast", objective="latency")
+    return report(simulate(layout, ticks=TICKS, record=()))
+
+
+def power(chip: str, share: float) -> float:
+    watts = busy(chip, share).energy.mean_power_W
+    assert watts is not None                        # timing is exact
+    return watts
+
+
+def throughput(chip: str, share: float) -> float:
+    """Synaptic events per second if every tick were as short as the longest one had to be."""
+    account = busy(chip, share)
+    assert account.latency is not None and account.latency.use is not None
+    return account.energy.n_sops / TICKS / account.latency.use.fastest_tick_s
+
+
+def asleep(chip: str) -> float:
+    return load_chip(chip).costs.static.power
+
+
+FULL = "12 000 synaptic events in each ms on 151 PEs"
+HALF = "6 000 synaptic events in each ms on 151 PEs"
+PEER = "the silicon ran CoreMark instead; 120 neurons per PE are updated besides"
+CASES = (
+    Case(name="asleep, 0.8 V", workload="all PEs asleep", unit="W", published=0.5647, tolerance=0.001, source=SOURCE,
+         basis="restated", measure=lambda: asleep("spinnaker2")),
+    Case(name="asleep, 0.5 V", workload="all PEs asleep", unit="W", published=0.2354, tolerance=0.001, source=SOURCE,
+         basis="restated", measure=lambda: asleep("spinnaker2-low")),
+    Case(name="all busy, 300 MHz", workload=FULL, unit="W", published=1.2479, tolerance=0.05, source=SOURCE,
+         basis="fitted", note=PEER, measure=lambda: power("spinnaker2", 1.0)),
+    Case(name="all busy, 150 MHz", workload=HALF, unit="W", published=0.4246, tolerance=0.05, source=SOURCE,
+         basis="fitted", note=PEER, measure=lambda: power("spinnaker2-low", 0.5)),
+    Case(name="synaptic events per second, 300 MHz", workload=FULL, unit="Hz", published=1.8e9, tolerance=0.05,
+         source=SOURCE, basis="restated", measure=lambda: throughput("spinnaker2", 1.0)),
+)
