@@ -179,6 +179,22 @@ def fixed_ticks_have_a_period(chip: ChipSpec) -> Iterator[Misfit]:
                      "is 1 ps", "use 1 ps or more")
 
 
+def voltages_are_known(chip: ChipSpec) -> Iterator[Misfit]:
+    law = chip.costs.voltage
+    if law is None:
+        if chip.voltage is not None:
+            yield Misfit("voltage", "`voltage` needs `costs.voltage`, which is null: what another voltage changes is "
+                         "not known", "leave `voltage` out, or write `costs.voltage`")
+        return
+    if not law.min <= law.nominal < law.max:
+        yield Misfit("costs.voltage.nominal", f"`costs.voltage.nominal` is {format_quantity(law.nominal, 'V')}, not "
+                     f"between {format_quantity(law.min, 'V')} and {format_quantity(law.max, 'V')}",
+                     "the nominal voltage lies between the lowest and the highest, below the latter")
+    if chip.voltage is not None and not law.min <= chip.voltage <= law.max:
+        yield Misfit("voltage", f"`voltage` is {format_quantity(chip.voltage, 'V')}; the chip works from "
+                     f"{format_quantity(law.min, 'V')} to {format_quantity(law.max, 'V')}", "stay within that range")
+
+
 def systems_are_grids(chip: ChipSpec) -> Iterator[Misfit]:
     if chip.system is not None and chip.n_chips > 1 and chip.fabric.topology in ("tree", "custom"):
         yield Misfit("system.chips", f"chips with a {chip.fabric.topology} fabric cannot be put side by side",
@@ -228,9 +244,22 @@ def packed_weights_have_bits(chip: ChipSpec) -> Iterator[Misfit]:
                      "say how wide a stored weight is, or use `packing: none`")
 
 
+def crossbars_have_a_size(chip: ChipSpec) -> Iterator[Misfit]:
+    core = chip.core
+    if core.crossbar is None:
+        return
+    for name in ("neurons", "axons_in"):
+        if getattr(core, name) is None:
+            yield Misfit(f"core.{name}", f"`core.crossbar` needs `core.{name}`, which is null",
+                         "say how many rows and columns the crossbar has")
+    if "truenorth" not in core.neuron.models:
+        yield Misfit("core.neuron", "`core.crossbar` needs neurons with weights for axon types: the model `truenorth`",
+                     "write `models: [truenorth]`, or leave `crossbar` out")
+
+
 RULES = (topology_has_what_it_needs, routers_fit_the_engine, cores_have_places, host_is_on_the_mesh,
          least_is_not_above_most, exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
-         fixed_ticks_have_a_period, systems_are_grids,
+         fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, crossbars_have_a_size,
          more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, fixed_point_learning_has_all_widths,
          learning_has_costs, packed_weights_have_bits)

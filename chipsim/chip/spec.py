@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from html import escape
+from math import log
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -188,12 +189,26 @@ class Learning(Part):
                                       doc="bits of the accumulator below a whole weight; rounded away at random")
 
 
+class Crossbar(Part):
+    """Binary crossbar: an axon has a type, a synapse is a bit, a neuron has one signed weight for each type.
+
+    A projection of other weights is cut into bits: a source drives an axon for each type its weights are made of, and
+    each neuron chooses its weights of the types.
+    """
+
+    types: int = count("types", ge=1, le=4, doc="axon types; weights that a neuron has")
+    weight_max: int = count("units", ge=1, doc="largest magnitude of a neuron's weight")
+
+
 class Core(Part):
     """What one core holds and computes; null means no limit."""
 
     neurons: int | None = count("neurons", ge=1, doc="neurons of a core; null: no limit")
     axons_in: int | None = count("axons", ge=1, doc="input axons of a core; null: no limit")
     axons_out: int | None = count("axons", ge=1, doc="output axons of a core; null: no limit")
+    targets_per_neuron: int | None = count("axons", ge=1, le=1, default=None,
+                                           doc="output axons of one neuron; more take relay neurons. null: no limit")
+    crossbar: Crossbar | None = Field(None, description="binary crossbar; null: every synapse has a weight of its own")
     neuron_configs: int | None = count("configurations", ge=1, default=None,
                                        doc="different decays and refractory periods on a core; null: no limit")
     synapse_memory: SynapseMemory
@@ -224,6 +239,16 @@ class Barrier(Part):
         return dict(sorted(tiles.items()))
 
 
+class Scaling(Part):
+    """How energies go with the supply voltage: those of actions with its square, static power by a power law."""
+
+    nominal: float = quantity("V", gt=0, doc="supply voltage at which the costs hold")
+    min: float = quantity("V", gt=0, doc="lowest supply voltage")
+    max: float = quantity("V", gt=0, doc="highest supply voltage")
+    static_at_max: float = quantity("W", gt=0, doc="static power of one chip at the highest supply voltage; with that "
+                                                   "at the nominal one it gives the power law")
+
+
 class Static(Part):
     """Power drawn as long as the chip is on."""
 
@@ -251,6 +276,7 @@ class Costs(Part):
     reset: Cost = Field(description="reset of a core in use, between samples")
     barrier: Barrier | None = Field(description="end of a tick on chips with time base `barrier`; null: none")
     static: Static
+    voltage: Scaling | None = Field(None, description="what another supply voltage changes; null: not known")
 
 
 class Tick(Part):
@@ -294,6 +320,7 @@ class ChipSpec(Part):
     time_base: Literal["barrier", "fixed_tick", "untimed"] = Field(
         description="barrier: a tick ends when all cores are done and have met; fixed_tick: after a fixed period; "
         "untimed: no time at all")
+    voltage: float | None = quantity("V", gt=0, default=None, doc="supply voltage; null: the one its costs hold at")
     tick: Tick | None = Field(None, description="of chips with time base `fixed_tick`; null: no fixed tick")
     system: System | None = Field(None, description="several chips; null: one chip")
     fabric: Fabric
@@ -322,6 +349,20 @@ class ChipSpec(Part):
     def n_routers(self) -> int:
         """Routers of the whole system."""
         return self.fabric.n_routers
+
+    @property
+    def dynamic_scale(self) -> float:
+        """What the supply voltage makes of the energy of an action."""
+        law = self.costs.voltage
+        return (self.voltage / law.nominal) ** 2 if law and self.voltage else 1.0
+
+    @property
+    def static_power(self) -> float:
+        """Watts of the whole system when it does nothing, at its supply voltage."""
+        law, power = self.costs.voltage, self.costs.static.power
+        if law and self.voltage and power:
+            power *= (self.voltage / law.nominal) ** (log(law.static_at_max / power) / log(law.max / law.nominal))
+        return self.n_chips * power
 
     @property
     def n_chips(self) -> int:

@@ -12,6 +12,7 @@ from chipsim.compiler.layout import SYNAPSE_FORMATS, Layout
 from chipsim.engine.learning import LearningPlan, plan_learning
 from chipsim.engine.multicast import Trees, build_trees
 from chipsim.engine.run import ACTIONS, HOPS, SYNOPS, A
+from chipsim.engine.straight import hops, is_straight
 from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
 
 SYNOP_COLUMNS = np.array([A[name] for name in SYNOPS])      # in the order of SYNAPSE_FORMATS
@@ -135,13 +136,19 @@ def _per_spike(layout: Layout, fabric: FabricPlan, trees: Trees | None, endpoint
     counts[: layout.n_neurons, A["axon_out"]] = packets[: layout.n_neurons]
     counts[layout.n_neurons :, A["host_spike"]] = packets[layout.n_neurons :]
     counts[:, A["axon_in"]] = targets
-    np.add.at(counts, (source[:, None], SYNOP_COLUMNS), axon_synops[axon])
     np.add.at(counts[:, A["row_fetch"]], source, fetched[axon])
+    for column, synops in zip(SYNOP_COLUMNS, axon_synops.T, strict=True):
+        counts[:, column] = np.bincount(source, synops[axon], layout.n_sources)
     hop = A["hop_inject"]
     if trees is not None:
         counts[:, hop : hop + len(KINDS)] = trees.links(fabric, len(KINDS))
         return counts
     counts[:, A["hop_inject"]] = counts[:, A["hop_eject"]] = packets
+    if is_straight(fabric):
+        links = hops(fabric, endpoint[source], layout.axon_core[axon], len(KINDS))
+        for kind in np.flatnonzero(links.any(axis=0)):
+            counts[:, hop + kind] += np.bincount(source, links[:, kind], layout.n_sources).astype(np.int32)
+        return counts
     for channel, moving in walk(fabric, endpoint[source], layout.axon_core[axon]):
         np.add.at(counts, (source[moving], hop + fabric.kind[channel].astype(np.int64)), 1)
     return counts
@@ -163,9 +170,12 @@ def spikes_to_counts(plan: Plan, source_spikes: np.ndarray) -> tuple[np.ndarray,
     target = layout.axon_core[layout.out_axon]
     np.add.at(core_counts[:, A["axon_in"]], target, packets)
     np.add.at(core_counts[:, A["row_fetch"]], target, packets * plan.fetched[layout.out_axon])
-    np.add.at(core_counts, (target[:, None], SYNOP_COLUMNS), packets[:, None] * plan.axon_synops[layout.out_axon])
+    for column, synops in zip(SYNOP_COLUMNS, plan.axon_synops.T, strict=True):
+        np.add.at(core_counts[:, column], target, packets * synops[layout.out_axon])
     if plan.trees is not None:
         return core_counts[:-1], plan.trees.loads(plan.fabric, plan.endpoint, source_spikes)
+    if is_straight(plan.fabric):
+        return core_counts[:-1], flows_to_channels(plan.fabric, plan.endpoint[source], target, packets)
     pair = plan.endpoint[source].astype(np.int64) * layout.n_cores + target
     pairs, inverse = np.unique(pair, return_inverse=True)
     flow = np.zeros(len(pairs), np.int64)

@@ -18,7 +18,7 @@ LOCAL = 255                                               # next_port at the des
 
 def _offsets(width: int, height: int) -> tuple[np.ndarray, ...]:
     """Coordinates x, y [R] and offsets dx, dy [R,R] from a router (row) to a target (column)."""
-    r = np.arange(width * height)
+    r = np.arange(width * height, dtype=np.int32)
     x, y = r % width, r // width
     return x, y, x[None, :] - x[:, None], y[None, :] - y[:, None]
 
@@ -29,10 +29,10 @@ def dimension_order(fabric: Fabric) -> np.ndarray:
     _, _, dx, dy = _offsets(width, height)
     if fabric.topology == "torus":
         dx, dy = _shortest(dx, width), _shortest(dy, height)
-    along_x, along_y = np.where(dx > 0, 0, 1), np.where(dy > 0, 2, 3)
+    along_x, along_y = (dx < 0).view(np.uint8), (dy < 0) + np.uint8(2)
     if fabric.routing == "yx":
-        return np.where(dy != 0, along_y, np.where(dx != 0, along_x, LOCAL))
-    return np.where(dx != 0, along_x, np.where(dy != 0, along_y, LOCAL))
+        return np.where(dy != 0, along_y, np.where(dx != 0, along_x, np.uint8(LOCAL)))
+    return np.where(dx != 0, along_x, np.where(dy != 0, along_y, np.uint8(LOCAL)))
 
 
 def _shortest(d: np.ndarray, n: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.chip.spec import Fabric
-from chipsim.engine import routing
+from chipsim.engine import routing, straight
 
 KINDS = ("inject", "eject", "east_west", "north_south", "diagonal", "tree", "interchip")
 INJECT, EJECT, EAST_WEST, NORTH_SOUTH, DIAGONAL, TREE, INTERCHIP = range(7)
@@ -227,6 +227,8 @@ def flows_to_channels(plan: FabricPlan, source: np.ndarray, target: np.ndarray, 
     loads = np.zeros(plan.n_channels, np.int64)
     np.add.at(loads, plan.inject[source], packets)
     np.add.at(loads, plan.eject[target], packets)
+    if straight.is_straight(plan):
+        return loads + straight.loads(plan, source, target, packets)
     for channel, moving in walk(plan, source, target):
         np.add.at(loads, channel, packets[moving])
     return loads

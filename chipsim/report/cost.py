@@ -70,10 +70,10 @@ def cost_path(action: str) -> str:
 
 
 def joules(action: str, chip: ChipSpec) -> float:
-    """Energy of one action on that chip."""
+    """Energy of one action on that chip, at its supply voltage."""
     part = getattr(chip.fabric.channels, action.removeprefix("hop_")) if action.startswith("hop_") \
         else getattr(chip.costs, action)
-    return 0.0 if part is None else part.energy
+    return 0.0 if part is None else part.energy * chip.dynamic_scale
 
 
 def price(counts: np.ndarray, chip: ChipSpec, time_s: float | None, n_inferences: int = 0) -> Energy:
@@ -88,7 +88,7 @@ def price(counts: np.ndarray, chip: ChipSpec, time_s: float | None, n_inferences
     }
     spent = {name: sum(a.energy_J for a in actions.values()) for name, actions in by_action.items()}
     dynamic = sum(spent.values())
-    static = None if time_s is None else chip.n_chips * chip.costs.static.power * time_s
+    static = None if time_s is None else chip.static_power * time_s
     total = dynamic + (static or 0.0)
     if static is not None:
         spent["static"], by_action["static"] = static, {}

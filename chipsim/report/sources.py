@@ -49,6 +49,8 @@ def sources_of(energy: Energy, priced_by: ChipSpec, simulated: ChipSpec, timed: 
         joules["costs.static.power"] = energy.static_J
     numbers = [_number(path, priced_by, joule, energy.total_J) for path, joule in joules.items()
                if path in priced_by.provenance]
+    numbers += [_number(path, priced_by, None, 0.0) for path in priced_by.provenance
+                if priced_by.voltage is not None and path.startswith(("voltage", "costs.voltage."))]
     if timed:
         used = {path.removesuffix("energy") for path in joules} - {"costs.static.power"} | {"tick.period"}
         numbers += [_number(path, simulated, None, 0.0) for path in simulated.provenance
