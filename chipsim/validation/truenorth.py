@@ -1,8 +1,8 @@
 """IBM TrueNorth against the published power of the whole chip (Akopyan et al. 2015, Merolla et al. 2014).
 
 The makers' benchmark networks: all 4096 cores with 256 neurons, every neuron's target a random axon of a random core,
-crossbars with a given number of random synapses per axon, neurons that fire at a given mean rate. Such a network is laid
-out already, so the Layout is written down directly. Eight constants of the chip file were fitted on these powers.
+crossbars with a given number of random synapses per axon, neurons that fire at a given mean rate. Such a network is
+laid out already, so the Layout is written down directly. Eight constants of the chip file were fitted on these powers.
 """
 from __future__ import annotations
 
