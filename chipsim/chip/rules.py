@@ -67,6 +67,8 @@ ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "
 def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
     needed = CLASSES[f.topology] + (("interchip",) if f.grid != (f.width, f.height) else ())
+    if f.topology == "mesh":                                # a row or a column of one router has no links
+        needed = tuple(name for name, n in zip(needed, (*f.grid, 2), strict=False) if n > 1)
     for name in needed:
         if getattr(f.channels, name) is None:
             yield Misfit("fabric.channels", f"a {f.topology} has channels of class `{name}`, which are not described",
@@ -201,6 +203,35 @@ def systems_are_grids(chip: ChipSpec) -> Iterator[Misfit]:
                      "use a mesh or a torus, or leave `system` out")
 
 
+def continuous_chips_have_a_step(chip: ChipSpec) -> Iterator[Misfit]:
+    flows = chip.time_base == "continuous"
+    if flows and chip.continuous is None:
+        yield Misfit("continuous", "`time_base: continuous` needs `continuous`, which is null",
+                     "write `continuous: {acceleration: 1000, step: 0.1 us}` with the chip's own numbers")
+    if not flows and chip.continuous is not None:
+        yield Misfit("continuous", f"`continuous` is for `time_base: continuous`, not `{chip.time_base}`",
+                     "leave it out")
+    if flows and chip.costs.barrier is not None:
+        yield Misfit("costs.barrier", "in continuous time there is no barrier", "write `barrier: null`")
+
+
+def analog_ranges_are_in_order(chip: ChipSpec) -> Iterator[Misfit]:
+    analog = chip.core.analog
+    if analog is None:
+        return
+    for name in ("tau_mem", "tau_syn", "refractory"):
+        span = getattr(analog, name)
+        if span.min > span.max:
+            yield Misfit(f"core.analog.{name}", f"`core.analog.{name}.min` is above its max", "swap them")
+    if not analog.potential_min <= analog.leak < analog.threshold <= analog.potential_max:
+        yield Misfit("core.analog.leak", f"leak {analog.leak} and threshold {analog.threshold} do not lie in this "
+                     f"order between {analog.potential_min} and {analog.potential_max}",
+                     "give potentials in ascending order")
+    if chip.core.weights.bits is None or chip.continuous is None:
+        yield Misfit("core.analog", "`core.analog` needs `core.weights.bits` and `time_base: continuous`",
+                     "analogue neurons have weights of few bits and live in continuous time")
+
+
 def more_tiles_do_not_meet_sooner(chip: ChipSpec) -> Iterator[Misfit]:
     points = chip.costs.barrier.tiles.items() if chip.costs.barrier else ()
     for (few, short), (many, long) in pairwise(sorted(points)):
@@ -261,5 +292,6 @@ RULES = (topology_has_what_it_needs, routers_fit_the_engine, cores_have_places, 
          least_is_not_above_most, exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, crossbars_have_a_size,
+         continuous_chips_have_a_step, analog_ranges_are_in_order,
          more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, fixed_point_learning_has_all_widths,
          learning_has_costs, packed_weights_have_bits)

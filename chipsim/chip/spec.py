@@ -200,6 +200,43 @@ class Crossbar(Part):
     weight_max: int = count("units", ge=1, doc="largest magnitude of a neuron's weight")
 
 
+class TimeRange(Part):
+    """Times that a circuit can be calibrated to, in the chip's own time."""
+
+    min: float = quantity("s", ge=0, doc="shortest time that a circuit can be calibrated to")
+    max: float = quantity("s", gt=0, doc="longest time that a circuit can be calibrated to")
+
+
+class Mismatch(Part):
+    """What stays of the differences between circuits after calibration: standard deviations, normally distributed."""
+
+    threshold: int = count("LSB", ge=0, doc="of a neuron's threshold, per neuron")
+    leak: int = count("LSB", ge=0, doc="of a neuron's resting potential, per neuron")
+    time_constant: int = count("%", ge=0, le=50, doc="of a time constant, per neuron")
+    synapse: int = count("%", ge=0, le=50, doc="of what a synapse's weight comes to, per synapse")
+
+
+class Analog(Part):
+    """Analogue neurons: columns of synapses on circuits that differ, are noisy, and reach what calibration reaches.
+
+    Potentials count in steps of the converter that calibration reads them with (LSB); a network's resting potential and
+    threshold are put on `leak` and `threshold`.
+    """
+
+    specimen: int = count("number", ge=0, doc="which chip of its kind: seed of the deviations of its circuits")
+    rows: int = count("synapses", ge=1, doc="synapses in the column of a neuron circuit, one sign per row: a source of "
+                      "both signs takes two; neurons with more merge several circuits")
+    leak: int = count("LSB", ge=0, doc="where a network's resting potential goes")
+    threshold: int = count("LSB", ge=0, doc="where a network's threshold goes")
+    potential_min: int = count("LSB", ge=0, doc="lowest potential that a reset can go to")
+    potential_max: int = count("LSB", ge=0, doc="highest potential that a reset can go to")
+    tau_mem: TimeRange = Field(description="time constant of the membrane")
+    tau_syn: TimeRange = Field(description="time constant of a synaptic current")
+    refractory: TimeRange = Field(description="rest after a spike")
+    noise: int = count("LSB", ge=0, doc="standard deviation of a resting neuron's potential over time")
+    mismatch: Mismatch
+
+
 class Core(Part):
     """What one core holds and computes; null means no limit."""
 
@@ -216,6 +253,7 @@ class Core(Part):
     delay: Delay
     neuron: Neuron
     learning: Learning | None = Field(None, description="learning engine; null: synapses stay as they are")
+    analog: Analog | None = Field(None, description="analogue neurons; null: digital ones")
 
 
 class Cost(Part):
@@ -294,6 +332,13 @@ class System(Part):
         description="chips in a row and in a column; links between them are of class `interchip`")
 
 
+class Continuous(Part):
+    """Time of chips with time base `continuous`: a tick is the step in which neurons are integrated."""
+
+    acceleration: int = count("times", ge=1, doc="how many times as fast as the network's own time the chip runs")
+    step: float = quantity("s", gt=0, doc="hardware time of a tick where the network has no dt; else dt / acceleration")
+
+
 class Source(BaseModel):
     """A publication, data set or program that numbers come from."""
 
@@ -317,12 +362,14 @@ class ChipSpec(Part):
     description: str = Field("", description="what the file describes, and what it leaves out")
     sources: dict[str, Source] = Field(
         default_factory=dict, description="key: publication; every `source` starts with one of these keys")
-    time_base: Literal["barrier", "fixed_tick", "untimed"] = Field(
+    time_base: Literal["barrier", "fixed_tick", "continuous", "untimed"] = Field(
         description="barrier: a tick ends when all cores are done and have met; fixed_tick: after a fixed period; "
         "untimed: no time at all")
     voltage: float | None = quantity("V", gt=0, default=None, doc="supply voltage; null: the one its costs hold at")
+        "continuous: neurons live in time of their own, spikes act when they arrive; untimed: no time at all")
     tick: Tick | None = Field(None, description="of chips with time base `fixed_tick`; null: no fixed tick")
     system: System | None = Field(None, description="several chips; null: one chip")
+    continuous: Continuous | None = Field(None, description="of chips with time base `continuous`; null: on others")
     fabric: Fabric
     core: Core
     costs: Costs

@@ -53,7 +53,7 @@ def _models() -> dict[str, dict[str, Any]]:
     from importlib import import_module
 
     from chipsim.chip import catalogue, load_chip
-    from chipsim.compiler.lower import FIXED_POINT
+    from chipsim.compiler.lower import OF_AFFINE
     from chipsim.models.kernels import find_kernel
     from chipsim.models.neurons import arithmetics, chip_models, framework_models
 
@@ -65,7 +65,7 @@ def _models() -> dict[str, dict[str, Any]]:
                              [chip for chip, models in cores.items() if name in models])
     for name, module in framework_models.items():
         computed = set(arithmetics(module))
-        computed |= set(FIXED_POINT) if "affine" in computed and module.spiking else set()
+        computed |= set(OF_AFFINE) if "affine" in computed and module.spiking else set()
         out[name] = _account(name, module.__doc__ or "", getattr(module, "parameters", {}),
                              [chip for chip, models in cores.items() if computed & models])
     return dict(sorted(out.items()))

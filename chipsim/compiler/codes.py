@@ -42,6 +42,9 @@ than a time constant, or one of them is in the wrong unit.""",
     "M242": """\
 A weight in the chip's own integers is not a whole number within the mantissa's range. Larger weights take an exponent:
 `weight_exponent`.""",
+    "M246": """\
+Analogue circuits are calibrated by how far the threshold lies above rest: that distance becomes so many steps of the
+converter. This population rests at its threshold or above, by its leak or its bias, and would fire for ever.""",
     "M250": """\
 More cores are in use than there are places for them: dead cores and places given to others do not count. A larger chip,
 fewer dead cores, or a denser partition.""",

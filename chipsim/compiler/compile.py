@@ -16,6 +16,7 @@ from chipsim.compiler.avoid import Avoid, load_avoid
 from chipsim.compiler.draft import Draft, Options
 from chipsim.compiler.layout import Layout
 from chipsim.compiler.lower import lower, prune, retime
+from chipsim.compiler.mismatch import mismatch
 from chipsim.compiler.partition import OBJECTIVES, partition
 from chipsim.compiler.place import place
 from chipsim.compiler.quantise import quantise
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from chipsim.engine.run import Run
 
 Pass = Callable[[Draft], Draft]
-PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, place)
+PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, place, mismatch)
 EFFORTS = ("fast", "normal", "best")
 REPLACEABLE = {
     "reset": "reset by subtraction becomes reset to zero",
@@ -34,6 +35,8 @@ REPLACEABLE = {
     "v_min": "a lower bound of the voltage is dropped",
     "current": "input to voltage and current becomes input to the current",
     "bias": "a bias through the synaptic current becomes a constant on the voltage",
+    "synapse": "input that acts at once becomes a synaptic current as short as the chip has, of the same charge",
+    "calibration": "time constants and resets that circuits cannot be calibrated to go to the nearest they can",
     "delays": "feedback faster than the chip gets the chip's shortest delay",
 }
 

@@ -70,6 +70,11 @@ class Demand:
         """Source node -> its units that reach the piece."""
         return self.reach((piece,))[0]
 
+    def circuits(self, piece: Piece) -> int:
+        """Places for neurons that the piece takes."""
+        taken = self.draft.nodes[piece.node].circuits
+        return piece.size if taken is None else int(taken[piece.rows].sum())
+
     def synapse_bits(self, piece: Piece) -> int:
         return self.reach((piece,))[1]
 
@@ -88,7 +93,7 @@ class Demand:
 
     def of(self, pieces: tuple[Piece, ...], resource: str) -> int:
         if resource == "neurons":
-            return sum(p.size for p in pieces)
+            return sum(self.circuits(p) for p in pieces)
         if resource == "neuron_configs":
             return len(np.unique(np.concatenate([self.configs[p.node][p.rows] for p in pieces])))
         sources, bits = self.reach(pieces)

@@ -40,13 +40,17 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A population with flat parameters in the names of its kernel `model`, and that kernel's options."""
+    """A population with flat parameters in the names of its kernel `model`, and that kernel's options.
+
+    circuits  int64[size] places that each neuron takes on its core; None: one
+    """
 
     population: Population
     params: dict[str, np.ndarray]
     model: str = ""
     options: dict[str, object] = field(default_factory=dict)
     depth: int = 0
+    circuits: np.ndarray | None = None
 
     @property
     def name(self) -> str:

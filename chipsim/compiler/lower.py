@@ -14,7 +14,7 @@ from chipsim.models.neurons import arithmetics, chip_models, framework_models
 from chipsim.network.graph import Population, Projection
 from chipsim.network.linear import fold
 
-FIXED_POINT = ("loihi_lif", "affine_s1615")             # kernels that compute `affine` models in integers of their own
+OF_AFFINE = ("loihi_lif", "affine_s1615", "analog_lif")        # `quantise` fills them from `affine`
 
 
 def lower(draft: Draft) -> Draft:
@@ -72,9 +72,10 @@ def _node(draft: Draft, population: Population) -> Node:
     module = framework_models[population.model]
     forms = arithmetics(module)
     name = next((k for k in forms if k in have), "")
-    if not name and "affine" in forms and (fixed := next((k for k in FIXED_POINT if k in have), "")):
+    own = next((k for k in OF_AFFINE if k in have), "")
+    if not name and "affine" in forms and own:          # the framework's numbers first; `quantise` makes the chip's
         return Node(population, forms["affine"](population, draft.network.dt) | {"bias": np.zeros(population.size)},
-                    fixed)                                          # in floating point first; `quantise` makes integers
+                    own)
     if not name:
         raise _no_such_model(draft, population)
     options = module.kernel_options(population) if hasattr(module, "kernel_options") else {}

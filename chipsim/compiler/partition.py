@@ -46,7 +46,8 @@ def partition(draft: Draft) -> Draft:
 
 def sharable(draft: Draft) -> bool:
     """Populations can be mixed freely: on chips without limits there is one core, and without delay order matters."""
-    return draft.chip.core.delay.min > 0 and any(v is not None for v in limits(draft.chip).values())
+    limited = any(v is not None for v in limits(draft.chip).values())
+    return draft.chip.core.delay.min > 0 and limited and all(n.circuits is None for n in draft.nodes)
 
 
 def _large(draft: Draft) -> bool:

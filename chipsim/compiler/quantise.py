@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec, Neuron
+from chipsim.compiler.analog import analog
 from chipsim.compiler.draft import Connection, Draft, Learning, Node
 from chipsim.compiler.quantise_s1615 import ring_buffers
 from chipsim.errors import Diagnostic, ExpressError
@@ -35,6 +36,8 @@ def quantise(draft: Draft) -> Draft:
     }
     if integer and len(integer) < sum(not node.is_input for node in draft.nodes):
         raise ExpressError(_mixed(draft, integer))
+    if draft.chip.core.analog is not None:
+        return analog(draft)
     if not integer:
         return replace(draft, connections=tuple(map(float_weights, draft.connections)), merit={"arithmetic": "float64"})
     options = dict(PROFILES[neuron.profile or "loihi"])

@@ -38,7 +38,8 @@ class CompiledEngine:
         self.synapse_ps, self.latency = np.zeros(cores, np.int64), np.zeros(N_BINS, np.int64)
         self.slowest: tuple[int, int, dict] = (-1, -1, {})
         self.packets: list[dict] = []
-        self.ticks_per_call = 16
+        self.coupled = bool(plan.step_ps) and timing == "exact"      # function waits for the fabric, tick by tick
+        self.ticks_per_call = 1 if self.coupled else 16
         self.seconds = {"function": 0.0, "fabric": 0.0}              # wall time, for a profile of the simulator itself
 
     def advance(self, n_ticks: int, start: np.ndarray, line: np.ndarray, value: np.ndarray | None,
@@ -56,20 +57,26 @@ class CompiledEngine:
         probes = [(name, ids, np.zeros((n, len(ids)), state[name])) for name, ids in self.recording.probes]
         began = perf_counter()
         counts, active = self.function.advance(n, np.ascontiguousarray(start, np.int64),
-                                               np.ascontiguousarray(line, np.uint32), value, reset_every, probes)
-        ps, limit, learning = np.zeros(n, np.int64), np.zeros(n, np.int32), self.function.learning()
+                                               np.ascontiguousarray(line, np.uint32), value, reset_every, probes,
+                                               self.coupled)
+        ps, limit = np.zeros(n, np.int64), np.zeros(n, np.int32)
         between = perf_counter()
         if self.timing == "analytic":
             analytic(self.plan, self.function, n, ps, limit, self.soma_ps, self.synapse_ps)
         elif self.timing == "exact":
-            self.mesh(n, first_tick, ps, limit, learning[0])
+            packets = self.function.packets()
+            times = self.mesh(n, len(packets[1]), ps, limit)
+            if self.coupled:
+                self.function.release(self.plan.late(times[-1], first_tick))
+            self.keep(n, first_tick, ps + self.function.learning()[0], *packets, times)
+        learning = self.function.learning()
         self.chunks.append((counts, active, ps, limit, [out for _, _, out in probes], *learning))
         self.seconds["function"] += between - began
         self.seconds["fabric"] += perf_counter() - between
 
-    def mesh(self, n: int, first_tick: int, ps: np.ndarray, limit: np.ndarray, learning_ps: np.ndarray) -> None:
-        start, source, axon = self.function.packets()
-        times = np.zeros((5, max(1, len(source))), np.int64)
+    def mesh(self, n: int, n_packets: int, ps: np.ndarray, limit: np.ndarray) -> np.ndarray:
+        """Times int64[5, p] of the chunk's packets, rows as in PACKET_FIELDS; fills length and limit of each tick."""
+        times = np.zeros((5, max(1, n_packets)), np.int64)
         bounds = [n * i // self.threads for i in range(self.threads + 1)]
         parts = [(np.zeros_like(self.soma_ps), np.zeros_like(self.synapse_ps), np.zeros_like(self.stall_ps),
                   np.zeros_like(self.latency)) for _ in range(self.threads)]
@@ -86,7 +93,11 @@ class CompiledEngine:
             self.synapse_ps += synapse
             self.stall_ps += stall
             self.latency += latency
-        whole = ps + learning_ps
+        return times[:, :n_packets]
+
+    def keep(self, n: int, first_tick: int, whole: np.ndarray, start: np.ndarray, source: np.ndarray, axon: np.ndarray,
+             times: np.ndarray) -> None:
+        """Records of the packets that are wanted, and of those of the longest tick; whole int64[n]: lengths."""
         slowest = int(whole.argmax())
         if whole[slowest] > self.slowest[0]:
             self.slowest = (int(whole[slowest]), first_tick + slowest,
@@ -94,8 +105,9 @@ class CompiledEngine:
         if self.recording.packets:
             self.packets += [records(t, first_tick, start, source, axon, times) for t in range(n)
                              if first_tick + t in self.recording.packets]
-        per_tick = max(1, len(source) // n)
-        self.ticks_per_call = int(np.clip(CHUNK_PACKETS // per_tick, 1, 4096))
+        if not self.coupled:
+            per_tick = max(1, len(source) // n)
+            self.ticks_per_call = int(np.clip(CHUNK_PACKETS // per_tick, 1, 4096))
 
     def one_pass(self) -> dict[str, int]:
         """Ticks with packets in the fabric, and those of them that one pass over the channels did exactly."""

@@ -14,7 +14,9 @@ from chipsim.engine.multicast import Trees, build_trees
 from chipsim.engine.run import ACTIONS, HOPS, SYNOPS, A
 from chipsim.engine.straight import hops, is_straight
 from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
+from chipsim.errors import Diagnostic, SimulationError
 
+MAX_LATE = 255                  # ticks by which a packet may come late in continuous time
 SYNOP_COLUMNS = np.array([A[name] for name in SYNOPS])      # in the order of SYNAPSE_FORMATS
 
 
@@ -32,6 +34,7 @@ class Plan:
     period_ps     cycle of a clocked fabric, 0 without a clock
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
     tick_ps       least length of a tick: the period of a fixed tick, else 0
+    step_ps       in continuous time, the length of a tick: packets act in the tick they arrive in; 0 on other chips
     learning      None where nothing learns
     max_late      most ticks by which a packet may act later than its delay says
     """
@@ -55,6 +58,7 @@ class Plan:
     barrier_ps: int
     reset_ps: int
     tick_ps: int
+    step_ps: int
     learning: LearningPlan | None
     max_late: int = 0
 
@@ -72,6 +76,27 @@ class Plan:
     def same_tick(self) -> bool:
         """Some spikes act in the tick they are made in, so that groups must be advanced and delivered one by one."""
         return bool((self.layout.segment_delay == 0).any())
+
+
+    def late(self, done_ps: np.ndarray, tick: int) -> np.ndarray:
+        """Ticks int32[p] by which packets act later than one tick after their spike, in continuous time.
+
+        done_ps  int64[p] after the spike: when the target core has dealt with each packet
+        Raises SimulationError (F503) for one that takes longer than the accumulators reach.
+        """
+        late = np.maximum(-(-np.asarray(done_ps, np.int64) // self.step_ps) - 1, 0)
+        if late.max(initial=0) > self.max_late:
+            raise SimulationError(Diagnostic(
+                "F503", f"a spike of tick {tick} takes {int(np.max(done_ps))} ps to its target, more than "
+                f"{self.max_late + 1} ticks of {self.step_ps} ps", help="the network sends more events than the chip "
+                "can carry: fewer spikes, or a larger dt"))
+        return late.astype(np.int32)
+
+
+def step_ps(layout: Layout) -> int:
+    """Hardware time of a tick in continuous time; 0 on other chips."""
+    c = layout.chip.continuous
+    return picoseconds(layout.dt / c.acceleration if layout.dt else c.step) if c else 0
 
 
 def plan(layout: Layout, learning: bool = True) -> Plan:
@@ -111,6 +136,7 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
         spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
         host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time),
         tick_ps=picoseconds(chip.tick.period) if chip.tick else 0,
+        step_ps=step_ps(layout), max_late=MAX_LATE if chip.continuous else 0,
         learning=plan_learning(layout, endpoint) if learning else None)
 
 

@@ -74,8 +74,10 @@ class ReferenceEngine:
 
     def step(self, lines: np.ndarray, values: np.ndarray) -> None:
         emitted, active = self.emit(lines, values)
-        self.release()
-        self.account(emitted, active)
+        timed = self.time(active, [s for s, _ in emitted]) if self.timing != "none" else (0, 0, [])
+        done_ps = [r[-1] for r in timed[2]]
+        self.release(self.plan.late(done_ps, self.tick) if self.plan.step_ps and self.timing == "exact" else None)
+        self.account(emitted, active, *timed)
 
     def emit(self, lines: np.ndarray, values: np.ndarray) -> tuple[list[tuple[int, float]], np.ndarray]:
         """Advance all groups; (spikes as (source, payload), lines first, active bool[N]).
@@ -117,8 +119,9 @@ class ReferenceEngine:
             self.sums += self.banks[bank] << shift if shift >= 0 else self.banks[bank] >> -shift
             self.banks[bank] = 0
 
-    def account(self, emitted: list[tuple[int, float]], active: np.ndarray) -> None:
-        """Count the tick, learn, time it, and go on to the next."""
+    def account(self, emitted: list[tuple[int, float]], active: np.ndarray, ps: int = 0, limit: int = 0,
+                records: list[tuple] = ()) -> None:
+        """Count the tick, learn, and go on to the next. ps, limit, records: what `time` gave."""
         plan = self.plan
         counts = np.zeros(plan.per_spike.shape[1], np.int64)
         for source, _ in emitted:
@@ -126,12 +129,12 @@ class ReferenceEngine:
             counts += plan.per_spike[source]
         learning_ps, learning_core = self.learn(emitted, counts)
         np.add.at(self.core_active, plan.endpoint[: len(active)][active], 1)
-        row = dict(active=int(active.sum()), counts=counts, ps=0, limit=0, learning_ps=learning_ps,
+        row = dict(active=int(active.sum()), counts=counts, ps=ps, limit=limit, learning_ps=learning_ps,
                    learning_core=learning_core,
                    events=[(s, p) for s, p in emitted if self.recording.sources[s]],
                    probes=[self.state[name][ids].copy() for name, ids in self.recording.probes])
-        if self.timing != "none":
-            row["ps"], row["limit"] = self.time(active, [s for s, _ in emitted], row["learning_ps"])
+        if self.timing == "exact" and ps + learning_ps > self.slowest[0]:
+            self.slowest = (ps + learning_ps, self.tick, records)
         self.ticks.append(row)
         self.tick += 1
 
@@ -184,8 +187,8 @@ class ReferenceEngine:
         ps = work @ np.array(plan.ps, np.int64)
         return int(ps.max(initial=0)), int(ps.argmax())
 
-    def time(self, active: np.ndarray, sources: list[int], learning_ps: int) -> tuple[int, int]:
-        """Length of the tick in ps and what set it."""
+    def time(self, active: np.ndarray, sources: list[int]) -> tuple[int, int, list[tuple]]:
+        """Length of the tick in ps, what set it, and a row of PACKET_FIELDS per packet, in the order of `emit`."""
         plan, layout = self.plan, self.layout
         servers = soma_work(plan, active, sources)
         for e, server in enumerate(servers):
@@ -197,7 +200,7 @@ class ReferenceEngine:
                     work[layout.axon_core[axon]] += plan.service_ps[axon]
         self.synapse_ps += work
         if self.timing == "analytic":
-            return analytic_tick(plan, servers, work)
+            return *analytic_tick(plan, servers, work), []
         mesh = ClockedTick(plan) if plan.period_ps else Mesh(plan)
         length, limit = mesh.run_tick(servers)
         self.link_packets += mesh.load
@@ -208,11 +211,9 @@ class ReferenceEngine:
                    for p in packets for d, axon in enumerate(p.axons)]
         for r in records:
             self.latency[bin_of(r[5] - r[3])] += 1
-        if length + learning_ps > self.slowest[0]:
-            self.slowest = (length + learning_ps, self.tick, records)
         if self.tick in self.recording.packets:
             self.packets += records
-        return length, limit
+        return length, limit, records
 
     def outcome(self) -> Outcome:
         """Everything since the engine was made."""

@@ -193,6 +193,9 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     if timed and len(resets):
         busy_ps[resets] += lowered.reset_ps
     tick_ps = np.maximum(busy_ps, lowered.tick_ps)
+    if lowered.step_ps:                                     # however long its packets travel
+        tick_ps = np.full(ticks, lowered.step_ps, np.int64)
+        tick_ps[resets] += lowered.reset_ps
     slowest = {}
     if timed and ticks:
         t = int((out.tick_ps + learning_ps).argmax())

@@ -180,6 +180,8 @@ def _notes(run: Run, simulated: ChipSpec, priced_by: ChipSpec) -> Iterator[str]:
         yield f"energies are priced by `{priced_by.name}`; times stay as simulated on `{simulated.name}`"
     if simulated.time_base == "untimed":
         yield f"chip `{simulated.name}` has no time, so there is no latency and no static energy"
+    elif run.timing != "exact" and simulated.continuous is not None:
+        yield f"timing `{run.timing}` in continuous time: every spike is taken to act one step later"
     elif run.timing == "none" and simulated.tick is not None:
         yield "simulated with timing `none`: every tick is taken to last its period"
     elif run.timing == "none":

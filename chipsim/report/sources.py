@@ -52,7 +52,8 @@ def sources_of(energy: Energy, priced_by: ChipSpec, simulated: ChipSpec, timed: 
     numbers += [_number(path, priced_by, None, 0.0) for path in priced_by.provenance
                 if priced_by.voltage is not None and path.startswith(("voltage", "costs.voltage."))]
     if timed:
-        used = {path.removesuffix("energy") for path in joules} - {"costs.static.power"} | {"tick.period"}
+        used = {path.removesuffix("energy") for path in joules} - {"costs.static.power"}
+        used |= {"tick.period", "continuous."}
         numbers += [_number(path, simulated, None, 0.0) for path in simulated.provenance
                     if not path.endswith(".energy") and any(path.startswith(prefix) for prefix in used)]
     numbers.sort(key=lambda n: (-(n.energy_J or 0.0), n.energy_J is None, n.path))

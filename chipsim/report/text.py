@@ -148,6 +148,11 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
                             + (f"{count(u.overruns, 'overruns')}: " + ", ".join(
                                 f"tick {o.tick} by {si(o.late_s, 's')}" for o in u.longest_overruns[:MOST_OVERRUNS])
                                + (" ..." if u.overruns > MOST_OVERRUNS else "") if u.overruns else "no overruns")])
+    elif t.flow:
+        f = t.flow
+        details.append(f"{si(f.model_time_s, 's')} of the network's own time, {f.acceleration} times as fast")
+        if f.until_acted:
+            details += wrapped([f"last spike of a step has acted after: {_spread(f.until_acted)}"])
     else:
         details.append(f"{_spread(t.tick)}; barrier {percent(t.barrier_share)} of all time")
     headlines.append(f"{si(t.total_s, 's')} in all")
@@ -157,7 +162,7 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
         details += wrapped([f"slowest tick {s.tick} set by {s.set_by}" + (f": {parts}" if parts else "")])
     pace = [f"{name} {percent(n / r.ticks)}" for name, n in list(t.set_by.items())[:3]]
     if pace:
-        what = "work of ticks" if t.use else "ticks"
+        what = "work of ticks" if t.use or t.flow else "ticks"
         details += wrapped([f"{what} set by {', '.join(pace)}" + (" ..." if len(t.set_by) > 3 else "")])
     return headlines, details
 

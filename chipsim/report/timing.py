@@ -68,6 +68,21 @@ class Overrun:
 
 
 @dataclass(frozen=True)
+class Flow:
+    """Continuous time: hardware runs `acceleration` times as fast as the network's own time, in steps of `step_s`.
+
+    model_time_s  the run in the network's own time
+    until_acted   from the start of a step until the last spike made in it has reached its synapses, over steps; None
+                  where packets have no times
+    """
+
+    step_s: float
+    acceleration: int
+    model_time_s: float
+    until_acted: Distribution | None
+
+
+@dataclass(frozen=True)
 class Latency:
     """Times of a run, None throughout a Report whose run was simulated without them.
 
@@ -80,6 +95,7 @@ class Latency:
     set_by           what set the length of how many ticks (with a fixed tick: of their work), most frequent first;
                      empty with timing "none"
     use              of a fixed tick; None on other chips and with timing "none"
+    flow             of continuous time; None on other chips
     """
 
     total_s: float
@@ -90,6 +106,7 @@ class Latency:
     inference: Distribution | None
     inferences_per_s: float | None
     use: TickUse | None
+    flow: Flow | None = None
 
 
 def total_time(run: Run) -> float | None:
@@ -112,6 +129,7 @@ def latency_of(run: Run) -> Latency | None:
         inference=None if inference is None else _distribution(inference),
         inferences_per_s=None if inference is None else len(inference) / total,
         use=_use(run) if run.timing != "none" else None,
+        flow=_flow(run, total),
     )
 
 
@@ -147,6 +165,14 @@ def _use(run: Run) -> TickUse | None:
         period * PS, busy, busy.mean_s / (period * PS), busy.max_s, len(late),
         tuple(Overrun(int(t), int(run.busy_ps[t]) * PS, int(run.busy_ps[t] - period) * PS,
                       set_by(run, int(run.tick_limit[t]))) for t in worst))
+
+
+def _flow(run: Run, total_s: float) -> Flow | None:
+    if run.chip.get("continuous") is None:
+        return None
+    faster = run.chip["continuous"]["acceleration"]
+    return Flow(int(run.tick_ps.min()) * PS, faster, total_s * faster,
+                _distribution(run.busy_ps) if run.timing == "exact" else None)
 
 
 def _pace(run: Run) -> dict[str, int]:
