@@ -364,9 +364,8 @@ class ChipSpec(Part):
         default_factory=dict, description="key: publication; every `source` starts with one of these keys")
     time_base: Literal["barrier", "fixed_tick", "continuous", "untimed"] = Field(
         description="barrier: a tick ends when all cores are done and have met; fixed_tick: after a fixed period; "
-        "untimed: no time at all")
-    voltage: float | None = quantity("V", gt=0, default=None, doc="supply voltage; null: the one its costs hold at")
         "continuous: neurons live in time of their own, spikes act when they arrive; untimed: no time at all")
+    voltage: float | None = quantity("V", gt=0, default=None, doc="supply voltage; null: the one its costs hold at")
     tick: Tick | None = Field(None, description="of chips with time base `fixed_tick`; null: no fixed tick")
     system: System | None = Field(None, description="several chips; null: one chip")
     continuous: Continuous | None = Field(None, description="of chips with time base `continuous`; null: on others")
