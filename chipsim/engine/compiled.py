@@ -17,6 +17,7 @@ from chipsim.engine.fabric import Fabric
 from chipsim.engine.function import Function
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
 from chipsim.engine.plan import Plan
+from chipsim.engine.queues import Queues
 from chipsim.engine.stats import N_BINS
 
 CHUNK_PACKETS = 1 << 20                     # packets whose times are held at once: 40 MB
@@ -114,6 +115,13 @@ class CompiledEngine:
         streams = [f.stream for f in self.fabrics if getattr(f, "stream", None) is not None]
         return dict(ticks=sum(s.tried for s in streams), in_one_pass=sum(s.held for s in streams))
 
+    def queues(self) -> Queues:
+        """Of all threads' ticks together."""
+        total = Queues.none(self.plan.fabric.n_channels)
+        for f in self.fabrics:
+            total.add(Queues(*f.occupancy()))
+        return total
+
     def outcome(self) -> Outcome:
         """Everything since the engine was made."""
         tick, source, payload = self.function.recorded()
@@ -129,6 +137,7 @@ class CompiledEngine:
             tick_ps=joined(2), tick_limit=joined(3), soma_ps=self.soma_ps, synapse_ps=self.synapse_ps,
             stall_ps=self.stall_ps, latency=self.latency,
             link_packets=sum(f.loads() for f in self.fabrics) if self.fabrics else None,
+            queues=self.queues() if self.fabrics else None,
             learning_ps=joined(5), learning_core=joined(6), core_learning=self.function.learning_per_core(),
             weights=self.function.weights(), slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
             packets=columns(self.packets) if self.packets else None)

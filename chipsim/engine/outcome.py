@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from chipsim.engine.queues import Queues
+
 PACKET_FIELDS = ("tick", "source", "axon", "made_ps", "entered_ps", "arrived_ps", "started_ps", "done_ps")
 
 
@@ -46,6 +48,7 @@ class Outcome:
     core_learning: np.ndarray            # int64[C, 3] traces, reads, updates
     weights: list[np.ndarray]            # per plastic projection float64[P]
     link_packets: np.ndarray | None = None   # int64[K] flits sent over each channel; None unless timing is exact
+    queues: Queues | None = None         # of the FIFOs behind the channels, likewise
     slowest_tick: int = -1
     slowest_packets: dict[str, np.ndarray] = field(default_factory=dict)   # PACKET_FIELDS of that tick
     packets: dict[str, np.ndarray] | None = None

@@ -14,6 +14,7 @@ import numpy as np
 from chipsim.engine.learning import PHASE_COLUMNS, REWARD
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
 from chipsim.engine.plan import Plan, initial_state
+from chipsim.engine.queues import Queues
 from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh, analytic_tick, soma_work
 from chipsim.engine.stats import N_BINS, bin_of
@@ -39,6 +40,7 @@ class ReferenceEngine:
         self.synapse_ps = np.zeros(cores, np.int64)
         self.latency = np.zeros(N_BINS, np.int64)
         self.link_packets = np.zeros(plan.fabric.n_channels, np.int64)
+        self.queues = Queues.none(plan.fabric.n_channels)
         self.slowest: tuple[int, int, list] = (-1, -1, [])
         self.learning = plan.learning
         self.learners = self.learning.learners(Learner, seed) if self.learning else []
@@ -204,6 +206,7 @@ class ReferenceEngine:
         mesh = ClockedTick(plan) if plan.period_ps else Mesh(plan)
         length, limit = mesh.run_tick(servers)
         self.link_packets += mesh.load
+        self.queues.add(Queues.of_stays(mesh.stays))
         packets = [p for server in [servers[-1], *servers[:-1]] for p in server.packets]      # host port first
         for e, server in enumerate(servers):
             self.stall_ps[e] += sum(p.entered - p.made for p in server.packets)
@@ -229,6 +232,7 @@ class ReferenceEngine:
             tick_limit=np.array([r["limit"] for r in self.ticks], np.int32),
             soma_ps=self.soma_ps, synapse_ps=self.synapse_ps, stall_ps=self.stall_ps, latency=self.latency,
             link_packets=self.link_packets if self.timing == "exact" else None,
+            queues=self.queues if self.timing == "exact" else None,
             learning_ps=np.array([r["learning_ps"] for r in self.ticks], np.int64),
             learning_core=np.array([r["learning_core"] for r in self.ticks], np.int32),
             core_learning=self.core_learning, weights=[learner.variables["w"].copy() for learner in self.learners],

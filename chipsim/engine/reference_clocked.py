@@ -44,6 +44,7 @@ class Flit:
     head: bool
     tail: bool
     vc: int = 0
+    arrival: int = 0            # ps, in the FIFO where it is
 
 
 @dataclass
@@ -84,8 +85,8 @@ class Source:
 class ClockedMesh:
     """Packets src -> dst (endpoints) of `size` flits, offered at `cycle`; see `run`."""
 
-    def __init__(self, plan: FabricPlan, routers: Clocked):
-        self.plan, self.p = plan, routers
+    def __init__(self, plan: FabricPlan, routers: Clocked, period: int = 1):
+        self.plan, self.p, self.period = plan, routers, period
         self.n_ports = plan.n_ports
         self.into = {(int(plan.to_router[k]), int(plan.in_port[k])): k for k in range(plan.n_channels)
                      if plan.to_router[k] >= 0}
@@ -111,6 +112,7 @@ class ClockedMesh:
         self.credits: dict[int, list] = {}          # cycle -> (channel, vc)
         self.offered: dict[int, list] = {}          # cycle -> packet
         self.load = np.zeros(self.plan.n_channels, np.int64)
+        self.stays: list[list[tuple[int, int]]] = [[] for _ in range(self.plan.n_channels)]
 
     def move(self) -> None:
         """Cycle by cycle until every packet has arrived."""
@@ -144,12 +146,14 @@ class ClockedMesh:
             return flit.tail
         vc = self.routers[plan.to_router[channel]].inputs[plan.in_port[channel]][flit.vc]
         vc.queue.append(flit)
+        flit.arrival = now * self.period
         if vc.state == IDLE:
             self.start(int(plan.to_router[channel]), vc)
         return False
 
     def taken(self, now: int, channel: int, flit: Flit) -> int:
         """Cycle in which an endpoint gives the slot of a flit back: at once."""
+        self.stays[channel].append((now * self.period, now * self.period))
         return now
 
     def entered(self, now: int, i: int) -> None:
@@ -277,6 +281,7 @@ class ClockedMesh:
                    (channel, Flit(flit.packet, flit.head, flit.tail, vc.vc)))
         self.load[channel] += 1
         upstream = self.into[r, i]
+        self.stays[upstream].append((flit.arrival, now * self.period))
         self.later(self.credits, now + self.credit_time(upstream), (upstream, v))
         if flit.tail:
             out.holder = None
@@ -294,8 +299,8 @@ class ClockedTick(ClockedMesh):
 
     def __init__(self, plan: Plan):
         clock = plan.layout.chip.fabric.clock
-        super().__init__(plan.fabric, Clocked(clock.vcs, clock.routing_delay, clock.credit_delay))
-        self.whole, self.period = plan, plan.period_ps
+        super().__init__(plan.fabric, Clocked(clock.vcs, clock.routing_delay, clock.credit_delay), plan.period_ps)
+        self.whole = plan
 
     def run_tick(self, servers: list[Server]) -> tuple[int, int]:
         """As reference_mesh.Mesh.run."""
@@ -330,4 +335,5 @@ class ClockedTick(ClockedMesh):
         packet.arrived[0] = now * self.period
         packet.started[0] = max(packet.arrived[0], self.busy[core])
         packet.done[0] = self.busy[core] = packet.started[0] + int(self.whole.service_ps[packet.axons[0]])
+        self.stays[channel].append((packet.arrived[0], packet.started[0]))
         return max(now, -(-packet.started[0] // self.period))

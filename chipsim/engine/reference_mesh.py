@@ -150,6 +150,7 @@ class Mesh:
         self.events: list[tuple[int, int, int]] = []          # (time, channel, index of the flit that arrives or -1)
         self.flying: list[tuple[Packet, int]] = []
         self.load = np.zeros(plan.fabric.n_channels, np.int64)        # flits sent
+        self.stays: list[list[tuple[int, int]]] = [[] for _ in range(plan.fabric.n_channels)]
         self.inputs: list[list[int]] = [[] for _ in range(plan.fabric.n_routers)]
         for k, r in enumerate(self.fabric.to_router):
             if r >= 0:
@@ -275,6 +276,7 @@ class Mesh:
             packet.started[d] = max(arrival, out.busy_until)
             packet.done[d] = out.busy_until = packet.started[d] + int(self.plan.service_ps[packet.axons[d]])
             out.credits.append(packet.started[d] + int(f.credit[channel]))
+            self.stays[channel].append((arrival, packet.started[d]))
         else:
             out.held += 1
             self.flying.append((packet, leads))
@@ -288,7 +290,7 @@ class Mesh:
     def leave(self, now: int, channel: int) -> None:
         """Take the head out of the FIFO behind `channel`, give its slot back, and let the next one request."""
         fifo, f = self.outputs[channel], self.fabric
-        fifo.queue.popleft()
+        self.stays[channel].append((fifo.queue.popleft().arrival, now))
         fifo.head_at = now + int(f.cycle[channel])
         if fifo.queue:
             fifo.head_at = max(fifo.head_at, fifo.queue[0].arrival)

@@ -47,8 +47,10 @@ class Run:
     core_counts    int64[C, ACTIONS]        summed over ticks (hops: packets sent by the core)
     source_spikes  int64[S]                 spikes (input lines: events) per source
     link_packets   int64[L]                 flits per channel; `links` says which
+    link_queued_ps int64[L] time that flits spent in the FIFO behind each channel, summed; link_peak int32[L] most of
+                   them at once (queues.py); empty unless timing is exact
     links          dict of arrays [L]: from_router, to_router, core,
-                   kind (0 inject, 1 eject, 2 east-west, 3 north-south)
+                   kind (0 inject, 1 eject, 2 east-west, 3 north-south), cycle_ps, slots
     tick_ps        int64[ticks]             length of each tick, barrier included (0 with timing "none"; with a fixed
                                             tick, its period)
     busy_ps        int64[ticks]             of that, until all was done; all of it but on chips with a fixed tick
@@ -100,6 +102,8 @@ class Run:
     packets: dict[str, np.ndarray] | None = None
     samples: dict | None = None
     learning_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    link_queued_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    link_peak: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
     weights: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
     meta: dict = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from chipsim.engine.deadlock import refuse_cycles
 from chipsim.engine.learning import PHASE_COLUMNS
 from chipsim.engine.outcome import LIMIT_LEARNING, Outcome, Recording
 from chipsim.engine.plan import Plan, plan, spikes_to_counts
+from chipsim.engine.queues import Queues
 from chipsim.engine.run import ACTIONS, SYNOPS, A, Run
 from chipsim.errors import Diagnostic, UsageError
 
@@ -203,12 +204,13 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
             slowest = critical_path(lowered, out.slowest_packets, int(out.tick_limit[t]), int(out.tick_ps[t]))
             add_learning(slowest, lowered, int(learning_ps[t]), int(out.learning_core[t]), bool(longer[t]))
         slowest["tick"] = t
-    f = lowered.fabric
-    links = dict(from_router=f.from_router, to_router=f.to_router, kind=f.kind, cycle_ps=f.cycle,
+    f, queues = lowered.fabric, out.queues or Queues.none(0)
+    links = dict(from_router=f.from_router, to_router=f.to_router, kind=f.kind, cycle_ps=f.cycle, slots=f.slots,
                  core=np.where(f.endpoint < 0, -1, np.append(layout.cores, -1)[f.endpoint]).astype(np.int32))
     return Run(
         layout_name=layout.network, chip=layout.chip.to_dict(), timing=timing, ticks=ticks, counts=counts,
         core_counts=core_counts, source_spikes=out.source_spikes, link_packets=link_packets, links=links,
+        link_queued_ps=queues.queued_ps, link_peak=queues.peak,
         tick_ps=tick_ps, busy_ps=busy_ps, barrier_ps=barrier, tick_limit=tick_limit, learning_ps=learning_ps,
         soma_ps=out.soma_ps[:cores],
         synapse_ps=out.synapse_ps, stall_ps=out.stall_ps[:cores], slowest=slowest, latency=out.latency,

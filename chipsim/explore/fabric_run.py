@@ -31,6 +31,7 @@ class FabricRun:
     made, entered, done  int64[p] ps: offered, head into the fabric, tail out of it
     flight, serialisation, hops  int64[p]: ps, ps, links between routers
     load       int64[K] flits over each channel
+    queued, peak  int64[K] ps, int32[K]: time flits spent in the FIFO behind each channel, most at once (engine/queues)
     cycle_ps   int: the unit of the rate: the clock's period, or the injection channel's cycle
     """
 
@@ -46,6 +47,8 @@ class FabricRun:
     serialisation: np.ndarray
     hops: np.ndarray
     load: np.ndarray
+    queued: np.ndarray
+    peak: np.ndarray
 
     @property
     def latency(self) -> np.ndarray:
@@ -126,8 +129,9 @@ class FabricBench:
         made, entered, arrived = np.empty((3, len(packets)), np.int64)
         made[order], entered[order], arrived[order] = moved[:3]
         flight, hops = self.flight(packets.src, packets.dst)
+        queued, peak = engine.occupancy()
         return dict(made=made, entered=entered, done=arrived, flight=flight, hops=hops, load=engine.loads(),
-                    serialisation=np.zeros(len(packets), np.int64))
+                    queued=queued, peak=peak, serialisation=np.zeros(len(packets), np.int64))
 
     def _clocked(self, packets: Packets) -> dict[str, np.ndarray]:
         from chipsim.engine.clocked import ClockedFabric
@@ -139,7 +143,8 @@ class FabricBench:
         t = engine.run(packets.src, packets.dst, cycle, packets.size)
         self.engine_s = process_time() - began
         flight, hops = self.flight(packets.src, packets.dst)
-        return dict(made=made, entered=t["head_inject"] * period, done=t["arrive"] * period, flight=flight, hops=hops,
+        queued, peak = engine.occupancy()
+        return dict(made=made, queued=queued * period, peak=peak, entered=t["head_inject"] * period, done=t["arrive"] * period, flight=flight, hops=hops,
                     load=t["load"], serialisation=(packets.size.astype(np.int64) - 1) * period)
 
     def flight(self, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,11 +18,14 @@ QUANTILES = {"p50": 50, "p95": 95, "p99": 99, "p999": 99.9}
 
 @dataclass(frozen=True)
 class Link:
-    """A channel: `flits` over it; `utilisation` is the share of the time to the last delivery in which it was busy."""
+    """A channel: `flits` over it; `utilisation` is the share of the time to the last delivery in which it was busy;
+    flits in the FIFO behind it, `queue` on average over that time and `queue_peak` at most."""
 
     name: str
     flits: int
     utilisation: float
+    queue: float
+    queue_peak: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def stats_of(run: FabricRun, links: int = 8) -> FabricStats:
         parts_s={name: float(part[measured].mean() * PS) for name, part in run.parts.items()},
         mean_hops=float(run.hops[measured].mean()),
         mean_utilisation=float(links_only.mean()) if len(links_only) else 0.0,
-        busiest=tuple(Link(run.plan.name(int(k)), int(run.load[k]), float(busy[k])) for k in top if run.load[k]),
+        busiest=tuple(Link(run.plan.name(int(k)), int(run.load[k]), float(busy[k]), float(run.queued[k] / ends),
+                           int(run.peak[k])) for k in top if run.load[k]),
         fairness=jain(run, begin), waiting=float((run.entered - run.made).sum() / ends),
         most_waiting=longest_queue(run), in_flight=float((run.done - run.entered).sum() / ends),
         drain_s=run.drain_ps * PS)

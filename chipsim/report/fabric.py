@@ -31,7 +31,7 @@ POINT_COLUMNS = (
     *(f"{q}_s" for q in QUANTILES), *(f"{p}_s" for p in PARTS),
     "zero_load_s", "mean_hops", "mean_utilisation", "peak_utilisation", "peak_link",
     "fairness", "waiting", "most_waiting", "in_flight", "drain_s", "warm_up_s", "window_s", "measured")
-LINK_COLUMNS = ("channel", "name", "from_router", "to_router", "flits", "utilisation")
+LINK_COLUMNS = ("channel", "name", "from_router", "to_router", "flits", "utilisation", "queue", "queue_peak", "slots")
 PACKET_COLUMNS = ("packet_id", "src", "dst", "ready_ps", "size", "hops", "entered_ps", "done_ps",
                   *(f"{p}_ps" for p in PARTS))
 
@@ -88,7 +88,8 @@ def point_text(point: Point) -> str:
         ("fairness", f"{significant(s.fairness, 4)} over sources (Jain; 1: all served alike)"),
         ("drain", f"{si(s.drain_s, 's')} after {si(s.window_s, 's')} of traffic"),
         ("links", f"{percent(s.mean_utilisation)} busy on average; busiest channels:"),
-        *(("", f"{link.name:22} {percent(link.utilisation):>7}  {bar(link.utilisation)}") for link in s.busiest),
+        *(("", f"{link.name:22} {percent(link.utilisation):>7}  queue {significant(link.queue):>7}, at most "
+               f"{link.queue_peak:<4} {bar(link.utilisation)}") for link in s.busiest),
     ]
     if not point.sustained:
         lines.append(("note", "beyond saturation: latency and queues grow with the length of the run"))
@@ -149,9 +150,10 @@ def to_csv(points: Sequence[Point]) -> str:
 
 def links_csv(run: FabricRun) -> str:
     """A row per channel of the fabric, in the engine's order; router -1: a core or the host."""
-    busy, plan = utilisation(run), run.plan
+    busy, plan, ends = utilisation(run), run.plan, max(1, int(run.done.max(initial=0)))
     return _csv(LINK_COLUMNS, ((k, plan.name(k), int(plan.from_router[k]), int(plan.to_router[k]), int(run.load[k]),
-                                f"{busy[k]:.6f}") for k in range(plan.n_channels)))
+                                f"{busy[k]:.6f}", f"{run.queued[k] / ends:.6f}", int(run.peak[k]), int(plan.slots[k]))
+                               for k in range(plan.n_channels)))
 
 
 def packets_csv(run: FabricRun) -> str:

@@ -190,6 +190,10 @@ def _traffic(r: Report) -> tuple[list[str], list[str]]:
         use = t.busiest_link.utilisation
         details.append(f"busiest link {t.busiest_link.name}: {count(t.busiest_link.packets, 'packets')}"
                        + (f", occupied {percent(use)} of the time" if use is not None else ""))
+    if t.longest_queue:
+        q = t.longest_queue
+        mean = f"{significant(q.mean)} on average, " if q.mean is not None else ""
+        details.append(f"longest queue behind {q.name}: {mean}at most {q.peak} of {q.slots}")
     return [count(t.packets, "packets")], details
 
 

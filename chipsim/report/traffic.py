@@ -31,6 +31,16 @@ class BusiestLink:
 
 
 @dataclass(frozen=True)
+class LongestQueue:
+    """The channel in whose FIFO flits spent most time (engine/queues.py): mean over the run, most at once, its slots."""
+
+    name: str
+    mean: float | None
+    peak: int
+    slots: int
+
+
+@dataclass(frozen=True)
 class Traffic:
     """packets: made by cores and by the host port; hops: links between routers crossed per packet."""
 
@@ -39,6 +49,7 @@ class Traffic:
     mean_hops: float | None
     latency: PacketLatency | None
     busiest_link: BusiestLink | None
+    longest_queue: LongestQueue | None
 
 
 def traffic_of(run: Run) -> Traffic:
@@ -47,7 +58,8 @@ def traffic_of(run: Run) -> Traffic:
     from_host = int(totals[A["host_spike"]])
     packets = int(totals[A["axon_out"]]) + from_host
     hops = int(sum(totals[A[hop]] for hop in HOPS if hop not in ("hop_inject", "hop_eject")))
-    return Traffic(packets, from_host, ratio(hops, packets), packet_latency(run), _busiest(run))
+    return Traffic(packets, from_host, ratio(hops, packets), packet_latency(run), _busiest(run),
+                   _longest_queue(run))
 
 
 def packet_latency(run: Run) -> PacketLatency | None:
@@ -65,3 +77,12 @@ def _busiest(run: Run) -> BusiestLink | None:
     return BusiestLink(
         link_name(run, busiest), int(run.link_packets[busiest]), ratio(float(occupied[busiest]), total_time(run))
     )
+
+
+def _longest_queue(run: Run) -> LongestQueue | None:
+    """None where queues were not counted, or no flit crossed a channel."""
+    if not len(run.link_peak) or not run.link_peak.max():
+        return None
+    k = int(np.lexsort((run.link_peak, run.link_queued_ps))[-1])
+    return LongestQueue(link_name(run, k), ratio(float(run.link_queued_ps[k]) * PS, total_time(run)),
+                        int(run.link_peak[k]), int(run.links["slots"][k]))

@@ -62,6 +62,7 @@ def assert_equal_by_events(plan, packets):
     slow, expected = moved(plan, packets, False)
     assert np.array_equal(times, expected)
     assert np.array_equal(fast.loads(), slow.loads())
+    assert all(np.array_equal(a, b) for a, b in zip(fast.occupancy(), slow.occupancy(), strict=True))
     assert np.array_equal(fast.move(*packets), expected)
     return fast
 

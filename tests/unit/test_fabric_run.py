@@ -89,6 +89,18 @@ def test_two_packets_for_one_core_are_told_apart_by_blocking():
     assert longest_queue(run) == 1
 
 
+@pytest.mark.parametrize("clocked", [False, True])
+def test_queue_of_a_link_is_the_time_its_flits_stand_behind_it(clocked):
+    """Time in all FIFOs together is the blocking, and on clocked routers two cycles of pipeline per router."""
+    chip = booksim_chip(4, 2, 4) if clocked else load_chip("loihi", set=("fabric.width=4",))
+    run = FabricLab(chip, Traffic(rate=0.25, size=1), packets=3000, seed=2).run()
+    links = run.plan.kind != 1                              # the nodes take all at once
+    pipeline = (run.hops + 1).sum() * run.cycle_ps if clocked else 0
+    assert run.queued[links].sum() == run.parts["blocking"].sum() + pipeline
+    assert not run.queued[~links].any() and (run.peak[run.load > 0] >= 1).all() and not run.peak[run.load == 0].any()
+    assert (run.peak <= run.plan.slots * (chip.fabric.clock.vcs if clocked else 1)).all() and run.peak.max() > 2
+
+
 def test_warm_up_and_confidence_of_known_series():
     rng = np.random.default_rng(1)
     steady = rng.normal(100, 5, 4000)

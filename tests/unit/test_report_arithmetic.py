@@ -105,6 +105,8 @@ def test_traffic(r):
     assert t.mean_hops == pytest.approx(9 / 6)
     assert t.busiest_link.name == "(3,1)→E"
     assert t.busiest_link.utilisation == pytest.approx(8 * 2_000 / 1_000_000)
+    assert (t.longest_queue.name, t.longest_queue.peak, t.longest_queue.slots) == ("router→core 17", 5, 8)
+    assert t.longest_queue.mean == pytest.approx(0.25)
     assert t.latency.p50_s == pytest.approx(5e-9, rel=0.04)      # bins are 3 % wide
     assert t.latency.p95_s == pytest.approx(20e-9, rel=0.04)
 

@@ -123,6 +123,13 @@ cdef class ClockedFabric:
     cdef int64_t* last_packet                       # per endpoint, of the tick
     cdef int64_t* entry
     cdef int64_t* busy
+    cdef int64_t* queued                            # per channel: cycles in the FIFO behind it, summed; see queues.py
+    cdef int64_t* queued_ps                         # and ps before a synapse server
+    cdef int32_t* inside                            # flits in it now, and most at once
+    cdef int32_t* peak
+    cdef int64_t* started                           # [endpoint, ring] of packets that may not have been started yet
+    cdef int32_t* first_started
+    cdef int64_t ring_size
     cdef int64_t* total_load                        # flits per channel since the fabric was made
     # of the run
     cdef const int32_t* src
@@ -189,6 +196,10 @@ cdef class ClockedFabric:
         self.sending = <uint64_t*>self.hold("sending", np.zeros((self.n_endpoints + 63) // 64), np.uint64)
         self.nodes = <Node*>self.hold("nodes", np.zeros(self.n_endpoints * sizeof(Node)), np.uint8)
         self.node_used = <int32_t*>self.hold("node_used", np.zeros(self.n_endpoints * vcs), np.int32)
+        self.queued = <int64_t*>self.hold("queued", np.zeros(self.n_channels), np.int64)
+        self.queued_ps = <int64_t*>self.hold("queued_ps", np.zeros(self.n_channels), np.int64)
+        self.inside = <int32_t*>self.hold("inside", np.zeros(self.n_channels), np.int32)
+        self.peak = <int32_t*>self.hold("peak", np.zeros(self.n_channels), np.int32)
         self.total_load = <int64_t*>self.hold("total_load", np.zeros(self.n_channels), np.int64)
 
     @classmethod
@@ -203,6 +214,9 @@ cdef class ClockedFabric:
         self.last_packet = <int64_t*>self.hold("last_packet", np.zeros(self.n_endpoints), np.int64)
         self.entry = <int64_t*>self.hold("entry", np.zeros(self.n_endpoints), np.int64)
         self.busy = <int64_t*>self.hold("busy", np.zeros(self.n_endpoints), np.int64)
+        self.ring_size = self.vcs * self.depth + 1
+        self.started = <int64_t*>self.hold("started", np.zeros(self.n_endpoints * self.ring_size), np.int64)
+        self.first_started = <int32_t*>self.hold("first_started", np.zeros(self.n_endpoints), np.int32)
         return self
 
     cdef void* hold(self, str name, array, dtype) except NULL:
@@ -249,6 +263,12 @@ cdef class ClockedFabric:
     def loads(self):
         """int64[K] flits sent over each channel by `run_ticks` since the fabric was made."""
         return self.keep["total_load"].copy()
+
+    def occupancy(self):
+        """(queued int64[K], peak int32[K]) since the fabric was made, in ps, without servers in cycles; queues.py."""
+        sent = self.keep["total_load"] + self.keep.get("load", 0)
+        queued = self.keep["queued"] * max(1, self.period) + self.keep["queued_ps"]
+        return queued, np.maximum(self.keep["peak"], sent > 0).astype(np.int32)
 
     def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
                   int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
@@ -333,10 +353,25 @@ cdef class ClockedFabric:
         self.times.arrived[p] = ps
         self.times.started[p] = max(ps, self.busy[e])
         self.times.done[p] = self.busy[e] = self.times.started[p] + self.service_ps[self.seeds[p].axon]
+        self.wait_for_server(f.channel, ps, self.times.started[p])
         at = (self.times.started[p] + self.period - 1) // self.period
         if at <= now:
             return self.push_credit(now, f.channel, f.vc)
         return heap_push(&self.timed, at, f.channel * 8 + f.vc, CREDIT)
+
+    cdef inline void wait_for_server(self, uint32_t channel, int64_t ps, int64_t started) noexcept nogil:
+        """A packet stands in a core's input FIFO until it is started."""
+        cdef int64_t e = self.endpoint[channel]
+        cdef int64_t* ring = self.started + e * self.ring_size
+        cdef int32_t k = self.first_started[e]
+        self.queued_ps[channel] += started - ps
+        while self.inside[channel] and ring[k] < ps:
+            k = k + 1 if k + 1 < self.ring_size else 0
+            self.inside[channel] -= 1
+        self.first_started[e] = k
+        ring[(k + self.inside[channel]) % self.ring_size] = started
+        self.inside[channel] += 1
+        self.peak[channel] = max(self.peak[channel], self.inside[channel])
 
     def stuck(self):
         """Channels with a packet behind them, and the output it needs: list of (channel, packet, wanted channel)."""
@@ -363,6 +398,7 @@ cdef class ClockedFabric:
             self.nodes[k].first = NOWHERE
             self.nodes[k].vc = self.nodes[k].last_vc = -1
         memset(self.node_used, 0, self.n_endpoints * self.vcs * sizeof(int32_t))
+        memset(self.inside, 0, self.n_channels * sizeof(int32_t))
         memset(self.active, 0, (self.n_routers + 63) // 64 * 8)
         memset(self.sending, 0, (self.n_endpoints + 63) // 64 * 8)
         for k in range(SLOTS):
@@ -481,6 +517,10 @@ cdef class ClockedFabric:
         b = self.blocks + r * self.stride
         m = <Masks*>b
         iv = self.in_port[f.channel] * self.vcs + f.vc
+        self.queued[f.channel] -= now
+        self.inside[f.channel] += 1
+        if self.inside[f.channel] > self.peak[f.channel]:
+            self.peak[f.channel] = self.inside[f.channel]
         k = b[self.at_head + iv] + b[self.at_count + iv]
         if k >= self.depth:
             k -= self.depth
@@ -787,6 +827,8 @@ cdef class ClockedFabric:
         if self.push_flit(now + 2 + self.hop_cycles[channel], f.packet, f.to, channel, b[self.at_vc + iv],
                           f.ends):
             return -1
+        self.queued[self.into[r * self.n_ports + i]] += now
+        self.inside[self.into[r * self.n_ports + i]] -= 1
         if self.push_credit(now, self.into[r * self.n_ports + i], iv - i * self.vcs):
             return -1
         if f.ends & TAIL:

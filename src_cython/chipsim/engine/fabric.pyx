@@ -109,6 +109,8 @@ cdef class Fabric:
     cdef int64_t n_touched
     cdef uint32_t* dirty                            # channels used in this tick
     cdef int64_t n_dirty
+    cdef int64_t* queued_ps                         # per channel, see queues.py
+    cdef int32_t* peak
     cdef int64_t* next_packet                       # per endpoint, index into the seeds
     cdef int64_t* last_packet
     cdef int64_t* entry
@@ -155,6 +157,8 @@ cdef class Fabric:
         self.streams = self.stream is not None
         self.touched = <uint32_t*>self.hold("touched", np.zeros(self.n_channels), np.uint32)
         self.dirty = <uint32_t*>self.hold("dirty", np.zeros(self.n_channels), np.uint32)
+        self.queued_ps = <int64_t*>self.hold("queued_ps", np.zeros(self.n_channels), np.int64)
+        self.peak = <int32_t*>self.hold("peak", np.zeros(self.n_channels), np.int32)
         self.next_packet = <int64_t*>self.hold("next_packet", np.zeros(self.n_cores + 1), np.int64)
         self.last_packet = <int64_t*>self.hold("last_packet", np.zeros(self.n_cores + 1), np.int64)
         self.entry = <int64_t*>self.hold("entry", np.zeros(self.n_cores + 1), np.int64)
@@ -258,6 +262,15 @@ cdef class Fabric:
         """int64[K] flits sent over each channel since the fabric was made."""
         sent = np.array([self.channels[k].flits for k in range(self.n_channels)], np.int64)
         return sent + self.stream.loads() if self.streams else sent
+
+    def occupancy(self):
+        """(queued_ps int64[K], peak int32[K]) since the fabric was made; see queues.py."""
+        sent = np.array([self.channels[k].flits for k in range(self.n_channels)], np.int64)
+        queued, peak = self.keep["queued_ps"].copy(), np.maximum(self.keep["peak"], sent > 0).astype(np.int32)
+        if self.streams:
+            streamed = self.stream.occupancy()
+            queued, peak = queued + streamed[0], np.maximum(peak, streamed[1])
+        return queued, peak
 
     # ---- one tick ----
 
@@ -448,6 +461,8 @@ cdef class Fabric:
             at -= c.slots
         c.queue[at].packet, c.queue[at].arrival, c.queue[at].wants = packet, now, wants
         c.n_queued += 1
+        if c.n_queued > self.peak[channel]:
+            self.peak[channel] = c.n_queued
         if c.n_queued == 1:
             if c.head_at < now:
                 c.head_at = now
@@ -614,8 +629,22 @@ cdef class Fabric:
         self.times.arrived[d] = arrival
         self.times.started[d] = max(arrival, c.busy_until)
         self.times.done[d] = c.busy_until = self.times.started[d] + self.service_ps[self.seeds[d].axon]
+        self.queued_ps[channel] += self.times.started[d] - arrival
+        if c.n_credits >= self.peak[channel]:
+            self.count_waiting(channel, arrival)
         self.give_back(c, self.times.started[d] + c.credit)
         return 0
+
+    cdef void count_waiting(self, uint32_t channel, int64_t arrival) noexcept nogil:
+        """A packet comes to a core's input FIFO; those before it that are not started give their slots back later."""
+        cdef Channel* c = &self.channels[channel]
+        cdef int32_t inside = 1, k
+        for k in range(c.n_credits - 1, -1, -1):
+            if c.credits[(c.credit_first + k) % c.slots] - c.credit < arrival:
+                break
+            inside += 1
+        if inside > self.peak[channel]:
+            self.peak[channel] = inside
 
     cdef inline void give_back(self, Channel* c, int64_t at) noexcept nogil:
         """A slot behind the channel becomes usable again at `at`; times come in order."""
@@ -628,6 +657,7 @@ cdef class Fabric:
     cdef inline int leave(self, uint32_t channel, int64_t now) noexcept nogil:
         """Take the head out of the FIFO behind `channel`, give its slot back, and let the next one request."""
         cdef Channel* c = &self.channels[channel]
+        self.queued_ps[channel] += now - c.queue[c.first].arrival
         c.first = c.first + 1 if c.first + 1 < c.slots else 0
         c.n_queued -= 1
         c.head_at = now + c.cycle

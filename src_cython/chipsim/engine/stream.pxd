@@ -33,6 +33,7 @@ cdef struct Side:           # a channel: 64 bytes, a cache line
     int32_t to_router
     int32_t endpoint
     uint32_t rank
+    uint32_t most           # packets in its FIFO at once
     uint8_t kind
     uint8_t in_port
 
@@ -70,7 +71,8 @@ cdef class Stream:
     cdef bint again                                 # there was a sweep before this one
     cdef int64_t broken                             # assumptions of this sweep that did not come true
     cdef int64_t* started                           # ring, of the eject channel at hand
-    cdef uint32_t turn
+    cdef uint32_t turn, oldest                      # places in it: the next, and the first not started in time
+    cdef uint32_t inside
     cdef int64_t* entry
     cdef int64_t* flits                             # per channel, since the stream was made
     cdef int64_t* waited

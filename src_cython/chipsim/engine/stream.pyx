@@ -93,6 +93,10 @@ cdef class Stream:
         """int64[K] flits sent over each channel in the ticks in which the pass was exact."""
         return self.keep["flits"].copy()
 
+    def occupancy(self):
+        """(queued_ps int64[K], peak int32[K]) of the same ticks; see queues.py."""
+        return self.keep["waited"].copy(), self.keep["peak"].copy()
+
     cdef int tick(self, const PacketSeed* seeds, const int64_t* start, const int64_t* tail_ps, Times* times,
                   bint open_loop, int64_t* length, int32_t* limit) noexcept nogil:
         """As Fabric.tick; 1: the pass is not exact for this tick, and nothing is counted. -1: no memory."""
@@ -163,7 +167,7 @@ cdef class Stream:
         if s.kind == INJECT:
             rc = self.enter(channel)
         elif s.kind == EJECT:
-            s.start = s.stop = self.turn = 0
+            s.start = s.stop = s.most = self.turn = self.oldest = self.inside = 0
             self.busy_until[s.endpoint] = 0
             rc = self.merge(channel)
         elif s.asks & (s.asks - 1):
@@ -318,6 +322,12 @@ cdef class Stream:
         self.times.arrived[packet] = arrival
         self.times.started[packet] = begin
         self.times.done[packet] = self.busy_until[s.endpoint] = begin + self.service_ps[self.seeds[packet].axon]
+        s.waited += begin - arrival
+        while self.inside and self.started[self.oldest] < arrival:
+            self.oldest = self.oldest + 1 if self.oldest + 1 < s.slots else 0
+            self.inside -= 1
+        self.inside += 1
+        s.most = max(s.most, self.inside)
         self.started[self.turn] = begin
         self.turn = self.turn + 1 if self.turn + 1 < s.slots else 0
         s.stop += 1
@@ -370,7 +380,18 @@ cdef class Stream:
     cdef void count(self) noexcept nogil:
         """Add what became of the tick's packets to the channels' totals."""
         cdef int64_t i
+        cdef uint32_t channel, hop, oldest
         cdef Side* s
         for i in range(self.n_visited):
-            s = &self.sides[self.visited[i]]
-            self.flits[self.visited[i]] += s.stop - s.start
+            channel = self.visited[i]
+            s = &self.sides[channel]
+            self.flits[channel] += s.stop - s.start
+            self.waited[channel] += s.waited
+            if s.kind != EJECT:
+                s.most, oldest = 1, s.start
+                if s.waited:
+                    for hop in range(s.start, s.stop):
+                        while self.hops[oldest].leave < self.hops[hop].arrival:
+                            oldest += 1
+                        s.most = max(s.most, hop - oldest + 1)
+            self.peak[channel] = max(self.peak[channel], <int32_t>s.most)
