@@ -144,7 +144,8 @@ class FabricBench:
         self.engine_s = process_time() - began
         flight, hops = self.flight(packets.src, packets.dst)
         queued, peak = engine.occupancy()
-        return dict(made=made, queued=queued * period, peak=peak, entered=t["head_inject"] * period, done=t["arrive"] * period, flight=flight, hops=hops,
+        return dict(made=made, queued=queued * period, peak=peak,
+                    entered=t["head_inject"] * period, done=t["arrive"] * period, flight=flight, hops=hops,
                     load=t["load"], serialisation=(packets.size.astype(np.int64) - 1) * period)
 
     def flight(self, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

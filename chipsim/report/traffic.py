@@ -32,7 +32,7 @@ class BusiestLink:
 
 @dataclass(frozen=True)
 class LongestQueue:
-    """The channel in whose FIFO flits spent most time (engine/queues.py): mean over the run, most at once, its slots."""
+    """The channel in whose FIFO flits spent most time (engine/queues.py): mean of the run, most at once, its slots."""
 
     name: str
     mean: float | None
