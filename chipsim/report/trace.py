@@ -1,8 +1,9 @@
 """Chosen ticks as a timeline for ui.perfetto.dev: what every core's two servers did, packet by packet.
 
 One track per soma server and per synapse server, counters for the queue before each synapse server and for the packets
-in the mesh, a track of ticks and one of barriers; an arrow leads from each packet's making to its taking. A microsecond
-of the timeline is a nanosecond of the chip, for Perfetto counts in nanoseconds and the chip in picoseconds.
+in the mesh, a track of ticks and one of barriers; an arrow leads from each packet's making to its taking. The busiest
+links have a track each, with a counter of the queue behind them. A microsecond of the timeline is a nanosecond of the
+chip, for Perfetto counts in nanoseconds and the chip in picoseconds.
 
 The format is Perfetto's TracePacket stream (https://perfetto.dev/docs/reference/trace-packet-proto), of which a few
 fields are enough; they are written here, so that no library is needed.
@@ -15,12 +16,14 @@ import numpy as np
 
 from chipsim.engine.run import Run
 from chipsim.errors import Diagnostic, UsageError
-from chipsim.report.names import set_by
+from chipsim.report.names import link_name, set_by
+from chipsim.report.replay import Hops, hops_of
 
 SLICE_BEGIN, SLICE_END, COUNTER = 1, 2, 4
 SEQUENCE = 1
 PROCESS, TICKS, BARRIERS, IN_FLIGHT = 1, 2, 3, 4                   # uuids of the tracks; those of cores follow
 SOMA, SYNAPSE, QUEUE, PER_CORE, FIRST_CORE = 0, 1, 2, 3, 16
+HOT_LINKS = 16                                                    # links that get a track
 HOST = -1
 Facts = dict[str, int | str] | None
 
@@ -56,6 +59,12 @@ def _packets(run: Run) -> Iterator[bytes]:
         if core != HOST:
             yield _track(_uuid(i, SYNAPSE), f"{name}: synapse", PROCESS)
             yield _track(_uuid(i, QUEUE), f"{name}: input queue", PROCESS, counter=True)
+    hops = hops_of(run)
+    links = _hot_links(run, hops)
+    for i, link in enumerate(links):
+        name = f"link {link_name(run, link)}"
+        yield _track(_uuid(len(cores), 2 * i), name, PROCESS)
+        yield _track(_uuid(len(cores), 2 * i + 1), f"{name}: queue behind it", PROCESS, counter=True)
     events: list[tuple[int, int, bytes]] = []                      # time, order among equals, packet
 
     def slice_(track: int, name: str, begin: int, end: int, facts: Facts = None, flow: int = 0,
@@ -71,7 +80,8 @@ def _packets(run: Run) -> Iterator[bytes]:
             slice_(BARRIERS, "barrier", begin + length - int(run.barrier_ps[tick]), begin + length)
     index = {core: i for i, core in enumerate(cores)}
     _servers(run, at, index, slice_)
-    for track, arrive, leave in _queues(run, at, index):
+    _links(run, hops, links, at, len(cores), slice_)
+    for track, arrive, leave in [*_queues(run, at, index), *_link_queues(hops, links, at, len(cores))]:
         events += [(t, 1, _event(t, track, COUNTER, value=n)) for t, n in _level(arrive, leave)]
     for _, _, packet in sorted(events, key=lambda e: e[:2]):
         yield packet
@@ -98,6 +108,40 @@ def _servers(run: Run, at: np.ndarray, index: dict[int, int], slice_: Callable[.
         slice_(_uuid(index[int(p["to_core"][i])], SYNAPSE), "take packet", origin + int(p["started_ps"][i]),
                origin + int(p["done_ps"][i]),
                {"axon": int(p["axon"][i]), "latency ps": int(p["arrived_ps"][i]) - made}, end_flow=i + 1)
+
+
+def _hot_links(run: Run, hops: Hops) -> list[int]:
+    """Links between routers that were busy longest in the recorded ticks, by number."""
+    busy = np.bincount(hops.channel, minlength=len(run.links["kind"])) * run.links["cycle_ps"]
+    busy[(run.links["from_router"] < 0) | (run.links["to_router"] < 0)] = 0
+    order = np.argsort(-busy, kind="stable")[:HOT_LINKS]
+    return sorted(order[busy[order] > 0].tolist())
+
+
+def _links(run: Run, hops: Hops, links: list[int], at: np.ndarray, n_cores: int,
+           slice_: Callable[..., None]) -> None:
+    """A slice per flit, for as long as it keeps the link from the next one."""
+    p = run.packets
+    assert p is not None
+    track = {link: _uuid(n_cores, 2 * i) for i, link in enumerate(links)}
+    for k in np.flatnonzero(np.isin(hops.channel, links)).tolist():
+        row, begin = int(hops.packet[k]), int(at[hops.packet[k]] + hops.granted[k])
+        facts = {"from": _name(int(p["from_core"][row])), "to": _name(int(p["to_core"][row])),
+                 "arrives ps": int(hops.arrived[k]), "waits behind the link ps": int(hops.left[k] - hops.arrived[k])}
+        slice_(track[int(hops.channel[k])], f"packet {row + 1}", begin,
+               begin + int(run.links["cycle_ps"][hops.channel[k]]), facts)
+
+
+def _link_queues(hops: Hops, links: list[int], at: np.ndarray,
+                 n_cores: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    for i, link in enumerate(links):
+        mine = hops.channel == link
+        origin = at[hops.packet[mine]]
+        yield _uuid(n_cores, 2 * i + 1), origin + hops.arrived[mine], origin + hops.left[mine]
+
+
+def _name(core: int) -> str:
+    return "host port" if core == HOST else f"core {core}"
 
 
 def _queues(run: Run, at: np.ndarray, index: dict[int, int]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

@@ -9,6 +9,8 @@ import synthetic_run as paper
 
 import chipsim
 from chipsim.errors import UsageError
+from chipsim.report.names import link_name
+from chipsim.report.replay import hops_of
 from chipsim.report.trace import to_trace
 
 protos = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
@@ -98,6 +100,19 @@ def test_counters_start_from_nothing_and_end_there(trace, tracks):
     for name, level in values.items():
         assert min(level) == 0 == level[-1], name
         assert tracks[next(u for u, t in tracks.items() if t.name == name)].HasField("counter")
+
+
+def test_busy_links_show_every_packet_that_crosses_them(run, trace, tracks):
+    hops = hops_of(run)
+    crossed = defaultdict(int)
+    for track, what, begin, end, _ in slices(trace, tracks):
+        if track.startswith("link "):
+            assert what.startswith("packet ") and end - begin == 1163
+            crossed[track] += 1
+    between = (run.links["from_router"] >= 0) & (run.links["to_router"] >= 0)
+    flits = np.bincount(hops.channel, minlength=len(between)) * between
+    busiest = [k for k in np.argsort(-flits, kind="stable")[:16] if flits[k]]
+    assert crossed == {f"link {link_name(run, k)}": flits[k] for k in busiest} and busiest
 
 
 def test_events_are_in_order_of_time(trace):

@@ -1,0 +1,125 @@
+"""Every hop of recorded packets: their ticks once more through the plain routers, from what the run says of them.
+
+When a packet was made, and how long its target took over it, stands in the run; the rest follows from the chip. Nothing
+is estimated: the arrivals must come out as recorded, to the picosecond.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from chipsim.chip import ChipSpec
+from chipsim.engine.multicast import build_trees
+from chipsim.engine.reference_clocked import ClockedTick
+from chipsim.engine.reference_mesh import Mesh, Packet, Server
+from chipsim.engine.run import Run
+from chipsim.engine.topology import FabricPlan, picoseconds, plan_fabric
+
+
+@dataclass(frozen=True, eq=False)
+class Hops:
+    """Flits over channels, in order of tick, channel and time; times in ps from the start of the tick, int64[h] each.
+
+    packet   row in Run.packets (of a multicast packet: of its first delivery)
+    channel  as in Run.links
+    granted  onto the channel;  left: from the FIFO behind it; behind an eject channel: taken by the synapse server
+    """
+
+    tick: np.ndarray
+    channel: np.ndarray
+    packet: np.ndarray
+    granted: np.ndarray
+    arrived: np.ndarray
+    left: np.ndarray
+
+
+class _Logged:
+    """What both kinds of routers note of a flit: channel, packet, when it was granted the channel."""
+
+    log: list[tuple[int, Packet, int]]
+
+
+class _Handshakes(Mesh, _Logged):
+    def grant(self, now: int, channel: int, port: int, source: int) -> None:
+        e = int(self.fabric.endpoint[channel])
+        packet = self.servers[e].packets[self.sent[e]] if source < 0 else self.outputs[source].queue[0].packet
+        self.log.append((channel, packet, now))
+        super().grant(now, channel, port, source)
+
+
+class _Clocked(ClockedTick, _Logged):
+    def entered(self, now: int, i: int) -> None:
+        e, _, packet = self.packets[i]
+        self.log.append((int(self.plan.inject[e]), packet, now * self.period))
+        super().entered(now, i)
+
+    def send(self, now: int, r: int, router: Any, i: int, v: int) -> None:
+        vc = router.inputs[i][v]
+        self.log.append((int(self.out[r, vc.port]), self.packets[vc.queue[0].packet][2], now * self.period))
+        super().send(now, r, router, i, v)
+
+
+def hops_of(run: Run) -> Hops:
+    """All hops of the packets in `run.packets`, which must have times."""
+    assert run.packets is not None
+    chip = ChipSpec.from_dict(run.chip)
+    fabric = plan_fabric(chip.fabric, run.cores)
+    ticks = np.unique(run.packets["tick"])
+    parts = [_tick(chip, fabric, run, np.flatnonzero(run.packets["tick"] == t)) for t in ticks.tolist()]
+    table = np.concatenate([np.zeros((0, 6), np.int64), *parts])
+    return Hops(*table[np.lexsort((table[:, 3], table[:, 1], table[:, 0]))].T)
+
+
+def _tick(chip: ChipSpec, fabric: FabricPlan, run: Run, rows: np.ndarray) -> np.ndarray:
+    """int64[h, 6]: the fields of Hops, for one tick, whose packets are in `rows`."""
+    p = {name: column[rows] for name, column in (run.packets or {}).items()}
+    place = {int(core): i for i, core in enumerate(run.cores)} | {-1: len(run.cores)}
+    sender = np.array([place[c] for c in p["from_core"].tolist()], np.int64)
+    target = np.array([place[c] for c in p["to_core"].tolist()], np.int32)
+    first = np.ones(len(rows), bool)                        # the row stands for a packet of its own
+    if chip.fabric.cast == "multicast":
+        first[1:] = np.any([np.diff(a) != 0 for a in (sender, p["source"], p["made_ps"])], axis=0)
+    begin = np.append(np.flatnonzero(first), len(rows))
+    endpoint = sender[begin[:-1]].astype(np.int32)
+    servers = [Server() for _ in range(len(run.cores) + 1)]
+    free = [0] * len(servers)
+    row_of: dict[int, int] = {}
+    for i, (a, b) in enumerate(zip(begin[:-1].tolist(), begin[1:].tolist(), strict=True)):
+        e = int(endpoint[i])
+        packet = Packet(i, list(range(a, b)), int(p["made_ps"][a]) - free[e])
+        servers[e].packets.append(packet)
+        row_of[i], free[e] = a, int(p["entered_ps"][a])
+    trees = build_trees(fabric, endpoint, begin, target) if chip.fabric.cast == "multicast" else None
+    clock = chip.fabric.clock
+    plan: Any = SimpleNamespace(
+        fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration, endpoint=endpoint, axon_core=target,
+        service_ps=p["done_ps"] - p["started_ps"], layout=SimpleNamespace(chip=chip),
+        period_ps=picoseconds(clock.period) if clock else 0)
+    mesh: Any = _Clocked(plan) if clock else _Handshakes(plan)
+    mesh.log = []
+    mesh.run_tick(servers)
+    left: dict[tuple[int, int], int] = {}                   # packet, router: when its last copy went on from there
+    for channel, packet, granted in mesh.log:
+        key = packet.source, int(fabric.from_router[channel])
+        left[key] = max(granted, left.get(key, 0))
+    out = []
+    for channel, packet, granted in mesh.log:
+        arrived = granted + _flight(fabric, channel, plan.period_ps)
+        row, router = row_of[packet.source], int(fabric.to_router[channel])
+        if router < 0:
+            taken = row + next(d for d, a in enumerate(packet.axons) if target[a] == fabric.endpoint[channel])
+            gone = int(p["started_ps"][taken])
+        else:
+            gone = left[packet.source, router]
+        out.append((int(p["tick"][0]), channel, int(rows[row]), granted, arrived, gone))
+    return np.array(out, np.int64).reshape(-1, 6)
+
+
+def _flight(fabric: FabricPlan, channel: int, period_ps: int) -> int:
+    """ps from a flit's grant to its arrival behind the channel."""
+    if not period_ps:
+        return int(fabric.latency[channel])
+    return (int(fabric.hop_cycles[channel]) + (1 if fabric.from_router[channel] < 0 else 2)) * period_ps
