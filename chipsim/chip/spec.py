@@ -146,6 +146,8 @@ class Weights(Part):
     bits: int | None = count("bit", ge=1, le=32, default=None, doc="magnitude of a stored weight; null: floating point")
     exponent_min: int = count("powers of two", default=0, doc="smallest exponent a projection's weights can share")
     exponent_max: int = count("powers of two", default=0, doc="largest exponent a projection's weights can share")
+    sign: Literal["synapse", "source"] = Field(
+        "synapse", description="synapse: each has a sign of its own; source: all synapses of a source have one sign")
 
 
 class Delay(Part):

@@ -45,6 +45,9 @@ A weight in the chip's own integers is not a whole number within the mantissa's 
     "M246": """\
 Analogue circuits are calibrated by how far the threshold lies above rest: that distance becomes so many steps of the
 converter. This population rests at its threshold or above, by its leak or its bias, and would fire for ever.""",
+    "M247": """\
+On this chip a source is exciting or inhibiting as a whole: one bit for all its synapses. Sources with weights of both
+signs are given twice, as two lines or two neurons with the same input, one for each sign.""",
     "M250": """\
 More cores are in use than there are places for them: dead cores and places given to others do not count. A larger chip,
 fewer dead cores, or a denser partition.""",

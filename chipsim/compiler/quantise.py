@@ -15,6 +15,7 @@ import numpy as np
 from chipsim.chip.spec import ChipSpec, Neuron
 from chipsim.compiler.analog import analog
 from chipsim.compiler.draft import Connection, Draft, Learning, Node
+from chipsim.compiler.learning import ends
 from chipsim.compiler.quantise_s1615 import ring_buffers
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import find_kernel
@@ -70,6 +71,8 @@ def quantise(draft: Draft) -> Draft:
         nodes[i] = replace(node, params=_registers(node, neuron, params, scale, gain, report), options=options)
         for k, weight in scaled.items():
             connections[k] = _weights(connections[k], weight, scale, draft, report)
+    if draft.chip.core.weights.sign == "source":
+        problems += _of_both_signs(draft, connections)
     if problems:
         raise ExpressError(*problems)
     snr = [a["snr_dB"] for a in report if "snr_dB" in a]
@@ -218,6 +221,22 @@ def _mixed(draft: Draft, integer: set[int]) -> Diagnostic:
     names = ", ".join(f"`{n.name}` ({n.model})" for i, n in enumerate(draft.nodes) if i in integer)
     return Diagnostic("M244", f"{names} sum integers, the others floating-point numbers; a layout sums one kind",
                       help="use models of one kind of arithmetic in a network")
+
+
+def _of_both_signs(draft: Draft, connections: list[Connection]) -> list[Diagnostic]:
+    """M247 for every population with sources that excite some neurons and inhibit others."""
+    found = []
+    for i, node in enumerate(draft.nodes):
+        signs = [np.zeros(node.size, bool) for _ in range(2)]
+        for c in (c for c in connections if c.pre == i):
+            for sign, seen in zip((1, -1), signs, strict=True):
+                seen[ends(c)[1][np.sign(_values(c.weight)) == sign]] = True
+        if n := int((signs[0] & signs[1]).sum()):
+            found.append(Diagnostic(
+                "M247", f"{n} of the {node.size} sources of `{node.name}` excite some neurons and inhibit others; on "
+                f"{draft.chip.name} all synapses of a source have one sign", file=node.population.origin,
+                help="give such a source twice, once for each sign"))
+    return found
 
 
 def _whole(c: Connection, chip: ChipSpec) -> Connection:

@@ -1,0 +1,96 @@
+"""ODIN: eight bits and no negative potential, three-bit weights of one sign per source, cycles as its open design has."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_engines_agree import assert_same_run
+
+from chipsim.compiler import compile
+from chipsim.engine import simulate
+from chipsim.errors import ExpressError, FitError
+from chipsim.models.neurons.odin_lif import OdinLif
+from chipsim.network import NetworkBuilder, Stimulus
+
+
+def crossbar(weights, recurrent=None, **params):
+    """Input lines onto one population, and perhaps that onto itself."""
+    net = NetworkBuilder("crossbar")
+    net.add_input("in", weights.shape[1])
+    net.add_population("n", len(weights), "odin_lif", **params)
+    net.connect("in", "n", weights=weights, delay=1)
+    if recurrent is not None:
+        net.connect("n", "n", weights=recurrent, delay=1)
+    return net.build(["n"])
+
+
+def stepped(v, x, threshold, leak):
+    state = {"v": np.array([v], np.int32)}
+    p = {"threshold": np.array([threshold], np.int32), "leak": np.array([leak], np.int32)}
+    spikes, _ = OdinLif.step(state, p, {}, np.array([x], np.int32))
+    return int(state["v"][0]), int(spikes[0])
+
+
+@pytest.mark.parametrize("before, after", [
+    ((10, 5, 100, 3), (12, 0)), ((10, 5, 15, 3), (0, 1)), ((10, -20, 15, 3), (0, 0)), ((2, 0, 15, 3), (0, 0)),
+    ((250, 100, 255, 0), (0, 1)), ((200, 30, 255, 127), (103, 0))])
+def test_a_neuron_adds_saturates_fires_and_leaks(before, after):
+    assert stepped(*before) == after
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_adding_event_by_event_gives_the_same_while_nothing_fires_or_saturates(seed):
+    rng = np.random.default_rng(seed)
+    weights, spikes = rng.integers(0, 8, (9, 12)), rng.random((6, 12)) < 0.3
+    network = crossbar(weights, threshold=255, leak=int(rng.integers(0, 9)))
+    layout = compile(network, "odin")
+    ours = simulate(layout, Stimulus.from_dense(spikes.astype(np.uint8)), ticks=7, record="n.v").states["n", "v"]
+    v, leak = np.zeros(9, int), layout.params["leak"]
+    for t in range(6):
+        for line in np.flatnonzero(spikes[t]):
+            v = np.minimum(v + weights[:, line], 255)
+        assert (v < 255).all()
+        v = np.maximum(v - leak, 0)
+        assert np.array_equal(ours[t + 1], v)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_both_engines_run_the_same_crossbar(seed):
+    rng = np.random.default_rng(seed)
+    sign = np.where(rng.random(20) < 0.3, -1, 1)
+    network = crossbar(rng.integers(0, 8, (20, 15)), rng.integers(0, 8, (20, 20)) * sign,
+                       threshold=rng.integers(8, 40, 20), leak=rng.integers(0, 4, 20))
+    layout = compile(network, "odin")
+    stimulus = Stimulus.from_dense((rng.random((12, 15)) < 0.4).astype(np.uint8))
+    plain = simulate(layout, stimulus, record="all", engine="reference")
+    assert_same_run(plain, simulate(layout, stimulus, record="all"))
+    assert plain.core_counts.sum() and len(plain.spikes["n"][0])
+
+
+def test_a_tick_takes_513_cycles_for_each_event_and_512_for_its_end():
+    rng = np.random.default_rng(0)
+    layout = compile(crossbar(rng.integers(1, 8, (256, 40)), threshold=255), "odin")
+    spikes = np.zeros((4, 40), np.uint8)
+    for tick, events in enumerate((0, 1, 7, 40)):
+        spikes[tick, :events] = 1
+    run = simulate(layout, Stimulus.from_dense(spikes))
+    np.testing.assert_allclose(run.tick_ps * 75e-6, [512, 1025, 512 + 7 * 513, 512 + 40 * 513], atol=0.01)
+
+
+def test_a_source_of_both_signs_is_refused():
+    with pytest.raises(ExpressError, match=r"M247.* 1 of the 2 sources of `in` excite some neurons and inhibit"):
+        compile(crossbar(np.array([[1, 2], [3, -2]]), threshold=9), "odin")
+
+
+def test_weights_have_three_bits():
+    with pytest.raises(ExpressError, match="M243"):
+        compile(crossbar(np.array([[9, 1]]), threshold=9), "odin")
+
+
+def test_inputs_and_neurons_share_256_rows():
+    compile(crossbar(np.ones((128, 128)), np.ones((128, 128)), threshold=9), "odin")
+    with pytest.raises(FitError, match="input axons"):
+        compile(crossbar(np.ones((128, 129)), np.ones((128, 128)), threshold=9), "odin")
