@@ -1,4 +1,4 @@
-"""ODIN: eight bits and no negative potential, three-bit weights of one sign per source, cycles as its open design has."""
+"""ODIN: eight bits, no negative potential, three-bit weights of one sign per source, cycles as its open design has."""
 from __future__ import annotations
 
 import numpy as np

@@ -1,6 +1,6 @@
 """ODIN's leaky integrate-and-fire neuron: eight bits, no negative potential, a leak that is subtracted.
 
-    v = min(max(v + x, 0), 255)                  x: weights of the events of a tick, those of inhibiting sources negative
+    v = min(max(v + x, 0), 255)                  x: weights of the events of a tick, of inhibiting sources negative
     v >= threshold: spike;  v = 0
     v = max(v - leak, 0)                         time reference event, at the end of the tick; leak 0: none
 
