@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,33 @@ from chipsim.errors import Diagnostic, UsageError
 from chipsim.files import DAMAGE, replacing
 
 MAPPED = 1 << 16                                       # bytes from which on mapping is cheaper than reading
-MAKER = {"layout": "compile", "run": "run"}            # the command that writes each kind
+MAKER = {"layout": "compile", "run": "run", "state": "run"}            # the command that writes each kind
 
 
-def save(path: str | os.PathLike, kind: str, version: int, facts: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write a file whole or not at all. `facts` must be JSON-able; array names may contain '/'."""
+def save(path: str | os.PathLike, kind: str, version: int, facts: dict, arrays: Mapping[str, np.ndarray],
+         parts: Iterable[Mapping[str, np.ndarray]] = (), lengths: Mapping[str, int] | None = None) -> None:
+    """Write a file whole or not at all. `facts` must be JSON-able; array names may contain '/'.
+
+    lengths  of arrays that come in parts, along their first axis; they stand in `arrays` as examples of dtype and shape
+    parts    these, one after the other, so that the whole need never be in memory; a part may lack some
+    """
     import h5py
 
+    lengths, at = lengths or {}, dict.fromkeys(lengths or {}, 0)
     aligned = dict(alignment_threshold=MAPPED, alignment_interval=64)
     with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True, **aligned) as h:
         h.attrs["chipsim_kind"] = kind
         h.attrs["chipsim_version"] = version
         h.create_dataset("facts", data=json.dumps(facts, default=plain))
         for name, array in arrays.items():
-            h.create_dataset(f"arrays/{name}", data=array)
+            if name in lengths:
+                h.create_dataset(f"arrays/{name}", (lengths[name], *array.shape[1:]), array.dtype)
+            else:
+                h.create_dataset(f"arrays/{name}", data=array)
+        for part in parts:
+            for name in lengths.keys() & part.keys():
+                h[f"arrays/{name}"][at[name] : at[name] + len(part[name])] = part[name]
+                at[name] += len(part[name])
 
 
 def load(path: str | os.PathLike, kind: str, version: int, *,

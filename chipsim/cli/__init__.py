@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ChipsimError as error:
         tell(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        tell("interrupted")
+    except KeyboardInterrupt as where:
+        tell(f"interrupted {where}".rstrip())
         return 130
     except BrokenPipeError:                        # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -44,6 +44,8 @@ CODES = {
             "command takes: `run` takes networks (.nir, .yaml) and layouts, `report` takes runs.",
     "U436": "`validate` has no table of that name; without a name it runs all it has.",
     "U437": "There is no neuron model of that name. `chipsim models` lists them.",
+    "U438": "`--resume` goes on with a run that was interrupted, only with the same network, chip, input and options.",
+    "U439": "Only a run that is stored as it goes can be resumed: by the compiled engine, into a file.",
     "U435": "There is no such error code. `chipsim explain` without a code lists all of them.",
 }
 

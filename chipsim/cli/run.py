@@ -59,6 +59,9 @@ def add_options(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", metavar="FILE", help=f"store the run here (default NETWORK{RUN_SUFFIX})")
     group.add_argument("--no-save", action="store_true", help="do not store the run")
+    group.add_argument("--resume", action="store_true", help="go on with the same run where it was interrupted")
+    group.add_argument("--checkpoint-every", metavar="N", type=whole(1), default=0,
+                       help="also keep what is needed for that after every N ticks, in case of a crash")
     group.add_argument("--html", metavar="FILE", help="write the report as one page for a browser, too")
     group.add_argument("--trace", metavar="FILE", help="write a timeline for ui.perfetto.dev, NAME.pftrace")
     group.add_argument("--trace-ticks", metavar="A:B", type=span, help="of ticks A to B-1")
@@ -68,8 +71,9 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    if args.output and args.no_save:
-        raise UsageError(Diagnostic("U433", "`--output` and `--no-save` exclude each other"))
+    for option in ("output", "resume", "checkpoint_every"):
+        if args.no_save and getattr(args, option):
+            raise UsageError(Diagnostic("U433", f"`--{option.replace('_', '-')}` and `--no-save` exclude each other"))
     if bool(args.trace) != bool(args.trace_ticks):
         raise UsageError(Diagnostic("U433", "`--trace FILE` and `--trace-ticks A:B` need each other"))
     if args.trace and args.timing != "exact":
@@ -101,27 +105,28 @@ def run(args: Namespace) -> int:
         raise UsageError(Diagnostic("U433", f"chip `{layout.chip.name}` has no time, so there is no timeline"))
     from chipsim.engine import simulate
     from chipsim.engine.run import SYNOPS, A
-    from chipsim.engine.run_file import load_run, save_run
+    from chipsim.engine.run_file import load_run
     from chipsim.report import report
 
+    meta = dict(command=shlex.join(["chipsim", "run", *args.argv]), chipsim=chipsim.__version__)
     began = perf_counter()
     with talk.progress("simulating", "ticks") as progress:
         result = simulate(layout, stimulus, ticks=args.ticks, timing=args.timing, engine=args.engine, seed=args.seed,
                           samples=args.samples, threads=args.threads, progress=progress,
+                          save=target, resume=args.resume, checkpoint_every=args.checkpoint_every, meta=meta,
                           learning=not args.no_learning, weights=load_run(learnt).weights if learnt else None,
                           record=args.record or (("all",) if page else ("outputs",)),
                           record_packets=range(args.trace_ticks.start, args.trace_ticks.stop or ALL_TICKS)
                           if timeline else False)
     wall = perf_counter() - began
     laps.lap("simulate", result.meta["seconds"])
-    sops = int(result.counts[:, [A[s] for s in SYNOPS]].sum())
-    talk.line("simulated", f"{count(result.ticks, 'ticks')}   {si(wall, 's')}   "
-                           f"({count(result.ticks / wall)} ticks/s, {si(sops / wall, 'SOP/s')})")
-    result.meta.update(command=shlex.join(["chipsim", "run", *args.argv]), chipsim=chipsim.__version__)
+    resumed = result.meta["resumed"]
+    sops = int(result.counts[resumed:, [A[s] for s in SYNOPS]].sum())
+    talk.line("simulated", f"{count(result.ticks, 'ticks')}{f', from tick {resumed} on' if resumed else ''}   "
+                           f"{si(wall, 's')}   ({count((result.ticks - resumed) / wall)} ticks/s, "
+                           f"{si(sops / wall, 'SOP/s')})")
     if target is not None:
-        save_run(result, target)
         talk.line("saved", f"{target}")
-    laps.lap("save")
     account = report(result, costs)
     if page is not None:
         write(render("html", account, result, costs), page)

@@ -33,15 +33,21 @@ class CompiledEngine:
         make = ClockedFabric.of if plan.period_ps else Fabric
         self.fabrics = [make(plan) for _ in range(self.threads)] if timing == "exact" else []
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 and self.fabrics else None
+        self.loads_before: np.ndarray | int = 0                      # of the parts of the run taken already
+        self.queues_before = Queues.none(plan.fabric.n_channels)
+        self.begin()
+        self.coupled = bool(plan.step_ps) and timing == "exact"      # function waits for the fabric, tick by tick
+        self.ticks_per_call = 1 if self.coupled else 16
+        self.seconds = {"function": 0.0, "fabric": 0.0}              # wall time, for a profile of the simulator itself
+
+    def begin(self) -> None:
+        """Nothing counted or recorded yet."""
+        cores = self.plan.layout.n_cores
         self.chunks: list[tuple] = []
-        cores = plan.layout.n_cores
         self.soma_ps, self.stall_ps = np.zeros(cores + 1, np.int64), np.zeros(cores + 1, np.int64)
         self.synapse_ps, self.latency = np.zeros(cores, np.int64), np.zeros(N_BINS, np.int64)
         self.slowest: tuple[int, int, dict] = (-1, -1, {})
         self.packets: list[dict] = []
-        self.coupled = bool(plan.step_ps) and timing == "exact"      # function waits for the fabric, tick by tick
-        self.ticks_per_call = 1 if self.coupled else 16
-        self.seconds = {"function": 0.0, "fabric": 0.0}              # wall time, for a profile of the simulator itself
 
     def advance(self, n_ticks: int, start: np.ndarray, line: np.ndarray, value: np.ndarray | None,
                 reset_every: int = 0) -> None:
@@ -122,8 +128,34 @@ class CompiledEngine:
             total.add(Queues(*f.occupancy()))
         return total
 
+    def take(self) -> Outcome:
+        """Everything since the engine was made or since the last `take`; then begin anew, the state as it is."""
+        out = self.outcome()
+        self.loads_before, self.queues_before = self.loads(), self.queues()
+        self.function.forget()
+        self.begin()
+        return out
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """What another engine of the same plan needs to go on from here, after a `take`."""
+        return self.function.snapshot()
+
+    def restore(self, snapshot: dict[str, np.ndarray]) -> None:
+        """Go on from a `snapshot`."""
+        self.function.restore(snapshot)
+
+    def held_bytes(self) -> int:
+        """Memory that grows with the ticks, until `take`."""
+        arrays = [a for chunk in self.chunks for a in chunk if isinstance(a, np.ndarray)]
+        arrays += [a for chunk in self.chunks for a in chunk[4]] + [a for p in self.packets for a in p.values()]
+        return sum(a.nbytes for a in arrays) + 24 * self.function.n_recorded
+
+    def loads(self) -> np.ndarray | int:
+        """Flits sent over each channel since the engine was made."""
+        return sum(f.loads() for f in self.fabrics)
+
     def outcome(self) -> Outcome:
-        """Everything since the engine was made."""
+        """Everything since the engine was made or since the last `take`."""
         tick, source, payload = self.function.recorded()
 
         def joined(i: int) -> np.ndarray:
@@ -136,8 +168,8 @@ class CompiledEngine:
             probes=[np.concatenate([c[4][i] for c in self.chunks]) for i in range(len(self.recording.probes))],
             tick_ps=joined(2), tick_limit=joined(3), soma_ps=self.soma_ps, synapse_ps=self.synapse_ps,
             stall_ps=self.stall_ps, latency=self.latency,
-            link_packets=sum(f.loads() for f in self.fabrics) if self.fabrics else None,
-            queues=self.queues() if self.fabrics else None,
+            link_packets=self.loads() - self.loads_before if self.fabrics else None,
+            queues=self.queues().since(self.queues_before) if self.fabrics else None,
             learning_ps=joined(5), learning_core=joined(6), core_learning=self.function.learning_per_core(),
             weights=self.function.weights(), slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
             packets=columns(self.packets) if self.packets else None)

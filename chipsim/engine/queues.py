@@ -39,3 +39,7 @@ class Queues:
         """Of another tick, or of the same ticks on another thread."""
         self.queued_ps += other.queued_ps
         np.maximum(self.peak, other.peak, out=self.peak)
+
+    def since(self, before: Queues) -> Queues:
+        """What has come since `before`; the peak is that of all."""
+        return Queues(self.queued_ps - before.queued_ps, self.peak)

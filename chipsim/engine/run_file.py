@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
@@ -17,8 +18,21 @@ WEIGHTS = ("pre", "post", "weight")
 TABLES = ("links", "usage", "packets", "values")
 
 
-def save_run(run: Run, path: str | os.PathLike) -> None:
-    """Write `path`, whole or not at all."""
+def save_run(run: Run, path: str | os.PathLike, parts: Iterable[Run] = (),
+             lengths: dict[str, int] | None = None) -> None:
+    """Write `path`, whole or not at all.
+
+    parts, lengths   arrays that are stored in parts (by the names of `arrays_of`), see store.save
+    """
+    facts = {name: getattr(run, name) for name in FACTS}
+    facts["has_packets"] = run.packets is not None
+    if run.samples is not None:
+        facts["samples"] = {k: v for k, v in run.samples.items() if not isinstance(v, np.ndarray)}
+    store.save(path, "run", VERSION, facts, arrays_of(run), map(arrays_of, parts), lengths)
+
+
+def arrays_of(run: Run) -> dict[str, np.ndarray]:
+    """All arrays of a run by the names they have in its file."""
     arrays = {f.name: getattr(run, f.name) for f in fields(Run) if isinstance(getattr(run, f.name), np.ndarray)}
     for table in TABLES:
         arrays |= {f"{table}/{name}": a for name, a in (getattr(run, table) or {}).items()}
@@ -27,17 +41,17 @@ def save_run(run: Run, path: str | os.PathLike) -> None:
     for name, parts in run.weights.items():
         arrays |= {f"weights/{name}/{part}": a for part, a in zip(WEIGHTS, parts, strict=True)}
     arrays |= {f"states/{population}/{variable}": a for (population, variable), a in run.states.items()}
-    facts = {name: getattr(run, name) for name in FACTS}
-    facts["has_packets"] = run.packets is not None
     if run.samples is not None:
-        facts["samples"] = {k: v for k, v in run.samples.items() if not isinstance(v, np.ndarray)}
         arrays |= {f"samples/{k}": v for k, v in run.samples.items() if isinstance(v, np.ndarray)}
-    store.save(path, "run", VERSION, facts, arrays)
+    return arrays
 
 
-def load_run(path: str | os.PathLike) -> Run:
-    """Read what `save_run` wrote. UsageError when it is missing or something else."""
-    facts, arrays = store.load(path, "run", VERSION)
+def load_run(path: str | os.PathLike, *, mapped: bool = False) -> Run:
+    """Read what `save_run` wrote. UsageError when it is missing or something else.
+
+    mapped  large arrays are mapped from the file: they cost memory only where they are looked at
+    """
+    facts, arrays = store.load(path, "run", VERSION, mapped=mapped)
     with store.understood(path, "run"):
         tables = {table: store.split(table, arrays) for table in TABLES}
         spikes = store.split("spikes", arrays)

@@ -1,8 +1,12 @@
 """simulate: a Layout and a stimulus become a Run."""
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +16,11 @@ from chipsim.engine.critical import add_learning, critical_path
 from chipsim.engine.deadlock import refuse_cycles
 from chipsim.engine.learning import PHASE_COLUMNS
 from chipsim.engine.outcome import LIMIT_LEARNING, Outcome, Recording
+from chipsim.engine.parts import Parts, identity
 from chipsim.engine.plan import Plan, plan, spikes_to_counts
 from chipsim.engine.queues import Queues
 from chipsim.engine.run import ACTIONS, SYNOPS, A, Run
+from chipsim.engine.run_file import save_run
 from chipsim.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +36,8 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
              engine: str = "compiled", seed: int = 0, samples: slice | Iterable[int] | None = None,
              record: Iterable[str] = ("outputs",), record_packets: bool | range = False, threads: int = 1,
              learning: bool = True, weights: dict[str, tuple] | None = None, check_routes: bool = True,
-             progress: Callable[[int, int, dict], None] | None = None) -> Run:
+             progress: Callable[[int, int, dict], None] | None = None, save: str | os.PathLike | None = None,
+             checkpoint_every: int = 0, resume: bool = False, meta: dict[str, Any] | None = None) -> Run:
     """Run a layout, spike by spike and packet by packet.
 
     stimulus  events on the input lines; None: no input, and `ticks` says how long
@@ -45,6 +52,11 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     weights   start from the weights that another run has learnt (Run.weights)
     check_routes     refuse a custom topology whose routes can deadlock; False: run, and report a deadlock if it comes
     progress  called as progress(ticks done, ticks in all, {"synops": n}) a few times a second
+    save      store the run in this file. A run too long for memory is written in parts as it goes, beside the file, and
+              its large arrays are mapped from there; interrupted, it can be resumed (chipsim/engine/parts.py)
+    checkpoint_every   ticks after which such a part ends at the latest
+    meta      more to keep in Run.meta
+    resume    go on where an interrupted run into the same file ended; from the start where there is none
 
     Samples are separated: all neuron state is reset and nothing is in flight when one begins (what was learnt
     stays), and each runs on for the depth of the outputs (the ticks that spikes need from layer to layer). Raises
@@ -69,21 +81,65 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     wanted = record_packets if isinstance(record_packets, range) else range(schedule.ticks * record_packets)
     recording = _recording(layout, record, wanted)
     machine = _engine(engine)(lowered, recording, timing, threads, seed)
-    began, done, step = time.perf_counter(), 0, 1
-    while done < schedule.ticks:
-        n = min(step, schedule.ticks - done)
-        before = time.perf_counter()
-        machine.advance(n, schedule.start[done : done + n + 1], schedule.line, schedule.value, schedule.reset_every)
-        took = time.perf_counter() - before
-        done += n
-        if progress:
-            progress(done, schedule.ticks, {})
-        step = int(np.clip(n * SECONDS_PER_CALL / max(took, 1e-6), 1, 8 * step))
-    run = _run(layout, lowered, machine.outcome(), schedule, timing, recording)
-    run.meta.update(engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began,
-                    seconds=machine.seconds, stimulus=stimulus.origin if stimulus is not None else "",
-                    fabric=machine.one_pass())
+    parts = None
+    if save is not None and engine == "compiled":
+        parts = Parts(save, lambda: identity(layout, schedule, timing, seed, learning, recording), checkpoint_every)
+    elif resume or checkpoint_every:
+        raise UsageError(Diagnostic("U439", "a run can be resumed where it is stored, by the compiled engine",
+                                    help="give the file it is stored in, and leave the reference engine out"))
+
+    def account(first: int) -> Run:
+        return _run(layout, lowered, machine.take() if parts else machine.outcome(), schedule, timing, recording, first)
+
+    began, done, step = time.perf_counter(), parts.resume(machine) if parts and resume else 0, 1
+    resumed = done
+    with _interruptible() as interrupted:
+        while done < schedule.ticks:
+            n = min(step, schedule.ticks - done, parts.left(done) if parts else schedule.ticks)
+            before = time.perf_counter()
+            machine.advance(n, schedule.start[done : done + n + 1], schedule.line, schedule.value, schedule.reset_every)
+            took = time.perf_counter() - before
+            done += n
+            if progress:
+                progress(done, schedule.ticks, {})
+            step = int(np.clip(n * SECONDS_PER_CALL / max(took, 1e-6), 1, 8 * step))
+            if parts and done < schedule.ticks and (interrupted or parts.due(done, machine)):
+                parts.keep(account(parts.done), machine.snapshot(), done)
+            if interrupted and done < schedule.ticks:
+                raise KeyboardInterrupt(f"after {done} of {schedule.ticks} ticks"
+                                        + ("; `--resume` goes on from there" if parts else ""))
+    told = dict(meta or {}, engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began,
+                resumed=resumed, seconds=machine.seconds, stimulus=stimulus.origin if stimulus is not None else "",
+                fabric=machine.one_pass())
+    if parts:
+        return parts.finish(account(parts.done), told)
+    run = account(0)
+    run.meta.update(told)
+    if save is not None:
+        save_run(run, save)
     return run
+
+
+@contextmanager
+def _interruptible() -> Iterator[list]:
+    """Ctrl-C ends the loop between two calls of the engine, when what it holds is whole; a second one ends it at once.
+
+    Gives a list that is empty until then.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(number: int, frame: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _engine(name: str) -> type[CompiledEngine] | type[ReferenceEngine]:
@@ -169,13 +225,16 @@ def _states(layout: Layout, population: str) -> dict[str, str]:
                  if layout.populations[g.population].name == population), {})
 
 
-def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timing: str, recording: Recording) -> Run:
-    ticks, cores = schedule.ticks, layout.n_cores
+def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timing: str, recording: Recording,
+         first: int) -> Run:
+    """The ticks from `first` on that an engine gave back."""
+    ticks, cores = len(out.tick_ps), layout.n_cores
     timed = timing != "none"
     counts = out.spike_counts
     counts[:, A["neuron_active"]] = out.active
     counts[:, A["neuron_idle"]] = layout.n_neurons - out.active
-    resets = np.arange(0, ticks, schedule.reset_every) if schedule.reset_every else np.zeros(0, np.int64)
+    every = schedule.reset_every
+    resets = np.arange(-first % every, ticks, every) if every else np.zeros(0, np.int64)
     counts[resets, A["reset"]] = cores
     has_barrier = layout.chip.costs.barrier is not None
     counts[:, A["barrier"]] = int(has_barrier)
@@ -203,7 +262,7 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
         if timing == "exact":
             slowest = critical_path(lowered, out.slowest_packets, int(out.tick_limit[t]), int(out.tick_ps[t]))
             add_learning(slowest, lowered, int(learning_ps[t]), int(out.learning_core[t]), bool(longer[t]))
-        slowest["tick"] = t
+        slowest |= dict(tick=first + t, busy_ps=int(out.tick_ps[t] + learning_ps[t]))
     f, queues = lowered.fabric, out.queues or Queues.none(0)
     links = dict(from_router=f.from_router, to_router=f.to_router, kind=f.kind, cycle_ps=f.cycle, slots=f.slots,
                  core=np.where(f.endpoint < 0, -1, np.append(layout.cores, -1)[f.endpoint]).astype(np.int32))
@@ -218,7 +277,7 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
         limits=layout.limits, approximations=layout.approximations, packets=_with_cores(layout, lowered, out.packets),
         weights={p.name: (p.pre, p.post, w)
                  for p, w in zip(layout.plastic, out.weights or [p.weight for p in layout.plastic], strict=True)},
-        **_named(layout, out, recording, schedule))
+        **_named(layout, out, recording, schedule, first, ticks), meta=dict(first_tick=first))
 
 
 def _with_cores(layout: Layout, lowered: Plan,
@@ -247,7 +306,7 @@ def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tup
     return tuple(rows)
 
 
-def _named(layout: Layout, out: Outcome, recording: Recording, schedule: _Schedule) -> dict:
+def _named(layout: Layout, out: Outcome, recording: Recording, schedule: _Schedule, first: int, ticks: int) -> dict:
     """Put populations' names on what was recorded; count the outputs of each sample."""
     unit = np.full(layout.n_sources, -1, np.int64)
     owner = np.full(layout.n_sources, -1, np.int64)
@@ -266,8 +325,8 @@ def _named(layout: Layout, out: Outcome, recording: Recording, schedule: _Schedu
         tick, index, payload = tick[order], index[order], payload[order]
         spikes[p.name] = (tick, index.astype(np.int32))
         if (payload != 1).any() or emits_values[i]:
-            values[p.name] = np.zeros((schedule.ticks, len(sources)))
-            values[p.name][tick, index] = payload
+            values[p.name] = np.zeros((ticks, len(sources)))
+            values[p.name][tick - first, index] = payload
         if p.name in layout.outputs:
             tallies[p.name] = np.zeros((schedule.count, len(sources)))
             np.add.at(tallies[p.name], (tick // schedule.per_sample, index), payload)

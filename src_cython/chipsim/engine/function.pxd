@@ -70,6 +70,7 @@ cdef class Function:
     cdef int32_t* learning_core
 
     cdef void* hold(self, str name, array, dtype) except NULL
+    cdef dict changing(self)
     cdef int hold_neurons(self, layout, seed) except -1
     cdef int hold_learners(self, plan, seed) except -1
     cdef void learn(self, int64_t* counts, int64_t row) noexcept nogil

@@ -443,6 +443,42 @@ cdef class Function:
             b[k] = self.seeds.at[k].axon
         return self.keep["seed_start"][::stride].copy(), source, axon
 
+    # ---- a run in parts ----
+
+    def snapshot(self):
+        """All that changes from tick to tick, as name -> array: what `restore` needs to go on from here."""
+        arrays = {"tick": np.array(self.tick)} | {name: a.copy() for name, a in self.changing().items()}
+        for i, learner in enumerate(self.learners):
+            arrays |= {f"learner.{i}.{name}": a for name, a in learner.snapshot().items()}
+        return arrays
+
+    def restore(self, snapshot):
+        """Go on from a `snapshot` of a Function of the same plan."""
+        self.tick = int(snapshot["tick"])
+        for name, array in self.changing().items():
+            array[...] = snapshot[name]
+        for i, learner in enumerate(self.learners):
+            mark = f"learner.{i}."
+            learner.restore({name[len(mark):]: a for name, a in snapshot.items() if name.startswith(mark)})
+
+    cdef dict changing(self):
+        names = ["sums", "banks"] if self.integer else ["sums"]
+        if self.n_learners:
+            names.append("weight")
+        return {name: a for name, a in self.keep.items() if name in names or name.startswith("state.")}
+
+    def forget(self):
+        """Begin the counts and the record anew; what the neurons and synapses hold stays."""
+        self.events.n = 0
+        for name in ("source_spikes", "core_active", "core_learning"):
+            if name in self.keep:
+                self.keep[name][...] = 0
+
+    @property
+    def n_recorded(self):
+        """Recorded spikes held."""
+        return self.events.n
+
     def spikes_per_source(self):
         """int64[S] since the start."""
         return self.keep["source_spikes"].copy()

@@ -293,6 +293,9 @@ cdef void learn(Plastic* p, int64_t tick) noexcept nogil:
     p.r0 = p.reward = 0
 
 
+CHANGES = ("w", "t", "d", "x", "y", "tx", "ty", "late_x", "late_y")
+
+
 cdef class Learner:
     """As chipsim.models.plasticity.learner.Learner, with the same arguments; synapses in order of axon."""
 
@@ -406,6 +409,17 @@ cdef class Learner:
             self.p.weight64 = <double*><size_t>weight.ctypes.data
         self.p.core = <const int32_t*>self.hold("core", core, np.int32)
         self.p.updates = <int64_t*>self.hold("updates", np.zeros(n_cores), np.int64)
+
+    def snapshot(self):
+        """All that changes, as name -> array; `restore` takes it back."""
+        own = {name: self.keep[name].copy() for name in CHANGES}
+        return own | {"reward": np.array([self.p.r0, self.p.r1, self.p.reward])}
+
+    def restore(self, snapshot):
+        """Go on from a `snapshot` of the same learner."""
+        for name in CHANGES:
+            self.keep[name][...] = snapshot[name]
+        self.p.r0, self.p.r1, self.p.reward = map(float, snapshot["reward"])
 
     @property
     def variables(self):
