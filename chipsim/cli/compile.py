@@ -38,7 +38,8 @@ def add_options(parser: ArgumentParser) -> None:
     add_network_options(parser)
     group = parser.add_argument_group("output")
     group.add_argument("-o", "--output", metavar="FILE", help=f"store the layout here, as NAME{LAYOUT_SUFFIX}")
-    group.add_argument("--explain", action="store_true", help="also where every population was placed, each pass, a floorplan")
+    group.add_argument("--explain", action="store_true",
+                       help="also where every population was placed, each pass, a floorplan")
     group.add_argument("--explain-core", metavar="N", type=whole(), help="what stands on core N of the chip, which "
                        "limit is closest, and what would relieve it")
     group.add_argument("--format", metavar="F", choices=("text", "json"), default="text", help="text or json")

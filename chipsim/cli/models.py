@@ -82,7 +82,8 @@ def _account(name: str, doc: str | None, parameters: dict[str, Parameter], chips
 def _one(model: dict[str, Any]) -> str:
     from chipsim.report.text import table
 
-    rows = [(key, p["unit"] or "-", "must be given" if p["default"] is None else f"{p['default']:g}", _range(p), p["doc"])
+    rows = [(key, p["unit"] or "-", "must be given" if p["default"] is None else f"{p['default']:g}", _range(p),
+             p["doc"])
             for key, p in model["parameters"].items()]
     parts = [f"{model['name']}   on {', '.join(model['chips']) or 'no chip that ships'}", model["about"]]
     parts += [table(("parameter", "unit", "default", "range", "what"), rows, "<<><<")] if rows else []

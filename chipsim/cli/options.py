@@ -52,7 +52,7 @@ def add_mapping_options(parser: ArgumentParser) -> None:
 def add_network_options(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("what a NIR file leaves open")
     group.add_argument("--nir-dialect", metavar="NAME", dest="dialect",
-                       help="framework whose steps it means: exact, snntorch, norse, sinabs, rockpool")
+                       help="whose steps it means: exact, snntorch, norse, sinabs, rockpool")
     group.add_argument("--dt", metavar="X", type=real, help="seconds per tick")
     group.add_argument("--time-unit", metavar="U", help="unit of the file's time constants: s, ms or us")
     group.add_argument("--reset", metavar="RULE", help="after a spike: zero, value, subtract, or node (as it says)")

@@ -105,6 +105,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if not action.option_strings:
             return str(action.metavar or action.dest)
+        if isinstance(action, argparse.BooleanOptionalAction):
+            return f"--[no-]{action.option_strings[0].removeprefix('--')}"
         value = "" if action.nargs == 0 else f" {self._format_args(action, str(action.metavar or action.dest.upper()))}"
         return ", ".join(action.option_strings) + value
 

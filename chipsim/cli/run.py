@@ -61,7 +61,7 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--no-save", action="store_true", help="do not store the run")
     group.add_argument("--resume", action="store_true", help="go on with the same run where it was interrupted")
     group.add_argument("--checkpoint-every", metavar="N", type=whole(1), default=0,
-                       help="also keep what is needed for that after every N ticks, in case of a crash")
+                       help="so that a crash loses N ticks at most")
     group.add_argument("--html", metavar="FILE", help="write the report as one page for a browser, too")
     group.add_argument("--trace", metavar="FILE", help="write a timeline for ui.perfetto.dev, NAME.pftrace")
     group.add_argument("--trace-ticks", metavar="A:B", type=span, help="of ticks A to B-1")

@@ -111,12 +111,15 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     told = dict(meta or {}, engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began,
                 resumed=resumed, seconds=machine.seconds, stimulus=stimulus.origin if stimulus is not None else "",
                 fabric=machine.one_pass())
+    began = time.perf_counter()
+    run = account(parts.done if parts else 0)
     if parts:
-        return parts.finish(account(parts.done), told)
-    run = account(0)
-    run.meta.update(told)
-    if save is not None:
-        save_run(run, save)
+        run = parts.finish(run, told)
+    else:
+        run.meta.update(told)
+        if save is not None:
+            save_run(run, save)
+    run.meta["seconds"]["save" if save is not None else "account"] = time.perf_counter() - began
     return run
 
 

@@ -22,9 +22,9 @@ def test_a_wide_chip_shows_the_mean_of_several_routers():
 
 
 def test_a_tree_is_a_list_of_its_cores():
-    chip = load_chip("loihi", set=("fabric.topology=tree", "fabric.routing=shortest", "fabric.width=1", "fabric.height=1",
-                                   "fabric.arity=2", "fabric.levels=5", "fabric.channels.tree.latency=1 ns",
-                                   "fabric.channels.tree.cycle=1 ns", "fabric.channels.tree.credit=1 ns",
-                                   "fabric.channels.tree.slots=4", "fabric.channels.tree.energy=1 pJ"))
+    tree = ("latency=1 ns", "cycle=1 ns", "credit=1 ns", "slots=4", "energy=1 pJ")
+    chip = load_chip("loihi", set=("fabric.topology=tree", "fabric.routing=shortest", "fabric.width=1",
+                                   "fabric.height=1", "fabric.arity=2", "fabric.levels=5",
+                                   *(f"fabric.channels.tree.{number}" for number in tree)))
     lines = plan_text(chip, np.array([65]), np.array([0.01]), "neurons").split("\n")
     assert lines[1].split() == ["64", SHADES[0] + SHADES[1] + SHADES[0] * 62]
