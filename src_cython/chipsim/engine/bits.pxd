@@ -5,8 +5,14 @@ cdef extern from *:
     """
     static inline int chipsim_low(unsigned long long x) { return __builtin_ctzll(x); }
     static inline int chipsim_high(unsigned long long x) { return 63 - __builtin_clzll(x); }
+    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__)
+    #define chipsim_wide_void __attribute__((target_clones("arch=x86-64-v4", "avx2", "default"))) void
+    #else
+    #define chipsim_wide_void void
+    #endif
     static inline void chipsim_fetch(const void* p) { __builtin_prefetch(p); __builtin_prefetch((const char*)p + 64); }
     """
+    ctypedef void wide_void "chipsim_wide_void"     # of a function compiled for several widths of vectors, same bits
     int lowest_bit "chipsim_low"(uint64_t x) noexcept nogil
     int highest_bit "chipsim_high"(uint64_t x) noexcept nogil
     void fetch "chipsim_fetch"(const void* p) noexcept nogil      # two cache lines

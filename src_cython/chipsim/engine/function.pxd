@@ -1,12 +1,14 @@
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from chipsim.engine.buffers cimport Event, Events, Seeds
+from chipsim.engine.delivery cimport SynapseMemory
 from chipsim.engine.neurons cimport Model, Slice
 from chipsim.engine.plasticity cimport Plastic
 
 
 cdef class Function:
     cdef readonly int64_t tick
+    cdef SynapseMemory memory                       # of the layout, and the sums
     cdef object keep                                # arrays the raw pointers below point into
     cdef bint integer, want_seeds, multicast, same_tick, held
     cdef list somas                                 # one Soma per model
@@ -17,31 +19,16 @@ cdef class Function:
     cdef int64_t n_neurons, n_sources, n_cores, n_groups, n_actions, ring, n_banks, n_receptors, n_states, first_rows
     cdef int64_t max_late
     cdef object failure                             # exception of a NumPy step
-    cdef const int64_t* core_start
     cdef const int64_t* group_start
     cdef const int64_t* group_stop
     cdef const int32_t* group_core
     cdef const int64_t* out_start
     cdef const int32_t* out_axon
-    cdef const int32_t* axon_core
     cdef const int64_t* axon_start
-    cdef const int32_t* segment_delay
-    cdef const uint8_t* segment_bank
-    cdef const uint8_t* segment_receptor
-    cdef const int64_t* segment_start
-    cdef const int32_t* segment_size
-    cdef const int32_t* segment_slot
     cdef const int32_t* bank_shift
     cdef const double* first_input
     cdef const int32_t* per_spike
     cdef const uint8_t* record
-    cdef const uint16_t* target16
-    cdef const uint32_t* target32
-    cdef const int16_t* weight16
-    cdef const double* weight64
-    cdef int32_t* sums32                            # [ring, receptors, n_neurons]
-    cdef double* sums64
-    cdef int32_t* banks                             # [banks, ring, receptors, n_neurons]
     cdef const int64_t* state_at                    # [states] address and bytes of each variable, and of its start
     cdef const int64_t* state_bytes
     cdef const int64_t* start_at
@@ -77,11 +64,10 @@ cdef class Function:
     cdef int step(self, int64_t g, int64_t slot) noexcept nogil
     cdef int plain_step(self, int64_t g, Slice* s) noexcept with gil
     cdef void clear(self) noexcept nogil
-    cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps,
-                  int64_t* counts) noexcept nogil
+    cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps) noexcept nogil
     cdef int emit_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
                        int64_t* n_active, int64_t row) noexcept nogil
-    cdef void deliver(self, int64_t axon, double payload, int64_t tick) noexcept nogil
+    cdef void count(self, int64_t* counts) noexcept nogil
     cdef void deliver_all(self) noexcept nogil
     cdef int64_t deliver_late(self, const Event* e, const int32_t* late) noexcept nogil
     cdef void end_tick(self, int64_t* counts, int64_t t) noexcept nogil

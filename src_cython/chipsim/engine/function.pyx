@@ -6,13 +6,15 @@ synapses only for the spikes there are. Counting is a handful of additions per s
 A tick is two steps: all groups are advanced and emit their spikes, then the spikes are delivered. A caller to whom the
 time of a packet matters holds a tick between the two and says which packets come late, or never (`release`).
 """
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from chipsim.engine.buffers cimport FOLLOWS, add_event, add_seed
+from chipsim.engine.bits cimport fetch
+from chipsim.engine.buffers cimport FOLLOWS, Event, add_event, add_seed
+from chipsim.engine.delivery cimport SynapseMemory, bring_in, deliver_fired, deliver_run
 from chipsim.engine.neurons cimport Model, Slice, Soma
 from chipsim.engine.learning import PHASE
 from chipsim.engine.plan import initial_state
@@ -40,34 +42,19 @@ cdef class Function:
         self.idle_ps, self.active_ps, self.spike_ps = plan.idle_ps, plan.active_ps, plan.spike_ps
         self.axon_out_ps, self.host_ps = plan.axon_out_ps, plan.host_ps
         self.keep = {}
-        self.core_start = <const int64_t*>self.hold("core_start", layout.core_start, np.int64)
         self.group_start = <const int64_t*>self.hold("group_start", [g.start for g in layout.groups], np.int64)
         self.group_stop = <const int64_t*>self.hold("group_stop", [g.stop for g in layout.groups], np.int64)
         self.group_core = <const int32_t*>self.hold("group_core", [g.core for g in layout.groups], np.int32)
         self.out_start = <const int64_t*>self.hold("out_start", layout.out_start, np.int64)
         self.out_axon = <const int32_t*>self.hold("out_axon", layout.out_axon, np.int32)
-        self.axon_core = <const int32_t*>self.hold("axon_core", layout.axon_core, np.int32)
         self.axon_start = <const int64_t*>self.hold("axon_start", layout.axon_start, np.int64)
-        self.segment_delay = <const int32_t*>self.hold("segment_delay", layout.segment_delay, np.int32)
-        self.segment_bank = <const uint8_t*>self.hold("segment_bank", layout.segment_bank, np.uint8)
-        self.segment_receptor = <const uint8_t*>self.hold("segment_receptor", layout.segment_receptor, np.uint8)
-        self.segment_start = <const int64_t*>self.hold("segment_start", layout.segment_start, np.int64)
-        self.segment_size = <const int32_t*>self.hold("segment_size", layout.segment_size, np.int32)
-        self.segment_slot = <const int32_t*>self.hold("segment_slot", layout.segment_slot, np.int32)
         self.bank_shift = <const int32_t*>self.hold("bank_shift", layout.bank_shift, np.int32)
         self.per_spike = <const int32_t*>self.hold("per_spike", plan.per_spike, np.int32)
         self.record = <const uint8_t*>self.hold("record", record, np.uint8)
         self.first_rows = 0 if layout.first_input is None else len(layout.first_input)
         if self.first_rows:
             self.first_input = <const double*>self.hold("first_input", layout.first_input, np.float64)
-        if layout.target.dtype == np.uint16:
-            self.target16 = <const uint16_t*>self.hold("target", layout.target, np.uint16)
-        else:
-            self.target32 = <const uint32_t*>self.hold("target", layout.target, np.uint32)
-        if self.integer:
-            self.weight16 = <const int16_t*>self.hold("weight", np.array(layout.weight), np.int16)
-        else:
-            self.weight64 = <const double*>self.hold("weight", np.array(layout.weight), np.float64)
+        self.memory = SynapseMemory(layout, self.ring, plan.learning is not None)
         self.hold_neurons(layout, seed)
         self.hold_learners(plan, seed)
         self.active = <uint8_t*>self.hold("active", np.zeros(self.n_neurons), np.uint8)
@@ -83,7 +70,7 @@ cdef class Function:
 
     cdef int hold_neurons(self, layout, seed) except -1:
         """Parameters, state and accumulators of the layout's neuron models."""
-        cdef int64_t n = self.n_neurons, i
+        cdef int64_t i
         cdef Soma soma
         start = initial_state(layout)
         state = {name: array.copy() for name, array in start.items()}
@@ -102,12 +89,6 @@ cdef class Function:
         self.group_soma = <const int64_t*>self.hold("group_soma", [g.model for g in layout.groups], np.int64)
         self.group_stream = <const int64_t*>self.hold("group_stream", [g.population for g in layout.groups], np.int64)
         self.group_first = <const int64_t*>self.hold("group_first", [g.first for g in layout.groups], np.int64)
-        shape = (self.ring, self.n_receptors, n)
-        if self.integer:
-            self.sums32 = <int32_t*>self.hold("sums", np.zeros(shape), np.int32)
-            self.banks = <int32_t*>self.hold("banks", np.zeros((self.n_banks, *shape)), np.int32)
-        else:
-            self.sums64 = <double*>self.hold("sums", np.zeros(shape), np.float64)
         return 0
 
     cdef int hold_learners(self, plan, seed) except -1:
@@ -123,7 +104,7 @@ cdef class Function:
         self.plastic = <Plastic**>self.hold("plastic", np.zeros(self.n_learners), np.int64)
         for i, (projection, core) in enumerate(zip(p.projections, p.core, strict=True)):
             learner = self.learners[i]
-            learner.connect(projection.place, projection.stored, self.keep["weight"], core, self.n_cores)
+            learner.connect(projection.place, projection.stored, self.memory.weight, core, self.n_cores)
             self.plastic[i] = &learner.p
         self.role_start = <const int64_t*>self.hold("role_start", p.role_start, np.int64)
         self.role_learner = <const int32_t*>self.hold("role_learner", p.role_learner, np.int32)
@@ -228,18 +209,21 @@ cdef class Function:
     cdef void clear(self) noexcept nogil:
         """All state to zero, nothing in flight (what was learnt stays); then the input present when a sample starts."""
         cdef int64_t n = self.n_neurons, size = self.ring * self.n_receptors * n, d, k
+        cdef double* sums
         for k in range(self.n_learners):
             plastic_clear(self.plastic[k])
         for k in range(self.n_states):
             memcpy(<void*><size_t>self.state_at[k], <const void*><size_t>self.start_at[k], <size_t>self.state_bytes[k])
         if self.integer:
-            memset(self.sums32, 0, size * sizeof(int32_t))
-            memset(self.banks, 0, self.n_banks * size * sizeof(int32_t))
+            memset(self.memory.s.sums32, 0, size * sizeof(int32_t))
+            memset(self.memory.s.banks, 0, self.n_banks * size * sizeof(int32_t))
+            memset(self.memory.s.touched, 0, self.n_banks * self.ring)
         else:
-            memset(self.sums64, 0, size * sizeof(double))
+            memset(self.memory.s.sums64, 0, size * sizeof(double))
             for d in range(self.first_rows):
+                sums = self.memory.s.sums64 + ((self.tick + d) % self.ring) * self.n_receptors * n
                 for k in range(n):
-                    self.sums64[((self.tick + d) % self.ring) * self.n_receptors * n + k] += self.first_input[d * n + k]
+                    sums[k] += self.first_input[d * n + k]
 
     cdef int step(self, int64_t g, int64_t slot) noexcept nogil:
         """Advance a group by one tick and clear its sums; negative when its NumPy step fails."""
@@ -247,7 +231,7 @@ cdef class Function:
         cdef int64_t r, at = slot * self.n_receptors * self.n_neurons
         cdef size_t n
         s.start, s.stop, s.n = self.group_start[g], self.group_stop[g], self.n_neurons
-        s.sums = <void*>(self.sums32 + at) if self.integer else <void*>(self.sums64 + at)
+        s.sums = <void*>(self.memory.s.sums32 + at) if self.integer else <void*>(self.memory.s.sums64 + at)
         s.active, s.payload = self.active, self.payload
         s.tick, s.stream, s.first = <uint32_t>self.tick, <uint32_t>self.group_stream[g], <uint32_t>self.group_first[g]
         if self.group_model[g].step != NULL:
@@ -257,9 +241,9 @@ cdef class Function:
         n = <size_t>(s.stop - s.start)
         for r in range(self.n_receptors):
             if self.integer:
-                memset(self.sums32 + at + r * self.n_neurons + s.start, 0, n * sizeof(int32_t))
+                memset(self.memory.s.sums32 + at + r * self.n_neurons + s.start, 0, n * sizeof(int32_t))
             else:
-                memset(self.sums64 + at + r * self.n_neurons + s.start, 0, n * sizeof(double))
+                memset(self.memory.s.sums64 + at + r * self.n_neurons + s.start, 0, n * sizeof(double))
         return 0
 
     cdef int plain_step(self, int64_t g, Slice* s) noexcept with gil:
@@ -274,7 +258,7 @@ cdef class Function:
     cdef int emit_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
                        int64_t* n_active, int64_t row) noexcept nogil:
         """Lines, then groups in order: advance and emit. Negative when memory is exhausted."""
-        cdef int64_t i, g, n, core = -1, n_on, elapsed = 0, slot = self.tick % self.ring
+        cdef int64_t i, g, n, stop, on, next, core = -1, elapsed = 0, slot = self.tick % self.ring
         cdef int64_t nothing = 0
         cdef double payload
         self.seed_start[row] = self.seeds.n
@@ -282,10 +266,11 @@ cdef class Function:
             payload = 1.0 if values == NULL else values[i]
             if payload == 0:
                 continue
-            if self.emit(<uint32_t>(self.n_neurons + lines[i]), payload, &nothing, self.host_ps, counts):
+            if self.emit(<uint32_t>(self.n_neurons + lines[i]), payload, &nothing, self.host_ps):
                 return -1
         for g in range(self.n_groups):
             if self.same_tick:                                    # a later group may be reached in this very tick
+                self.count(counts)
                 self.deliver_all()
             while core < self.group_core[g]:                      # a core is done when the next one's groups begin
                 if core >= 0:
@@ -295,53 +280,60 @@ cdef class Function:
                 self.seed_start[row + core + 1] = self.seeds.n
             if self.step(g, slot):
                 return -1
-            n_on = 0
-            for n in range(self.group_start[g], self.group_stop[g]):
-                n_on += self.active[n]
-                elapsed += self.active_ps if self.active[n] else self.idle_ps
-                payload = self.payload[n]
-                if payload != 0:
+            n, stop = self.group_start[g], self.group_stop[g]
+            while n < stop:                                       # from spike to spike
+                next = first_spike(self.payload, n, stop)
+                on = count_on(self.active, n, next + (next < stop))
+                n_active[0] += on
+                self.core_active[core] += on
+                elapsed += on * self.active_ps + (next + (next < stop) - n - on) * self.idle_ps
+                if next < stop:
                     elapsed += self.spike_ps
-                    if self.emit(<uint32_t>n, payload, &elapsed, self.axon_out_ps, counts):
+                    if self.emit(<uint32_t>next, self.payload[next], &elapsed, self.axon_out_ps):
                         return -1
-            n_active[0] += n_on
-            self.core_active[core] += n_on
+                n = next + 1
         while core < self.n_cores:                                # the last entry is the next tick's first
             if core >= 0:
                 self.tail_ps[row + core + 1] = elapsed
             core += 1
             elapsed = 0
             self.seed_start[row + core + 1] = self.seeds.n
+        self.count(counts)
         return 0
+
+    cdef void count(self, int64_t* counts) noexcept nogil:
+        """What follows from the spikes that are not delivered yet."""
+        cdef int64_t i, k, n = self.n_actions
+        cdef const int32_t* row
+        for i in range(self.fired.n):
+            if i + 8 < self.fired.n:
+                fetch(self.per_spike + self.fired.at[i + 8].source * n)
+            self.source_spikes[self.fired.at[i].source] += 1
+            row = self.per_spike + self.fired.at[i].source * n
+            for k in range(n):
+                counts[k] += row[k]
 
     cdef void deliver_all(self) noexcept nogil:
         """Deliver the spikes emitted since the last call."""
-        cdef int64_t i, k
-        cdef Event* e
-        for i in range(self.fired.n):
-            e = &self.fired.at[i]
-            for k in range(self.out_start[e.source], self.out_start[e.source + 1]):
-                self.deliver(self.out_axon[k], e.payload, self.tick)
+        deliver_fired(&self.memory.s, &self.fired, self.tick % self.ring)
         self.fired.n = 0
 
     cdef int64_t deliver_late(self, const Event* e, const int32_t* late) noexcept nogil:
         """Deliver the packets of one spike, each `late` by as many ticks; returns how many there were."""
-        cdef int64_t k, first = self.out_start[e.source]
+        cdef int64_t k, axon, first = self.out_start[e.source], run = self.memory.s.start[e.source]
         for k in range(first, self.out_start[e.source + 1]):
-            if late[k - first] >= 0:
-                self.deliver(self.out_axon[k], e.payload, self.tick + late[k - first])
+            axon = self.out_axon[k]
+            for _ in range(self.axon_start[axon], self.axon_start[axon + 1]):
+                if late[k - first] >= 0:
+                    deliver_run(&self.memory.s, &self.memory.s.runs[run], e.payload,
+                                (self.tick + late[k - first]) % self.ring)
+                run += 1
         return self.out_start[e.source + 1] - first
 
     cdef void end_tick(self, int64_t* counts, int64_t t) noexcept nogil:
         """Bring in the sums that wait for a shift, learn, and go on to the next tick; t: number in the chunk."""
-        cdef int64_t b, k, x, size = self.ring * self.n_receptors * self.n_neurons
-        for b in range(1, self.n_banks):
-            for k in range(size):
-                x = self.banks[b * size + k]
-                if x:
-                    self.sums32[k] += <int32_t>(x << self.bank_shift[b] if self.bank_shift[b] >= 0
-                                                else x >> -self.bank_shift[b])
-                    self.banks[b * size + k] = 0
+        if self.n_banks > 1:
+            bring_in(&self.memory.s, self.bank_shift, self.n_banks)
         if self.n_learners:
             self.learn(counts, t)
         self.tick += 1
@@ -374,13 +366,9 @@ cdef class Function:
             if ps > self.learning_ps[row]:
                 self.learning_ps[row], self.learning_core[row] = ps, <int32_t>c
 
-    cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps,
-                  int64_t* counts) noexcept nogil:
-        """One spike: count it, log it, make its packets. `elapsed`: soma time since the last packet."""
+    cdef int emit(self, uint32_t source, double payload, int64_t* elapsed, int64_t out_ps) noexcept nogil:
+        """One spike: log it, make its packets. `elapsed`: soma time since the last packet."""
         cdef int64_t k
-        self.source_spikes[source] += 1
-        for k in range(self.n_actions):
-            counts[k] += self.per_spike[source * self.n_actions + k]
         if self.record[source] and add_event(&self.events, self.tick, source, payload):
             return -1
         if self.want_seeds:
@@ -396,35 +384,6 @@ cdef class Function:
             for k in range(self.role_start[source], self.role_start[source + 1]):
                 plastic_spike(self.plastic[self.role_learner[k]], self.role[k], self.role_unit[k], payload, self.tick)
         return add_event(&self.fired, self.tick, source, payload)
-
-    cdef void deliver(self, int64_t axon, double payload, int64_t tick) noexcept nogil:
-        """Add the synapses of an in-axon to the sums of the ticks they reach, delays counted from `tick`."""
-        cdef int64_t g, w, row, base = self.core_start[self.axon_core[axon]]
-        cdef uint32_t grade
-        cdef int32_t* sums
-        cdef double* sums64
-        for g in range(self.axon_start[axon], self.axon_start[axon + 1]):
-            row = (((tick + self.segment_delay[g]) % self.ring) * self.n_receptors
-                   + self.segment_receptor[g]) * self.n_neurons + base + self.segment_slot[g]
-            if self.integer:
-                sums = self.sums32 + row
-                if self.segment_bank[g]:
-                    sums = self.banks + self.segment_bank[g] * self.ring * self.n_receptors * self.n_neurons + row
-                if payload == 1.0:
-                    for w in range(self.segment_start[g], self.segment_start[g] + self.segment_size[g]):
-                        sums[self.target16[w]] += self.weight16[w]
-                else:                                        # a graded spike; 32 bits wrap around
-                    grade = <uint32_t><int64_t>payload
-                    for w in range(self.segment_start[g], self.segment_start[g] + self.segment_size[g]):
-                        sums[self.target16[w]] += <int32_t>(<uint32_t>self.weight16[w] * grade)
-            elif payload == 1.0:
-                sums64 = self.sums64 + row
-                for w in range(self.segment_start[g], self.segment_start[g] + self.segment_size[g]):
-                    sums64[self.target32[w]] += self.weight64[w]
-            else:
-                sums64 = self.sums64 + row
-                for w in range(self.segment_start[g], self.segment_start[g] + self.segment_size[g]):
-                    sums64[self.target32[w]] += self.weight64[w] * payload
 
     # ---- what happened ----
 
@@ -511,3 +470,35 @@ cdef class Function:
             b[k] = self.events.at[k].source
             c[k] = self.events.at[k].payload
         return tick, source, payload
+
+
+cdef inline int64_t first_spike(const double* payload, int64_t n, int64_t stop) noexcept nogil:
+    """The first of neurons [n, stop) that emits something; `stop` if none does. Most are calm: eight at a time."""
+    cdef const uint64_t* p
+    while n + 8 <= stop:
+        p = <const uint64_t*>(payload + n)
+        if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]) << 1:         # without the sign: -0 is nothing
+            break
+        n += 8
+    while n < stop and payload[n] == 0:
+        n += 1
+    return n
+
+
+cdef inline int64_t count_on(const uint8_t* active, int64_t n, int64_t stop) noexcept nogil:
+    """Active neurons among [n, stop): eight flags to a word, up to 255 words before a byte could run over."""
+    cdef int64_t on = 0, words
+    cdef uint64_t total, word, even = <uint64_t>0x00FF00FF << 32 | 0x00FF00FF
+    while n + 8 <= stop:
+        total, words = 0, 0
+        while n + 8 <= stop and words < 255:
+            memcpy(&word, active + n, 8)
+            total += word
+            words += 1
+            n += 8
+        total = (total & even) + (total >> 8 & even)
+        on += <int64_t>((total & 0xFFFF) + (total >> 16 & 0xFFFF) + (total >> 32 & 0xFFFF) + (total >> 48))
+    while n < stop:
+        on += active[n]
+        n += 1
+    return on
