@@ -421,10 +421,11 @@ cdef class Function:
             learner.restore({name[len(mark):]: a for name, a in snapshot.items() if name.startswith(mark)})
 
     cdef dict changing(self):
-        names = ["sums", "banks"] if self.integer else ["sums"]
+        names = ["sums", "banks", "touched"] if self.integer else ["sums"]
         if self.n_learners:
             names.append("weight")
-        return {name: a for name, a in self.keep.items() if name in names or name.startswith("state.")}
+        arrays = {name: self.memory.keep[name] for name in names}
+        return arrays | {name: a for name, a in self.keep.items() if name.startswith("state.")}
 
     def forget(self):
         """Begin the counts and the record anew; what the neurons and synapses hold stays."""
