@@ -323,8 +323,9 @@ class Tick(Part):
     """Tick of chips with time base `fixed_tick`."""
 
     period: float = quantity("s", gt=0, doc="length of a tick, whatever there is to do in it")
-    late: Literal["stretch"] = Field(
-        "stretch", description="when a tick's work outlasts its period: the tick is stretched until the work is done")
+    late: Literal["stretch", "next_tick", "drop"] = Field(
+        "stretch", description="what becomes of packets that a core has not dealt with when the period ends. stretch: "
+        "the tick lasts until they are; next_tick: they act as many ticks later; drop: never")
 
 
 class System(Part):

@@ -28,11 +28,10 @@ def ring_buffers(draft: Draft, node: Node, incoming: list[Connection], report: l
     if node.model == "affine_s1615":
         problems += _inexpressible(draft, node, report)
         params, scale = affine_s1615.registers(params)
-    elif node.model == "lif_s1615":
-        params, scale = lif_s1615.registers(node.population, params, draft.network.dt)
-    if scale != 1.0:
         report.append(dict(what=f"registers of `{node.name}`", kind="rounding", scale=scale,
                            size=f"at most {0.5 / ONE:.2g} of a coefficient, {0.5 / ONE / scale:.2g} of a potential"))
+    elif node.model == "lif_s1615":
+        params, scale = lif_s1615.registers(node.population, params, draft.network.dt)
     shifts = [_shift(draft, node, [c for c in incoming if c.receptor == r], scale) for r in (0, 1)]
     stored = [_weights(c, scale, shifts[c.receptor], report) for c in incoming]
     registers = {f"shift_{name}": np.full(node.size, shift, np.int32) for name, shift in zip("ei", shifts, strict=True)}

@@ -15,7 +15,7 @@ from chipsim.engine.analytic import analytic
 from chipsim.engine.clocked import ClockedFabric
 from chipsim.engine.fabric import Fabric
 from chipsim.engine.function import Function
-from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
+from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording, Tardiness
 from chipsim.engine.plan import Plan
 from chipsim.engine.queues import Queues
 from chipsim.engine.stats import N_BINS
@@ -36,7 +36,7 @@ class CompiledEngine:
         self.loads_before: np.ndarray | int = 0                      # of the parts of the run taken already
         self.queues_before = Queues.none(plan.fabric.n_channels)
         self.begin()
-        self.coupled = bool(plan.step_ps) and timing == "exact"      # function waits for the fabric, tick by tick
+        self.coupled = plan.coupled and timing == "exact"      # function waits for the fabric, tick by tick
         self.ticks_per_call = 1 if self.coupled else 16
         self.seconds = {"function": 0.0, "fabric": 0.0}              # wall time, for a profile of the simulator itself
 
@@ -48,6 +48,7 @@ class CompiledEngine:
         self.synapse_ps, self.latency = np.zeros(cores, np.int64), np.zeros(N_BINS, np.int64)
         self.slowest: tuple[int, int, dict] = (-1, -1, {})
         self.packets: list[dict] = []
+        self.tardiness = Tardiness(self.plan.layout.n_sources)
 
     def advance(self, n_ticks: int, start: np.ndarray, line: np.ndarray, value: np.ndarray | None,
                 reset_every: int = 0) -> None:
@@ -74,7 +75,10 @@ class CompiledEngine:
             packets = self.function.packets()
             times = self.mesh(n, len(packets[1]), ps, limit)
             if self.coupled:
-                self.function.release(self.plan.late(times[-1], first_tick))
+                late = self.plan.late(times[-1, : len(packets[1])], first_tick)
+                if self.plan.tick_ps:                        # in continuous time to act later is no lateness
+                    self.tardiness.add(packets[1], late)
+                self.function.release(late)
             self.keep(n, first_tick, ps + self.function.learning()[0], *packets, times)
         learning = self.function.learning()
         self.chunks.append((counts, active, ps, limit, [out for _, _, out in probes], *learning))
@@ -171,7 +175,8 @@ class CompiledEngine:
             link_packets=self.loads() - self.loads_before if self.fabrics else None,
             queues=self.queues().since(self.queues_before) if self.fabrics else None,
             learning_ps=joined(5), learning_core=joined(6), core_learning=self.function.learning_per_core(),
-            weights=self.function.weights(), slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
+            tardiness=self.tardiness, weights=self.function.weights(),
+            slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
             packets=columns(self.packets) if self.packets else None)
 
 

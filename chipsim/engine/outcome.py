@@ -25,6 +25,18 @@ class Recording:
     packets: range = range(0)
 
 
+class Tardiness:
+    """Packets, by source, that acted later than their delay says (late) or never (lost), int64[S] each."""
+
+    def __init__(self, n_sources: int):
+        self.late, self.lost = np.zeros(n_sources, np.int64), np.zeros(n_sources, np.int64)
+
+    def add(self, source: np.ndarray, late: np.ndarray) -> None:
+        """Packets of one tick: source int[p], late int[p] as Plan.late gives it."""
+        np.add.at(self.late, source[late > 0], 1)
+        np.add.at(self.lost, source[late < 0], 1)
+
+
 @dataclass(eq=False)
 class Outcome:
     """Times in integer ps, relative to the start of their tick; see Run for the arrays of the same names."""
@@ -46,6 +58,7 @@ class Outcome:
     learning_ps: np.ndarray              # int64[ticks] learning phase, not part of tick_ps
     learning_core: np.ndarray            # int32[ticks] the core that it lasts for
     core_learning: np.ndarray            # int64[C, 3] traces, reads, updates
+    tardiness: Tardiness
     weights: list[np.ndarray]            # per plastic projection float64[P]
     link_packets: np.ndarray | None = None   # int64[K] flits sent over each channel; None unless timing is exact
     queues: Queues | None = None         # of the FIFOs behind the channels, likewise

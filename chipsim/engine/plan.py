@@ -16,7 +16,7 @@ from chipsim.engine.straight import hops, is_straight
 from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
 from chipsim.errors import Diagnostic, SimulationError
 
-MAX_LATE = 255                  # ticks by which a packet may come late in continuous time
+MAX_LATE = 255                  # ticks by which a packet may come late
 SYNOP_COLUMNS = np.array([A[name] for name in SYNOPS])      # in the order of SYNAPSE_FORMATS
 
 
@@ -36,6 +36,7 @@ class Plan:
     tick_ps       least length of a tick: the period of a fixed tick, else 0
     step_ps       in continuous time, the length of a tick: packets act in the tick they arrive in; 0 on other chips
     learning      None where nothing learns
+    late_policy   of a fixed tick, what becomes of late packets: see chipsim.chip.spec.Tick
     max_late      most ticks by which a packet may act later than its delay says
     """
 
@@ -61,6 +62,7 @@ class Plan:
     step_ps: int
     learning: LearningPlan | None
     max_late: int = 0
+    late_policy: str = "stretch"
 
     @property
     def max_delay(self) -> int:
@@ -78,18 +80,27 @@ class Plan:
         return bool((self.layout.segment_delay == 0).any())
 
 
-    def late(self, done_ps: np.ndarray, tick: int) -> np.ndarray:
-        """Ticks int32[p] by which packets act later than one tick after their spike, in continuous time.
+    @property
+    def coupled(self) -> bool:
+        """When a packet has been dealt with decides when, or whether, it acts."""
+        return bool(self.step_ps) or self.late_policy != "stretch"
 
-        done_ps  int64[p] after the spike: when the target core has dealt with each packet
+    def late(self, done_ps: np.ndarray, tick: int) -> np.ndarray:
+        """Ticks int32[p] by which packets act later than their delay says; -1: they never do.
+
+        done_ps  int64[p] from the start of the tick (in continuous time: after the spike): when the target core has
+                 dealt with each packet
         Raises SimulationError (F503) for one that takes longer than the accumulators reach.
         """
-        late = np.maximum(-(-np.asarray(done_ps, np.int64) // self.step_ps) - 1, 0)
+        step = self.step_ps or self.tick_ps
+        late = np.maximum(-(-np.asarray(done_ps, np.int64) // step) - 1, 0)
+        if self.late_policy == "drop":
+            return np.where(late > 0, -1, 0).astype(np.int32)
         if late.max(initial=0) > self.max_late:
             raise SimulationError(Diagnostic(
                 "F503", f"a spike of tick {tick} takes {int(np.max(done_ps))} ps to its target, more than "
-                f"{self.max_late + 1} ticks of {self.step_ps} ps", help="the network sends more events than the chip "
-                "can carry: fewer spikes, or a larger dt"))
+                f"{self.max_late + 1} ticks of {step} ps", help="the network sends more events than the chip "
+                "can carry: fewer spikes, or longer ticks"))
         return late.astype(np.int32)
 
 
@@ -122,6 +133,7 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
         tiles = sorted(costs.barrier.tiles.items())
         in_use = len(np.unique(np.asarray(layout.cores) // chip.fabric.cores_per_router))
         barrier_ps = round(np.interp(in_use, [t for t, _ in tiles], [s * 1e12 for _, s in tiles]))
+    late = chip.tick.late if chip.tick else "stretch"
     axon_core = np.asarray(layout.axon_core)
     trees = None
     if chip.fabric.cast == "multicast":
@@ -136,7 +148,8 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
         spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
         host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time),
         tick_ps=picoseconds(chip.tick.period) if chip.tick else 0,
-        step_ps=step_ps(layout), max_late=MAX_LATE if chip.continuous else 0,
+        step_ps=step_ps(layout), max_late=MAX_LATE if chip.continuous or late == "next_tick" else 0,
+        late_policy=late,
         learning=plan_learning(layout, endpoint) if learning else None)
 
 

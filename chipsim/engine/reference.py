@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.engine.learning import PHASE_COLUMNS, REWARD
-from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording
+from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording, Tardiness
 from chipsim.engine.plan import Plan, initial_state
 from chipsim.engine.queues import Queues
 from chipsim.engine.reference_clocked import ClockedTick
@@ -39,6 +39,7 @@ class ReferenceEngine:
         self.soma_ps, self.stall_ps = np.zeros(cores + 1, np.int64), np.zeros(cores + 1, np.int64)
         self.synapse_ps = np.zeros(cores, np.int64)
         self.latency = np.zeros(N_BINS, np.int64)
+        self.tardiness = Tardiness(self.layout.n_sources)
         self.link_packets = np.zeros(plan.fabric.n_channels, np.int64)
         self.queues = Queues.none(plan.fabric.n_channels)
         self.slowest: tuple[int, int, list] = (-1, -1, [])
@@ -77,8 +78,12 @@ class ReferenceEngine:
     def step(self, lines: np.ndarray, values: np.ndarray) -> None:
         emitted, active = self.emit(lines, values)
         timed = self.time(active, [s for s, _ in emitted]) if self.timing != "none" else (0, 0, [])
-        done_ps = [r[-1] for r in timed[2]]
-        self.release(self.plan.late(done_ps, self.tick) if self.plan.step_ps and self.timing == "exact" else None)
+        late = None
+        if self.plan.coupled and self.timing == "exact":
+            late = self.plan.late(np.array([r[-1] for r in timed[2]], np.int64), self.tick)
+            if self.plan.tick_ps:                            # in continuous time to act later is no lateness
+                self.tardiness.add(np.array([r[1] for r in timed[2]], np.int64), late)
+        self.release(late)
         self.account(emitted, active, *timed)
 
     def emit(self, lines: np.ndarray, values: np.ndarray) -> tuple[list[tuple[int, float]], np.ndarray]:
@@ -235,7 +240,8 @@ class ReferenceEngine:
             queues=self.queues if self.timing == "exact" else None,
             learning_ps=np.array([r["learning_ps"] for r in self.ticks], np.int64),
             learning_core=np.array([r["learning_core"] for r in self.ticks], np.int32),
-            core_learning=self.core_learning, weights=[learner.variables["w"].copy() for learner in self.learners],
+            core_learning=self.core_learning, tardiness=self.tardiness,
+            weights=[learner.variables["w"].copy() for learner in self.learners],
             slowest_tick=self.slowest[1], slowest_packets=as_columns(self.slowest[2]),
             packets=as_columns(self.packets) if self.recording.packets and self.timing == "exact" else None)
 

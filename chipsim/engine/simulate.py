@@ -256,6 +256,9 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     if timed and len(resets):
         busy_ps[resets] += lowered.reset_ps
     tick_ps = np.maximum(busy_ps, lowered.tick_ps)
+    if lowered.late_policy != "stretch":                    # the next tick begins, whatever has not been done
+        tick_ps = np.full(ticks, lowered.tick_ps, np.int64)
+        tick_ps[resets] += lowered.reset_ps
     if lowered.step_ps:                                     # however long its packets travel
         tick_ps = np.full(ticks, lowered.step_ps, np.int64)
         tick_ps[resets] += lowered.reset_ps
@@ -303,6 +306,8 @@ def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tup
         rows.append(dict(name=p.name, shape=list(p.shape), is_input=p.is_input, size=len(sources), depth=p.depth,
                          spikes=int(spikes.sum()), packets=int(counts[A["axon_in"]]),
                          synops=int(sum(counts[A[s]] for s in SYNOPS)),
+                         late_packets=int(out.tardiness.late[sources].sum()),
+                         lost_packets=int(out.tardiness.lost[sources].sum()),
                          updates=0 if p.is_input else ticks * len(sources),
                          counts=dict(zip(ACTIONS, counts.tolist(), strict=True)),
                          cores=sorted({int(layout.cores[g.core]) for g in layout.groups if g.population == i})))

@@ -44,13 +44,19 @@ class Activity:
 
 @dataclass(frozen=True)
 class PopulationActivity:
-    """What one population did and set off. `energy_J`: joules of that; None where the run did not count its actions."""
+    """What one population did and set off.
+
+    energy_J      joules of that; None where the run did not count its actions
+    late_packets  of its packets, those that a fixed tick ended before, and that acted later; lost_packets: never
+    """
 
     neurons: int
     spikes: int
     packets: int
     sops: int
     energy_J: float | None
+    late_packets: int = 0
+    lost_packets: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,8 @@ def _populations(run: Run, chip: ChipSpec) -> dict[str, PopulationActivity]:
     return {
         p["name"]: PopulationActivity(
             p["size"], p["spikes"], p["packets"], p["synops"],
-            sum(n * joules(action, chip) for action, n in p["counts"].items()) if "counts" in p else None)
+            sum(n * joules(action, chip) for action, n in p["counts"].items()) if "counts" in p else None,
+            p.get("late_packets", 0), p.get("lost_packets", 0))
         for p in run.populations
     }
 

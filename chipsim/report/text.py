@@ -172,6 +172,8 @@ def _activity(r: Report) -> tuple[list[str], list[str]]:
     rows = [
         f"{name:{width}}{count(p.spikes):>9} spikes {count(p.packets):>9} packets {count(p.sops):>9} SOPs"
         + (f" {si(p.energy_J, 'J'):>9}" if p.energy_J is not None else "")
+        + (f", {count(p.late_packets, 'packets')} late" if p.late_packets else "")
+        + (f", {count(p.lost_packets, 'packets')} lost" if p.lost_packets else "")
         for name, p in r.populations.items()
     ]
     more = [f"... and {len(rows) - MOST_ROWS} populations more"] if len(rows) > MOST_ROWS else []

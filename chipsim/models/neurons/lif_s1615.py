@@ -102,8 +102,10 @@ def registers(population: Population, values: dict[str, np.ndarray], dt: float |
               ) -> tuple[dict[str, np.ndarray], float]:
     """Registers [size] but for the shifts, of a population of the model `iaf_exp` with these parameters.
 
-    Also the factor from the network's potentials and currents to the chip's: a power of two, which brings thresholds
-    and resting potentials below 2^8 of the 2^16 there are. i_e is constant, and joins the resting potential.
+    Also the factor from the network's currents to the chip's. Potentials are multiplied by a power of two that brings
+    thresholds and resting potentials below 2^8 of the 2^16 there are, the resistance by one that brings it to 32 .. 64
+    (sPyNNaker's own 20 MOhm is of that size), currents by the quotient, so that neither overflows nor loses bits. i_e is
+    constant, and joins the resting potential.
     """
     p, dt = values, ticks_of(dt)
     rest = p["v_leak"] + p["r"] * p["i_e"]
@@ -113,9 +115,11 @@ def registers(population: Population, values: dict[str, np.ndarray], dt: float |
     decays = {"e": np.exp(-dt / p["tau_exc"]), "i": np.exp(-dt / p["tau_inh"])}
     gain = {"e": p["tau_exc"] / dt * (1 - decays["e"]), "i": p["tau_inh"] / dt * (1 - decays["i"])}
     potentials = {"v_rest": rest, "v_reset": p["v_reset"], "v_thresh": p["v_threshold"], "v_init": start}
-    return {"exp_tc": fixed(np.exp(-dt / p["tau"])), "r_membrane": fixed(p["r"]),
+    largest = float(np.abs(p["r"]).max(initial=0))
+    stretch = 2.0 ** (6 - np.ceil(np.log2(largest))) if largest > 0 else 1.0
+    return {"exp_tc": fixed(np.exp(-dt / p["tau"])), "r_membrane": fixed(p["r"] * stretch),
             **{name: fixed(value * scale) for name, value in potentials.items()},
             "i_offset": np.zeros(population.size, np.int32),
             **{f"decay_{k}": np.floor(d * 2.0**32).astype(np.uint32).view(np.int32) for k, d in decays.items()},
             **{f"init_{k}": fixed(g) for k, g in gain.items()},
-            "refractory": np.round(p["refractory"] / dt).astype(np.int32)}, scale
+            "refractory": np.round(p["refractory"] / dt).astype(np.int32)}, scale / stretch
