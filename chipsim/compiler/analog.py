@@ -1,9 +1,8 @@
-"""Float parameters to analogue circuits: weights of few bits, time constants that calibration reaches, circuits merged.
+"""Networks for analogue chips: weights of few bits, neurons of as many circuits as their synapses need.
 
-A neuron's threshold above rest becomes so many LSB of potential (core.analog.threshold - leak); noise and deviations
-are in LSB, too. All weights onto a population share one scale, that with the least squared error: the largest rather
-saturate than the small ones vanish. A source that excites some neurons and inhibits others takes two rows of synapses,
-one per sign; a neuron with more rows than a circuit's column has merges circuits.
+All weights onto a population share one scale, that with the least squared error: the largest rather saturate than the
+small ones vanish. A source that excites some neurons and inhibits others takes two rows of synapses, one per sign; a
+neuron with more rows than a circuit's column has merges circuits. What circuits can be calibrated to: circuits.py.
 """
 from __future__ import annotations
 
@@ -12,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.sparse import csr_array
 
-from chipsim.compiler.draft import Connection, Draft, Node
-from chipsim.errors import Diagnostic, ExpressError
+from chipsim.compiler.circuits import circuits_of
+from chipsim.compiler.draft import Connection, Draft
+from chipsim.errors import ExpressError
 
 SCALES = np.linspace(0.3, 1.0, 36)          # of the largest weight, that the largest stored one may stand for
 
@@ -26,13 +26,13 @@ def analog(draft: Draft) -> Draft:
         if node.is_input:
             continue
         incoming = [k for k, c in enumerate(connections) if c.post == i]
-        params = _circuit(draft, node, report, problems)
+        params = circuits_of(draft, node, report, problems)
         scale = _scale([connections[k] for k in incoming], draft.chip.core.weights.bits)
         for k in incoming:
             connections[k] = _stored(connections[k], scale, draft.chip.core.weights.bits, report)
         rows = _rows([c for c in connections if c.post == i], connections)
         circuits = np.maximum(-(-rows // draft.chip.core.analog.rows), 1)
-        nodes[i] = replace(node, params=params, circuits=circuits)
+        nodes[i] = replace(node, params=params, circuits=circuits, options={})
         if circuits.max() > 1:
             report.append(dict(what=f"neurons of `{node.name}`", kind="merged circuits",
                                size=f"up to {circuits.max()} circuits for {rows.max()} synapses"))
@@ -41,96 +41,6 @@ def analog(draft: Draft) -> Draft:
     snr = [a["snr_dB"] for a in report if "snr_dB" in a]
     return replace(draft, nodes=tuple(nodes), connections=tuple(connections), approximations=tuple(report),
                    late_bias={}, merit={"worst_weight_snr_dB": round(min(snr), 1)} if snr else {})
-
-
-def step_s(draft: Draft) -> float:
-    """Hardware time of a tick."""
-    c = draft.chip.continuous
-    return draft.network.dt / c.acceleration if draft.network.dt else c.step
-
-
-def _circuit(draft: Draft, node: Node, report: list[dict], problems: list[Diagnostic]) -> dict[str, np.ndarray]:
-    """Parameters of analog_lif for those of affine; what circuits cannot do goes to `report` or `problems`."""
-    p, chip, n = node.params, draft.chip.core.analog, node.size
-    step = step_s(draft)
-
-    def cannot(kind: str, what: str, instead: str | None) -> None:
-        what = f"population `{node.name}` {what}"
-        if instead and kind in draft.options.approximate:
-            report.append(dict(what=what, kind=kind, size=instead))
-        else:
-            problems.append(Diagnostic("M240", f"{what} ({draft.chip.name})", file=node.population.origin, help=
-                                       f"--approximate {kind}: {instead}" if instead else "read the spikes of a "
-                                       "population instead, or run on `ideal`"))
-
-    def reached(name: str, tau: np.ndarray) -> np.ndarray:
-        """Time constants [n] in s, or the nearest that calibration reaches."""
-        span = getattr(chip, name)
-        near = np.clip(tau, span.min, span.max)
-        worst = int(np.argmax(np.abs(np.log(np.maximum(tau, 1e-30) / near))))
-        if abs(tau[worst] / near[worst] - 1) > 1e-6:
-            cannot("calibration", f"has {name} of {_time(tau[worst])} in the chip's time; circuits are calibrated to "
-                   f"{_time(span.min)} to {_time(span.max)}", f"{name} of {_time(near[worst])}")
-        return near
-
-    for kind, present, what, instead in (
-        ("readout", (p["reset"] == 0).any(), "emits its value every tick; the chip sends spikes", None),
-        ("reset", np.isin(p["reset"], (2, 3)).any(), "subtracts the threshold on a spike; circuits reset to a "
-         "potential", "reset to a potential"),
-        ("multispike", (p["reset"] == 4).any(), "fires several spikes a tick; circuits fire one", "one spike a tick"),
-        ("v_min", np.isfinite(p["v_min"]).any(), "bounds its voltage from below", "no lower bound"),
-    ):
-        if present:
-            cannot(kind, what, instead)
-    tau_mem = reached("tau_mem", _tau(p["av"], step))
-    av = np.where(p["av"] > 0, np.exp(-step / tau_mem), 0.0)
-    rest = (p["cv"] + _through(p) * p["bias"]) / np.maximum(1 - p["av"], 1e-9)
-    if (p["bi"] * p["bv"] != 0).any():
-        a = np.exp(-step / reached("tau_syn", _tau(p["ai"], step)))
-        gain = p["bi"] * p["bv"] * (1 - a) / np.maximum(1 - p["ai"], 1e-12)
-        direct = p["bx"]
-    else:
-        cannot("synapse", "takes its input at once; circuits have synaptic currents",
-               f"a current of time constant {_time(chip.tau_syn.min)}, of the same charge")
-        a = np.full(n, np.exp(-step / chip.tau_syn.min))
-        gain, direct = p["bx"] * (1 - a), np.zeros(n)
-    rest_ticks = p["refractory"]
-    if (rest_ticks * step > chip.refractory.max).any():
-        cannot("calibration", f"rests {_time(rest_ticks.max() * step)} after a spike; the chip has at most "
-               f"{_time(chip.refractory.max)}", f"a rest of {_time(chip.refractory.max)}")
-        rest_ticks = np.minimum(rest_ticks, int(chip.refractory.max / step))
-    rest_ticks = np.maximum(rest_ticks, int(chip.refractory.min / step)).astype(np.int32)
-    lsb = (p["vth"] - rest) / (chip.threshold - chip.leak)
-    if (lsb <= 0).any():
-        problems.append(Diagnostic("M246", f"population `{node.name}` rests at or above its threshold",
-                                   file=node.population.origin, help="circuits are calibrated by the threshold's "
-                                   "distance from rest; lower v_leak or the bias"))
-        lsb = np.ones(n)
-    reset = chip.leak + (p["v_reset"] - rest) / lsb
-    if ((reset < chip.potential_min) | (reset > chip.potential_max)).any():
-        cannot("calibration", f"resets to {reset.min():.0f} to {reset.max():.0f} LSB; circuits reset to "
-               f"{chip.potential_min} to {chip.potential_max}", "the nearest potential")
-    v_reset = rest + (np.clip(reset, chip.potential_min, chip.potential_max) - chip.leak) * lsb
-    return {"ae": a, "ai": a.copy(), "av": av, "ge": gain, "gi": gain.copy(), "he": direct, "hi": direct.copy(),
-            "cv": (1 - av) * rest, "vth": p["vth"], "v_reset": v_reset, "v0": rest,
-            "noise": chip.noise * lsb * np.sqrt(1 - av**2), "refractory": rest_ticks, "lsb": lsb}
-
-
-def _tau(keep: np.ndarray, step: float) -> np.ndarray:
-    """Time constants [n] in s from factors per step."""
-    with np.errstate(divide="ignore"):
-        return np.where(keep >= 1, np.inf, -step / np.log(np.clip(keep, 1e-300, 1 - 1e-16)))
-
-
-def _through(p: dict[str, np.ndarray]) -> np.ndarray:
-    """What a constant input of 1 adds to the potential in every tick, once currents are settled."""
-    return p["bx"] + p["bv"] * p["bi"] / np.maximum(1 - p["ai"], 1e-12)
-
-
-def _time(seconds: float) -> str:
-    from chipsim.figures import si
-
-    return si(float(seconds), "s") if np.isfinite(seconds) else "no end"
 
 
 def _values(c: Connection) -> np.ndarray:

@@ -26,8 +26,8 @@ AT_REST = 2                             # LSB: within the noise
 SOURCE = "goltz2021; renner2024, table 1"
 WORKLOAD = "untrained 256-246-10 network, 4 images of one spike per input line"
 UNKNOWN = ("assumed: time constants of 6 us (swept from 4 to 10 us), inputs within 0.15 to 2 of them, and the next "
-           "image when no potential is further from rest than 2 LSB; measured was one image after the other with the lab's "
-           "own spacing")
+           "image when no potential is further from rest than 2 LSB; measured was one image after the other with the "
+           "lab's own spacing")
 
 
 @cache

@@ -60,6 +60,22 @@ def test_circuits_without_deviations_compute_the_networks_own_equations():
     assert len(exact.spikes["l1"][0]) > 20
 
 
+def test_exciting_and_inhibiting_currents_have_time_constants_of_their_own():
+    grid = np.random.default_rng(1).integers(-63, 64, (20, 12))
+    grid.flat[0] = 63
+    net = NetworkBuilder("currents", dt=1e-4)
+    net.add_input("in", 12)
+    net.add_population("n", 20, "iaf_exp", tau=8e-3, tau_exc=2e-3, tau_inh=5e-3, v_leak=-65.0, v_threshold=-50.0,
+                       v_reset=-68.0, refractory=1e-3, r=0.2)
+    net.connect("in", "n", weights=2 * grid)
+    network = net.build(["n"])
+    analog = compile(network, load_chip("brainscales2", set=QUIET))
+    ours, exact = (simulate(layout, spikes(12, ticks=200), timing="none", record=("n", "n.v"))
+                   for layout in (analog, compile(network, "ideal")))
+    np.testing.assert_allclose(ours.states["n", "v"], exact.states["n", "v"], atol=1e-9)   # both one step late
+    assert len(exact.spikes["n"][0]) > 10
+
+
 def test_weights_are_whole_numbers_of_six_bits_and_a_sign():
     layout = compile(layered(30, 40), load_chip("brainscales2", set=QUIET))
     scale = next(a["scale"] for a in layout.approximations if "snr_dB" in a)

@@ -78,8 +78,9 @@ def discretise(population: Population, dt: float | None) -> dict[str, np.ndarray
 
 
 def values_of(population: Population, dt: float | None) -> dict[str, np.ndarray]:
-    """The parameters themselves [size]; the compiler makes the registers of `lif_s1615` of them, with its weights."""
+    """The parameters themselves [size]; the compiler makes registers of `lif_s1615` or circuits of them, with the
+    weights."""
     return read(population, parameters)
 
 
-arithmetics = {"iaf_exp": discretise, "lif_s1615": values_of}
+arithmetics = {"iaf_exp": discretise, "lif_s1615": values_of, "analog_lif": values_of}
