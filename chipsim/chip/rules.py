@@ -95,9 +95,9 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
     if f.clock is not None and f.topology == "hex_torus":
         yield Misfit("fabric.clock", "clocked routers have no virtual channels for the rings of a hexagonal torus",
                      "leave `clock` out, or use a torus")
-    if f.clock is not None and (f.cast != "unicast" or f.routing in ROUTINGS["mesh"][2:]):
-        yield Misfit("fabric.clock", f"clocked routers do {f.cast} casts and routing `{f.routing}` not",
-                     "use unicast and dimension order, or leave `clock` out")
+    if f.clock is not None and f.cast != "unicast":
+        yield Misfit("fabric.clock", "clocked routers do not copy packets",
+                     "use `cast: unicast`, or leave `clock` out")
 
 
 LINK_PORTS = {"mesh": 4, "torus": 4, "hex_torus": 6}

@@ -76,6 +76,13 @@ class Clock(Part):
     vcs: int = count("channels", ge=1, le=8, default=1, doc="virtual channels of every input")
     routing_delay: int = count("cycles", ge=0, le=1, default=0, doc="cycles of route computation; 0: looked ahead")
     credit_delay: int = count("cycles", ge=0, le=16, default=1, doc="cycles from a credit's arrival to its use")
+    traversal: int = count("cycles", ge=1, le=16, default=1, doc="cycles of switch traversal")
+    allocator: Literal["islip", "round_robin", "oldest"] = Field(
+        "islip", description="of virtual channels and of the switch, one iteration: outputs offer and inputs accept "
+        "round robin; inputs choose and outputs pick round robin; or both take the packet offered first")
+    reuse: Literal["at_once", "when_empty"] = Field(
+        "at_once", description="when an output's virtual channel takes its next packet: as soon as the tail of the last "
+        "has left, or when all its flits have left the far end")
 
 
 class Fabric(Part):

@@ -83,5 +83,5 @@ def zero_load_ps(plan: Plan, path: list[int]) -> int:
     if not plan.period_ps:
         return int(fabric.latency[path].sum())
     clock = plan.layout.chip.fabric.clock               # each router: routing, VC allocation, switch, traversal
-    cycles = fabric.hop_cycles[path].sum() + 1 + (len(path) - 1) * (clock.routing_delay + 3)
+    cycles = fabric.hop_cycles[path].sum() + 1 + (len(path) - 1) * (clock.routing_delay + 2 + clock.traversal)
     return int(cycles * plan.period_ps)

@@ -7,13 +7,17 @@ cycle t of a router   1. flits and credits whose time has come arrive
                       2. virtual-channel allocation: heads ask for every free VC of their output (credits not asked)
                       3. switch allocation among VCs that held an output VC before this cycle and have a credit
                       4. a winner's flit leaves (received latency + 2 cycles later); its slot's credit goes back
+The flit takes `traversal` cycles to cross the switch (received latency + 1 + traversal later). With `reuse:
+when_empty` an output VC is given away only when all credits of its last packet are back. Adaptive routes are chosen
+when a packet comes to the head of its VC: of the outputs it may take, the one with fewest slots taken, then the lowest.
 Route computation takes `routing_delay` cycles before step 2; with 0 it is looked ahead. A VC keeps its output VC until
-its tail has won the switch; the output VC can be given away in the next cycle. Allocators grant and accept round robin;
-a pointer moves past the winner only when a grant is accepted.
+its tail has won the switch; the output VC can be given away in the next cycle. Allocators (`match`) do one iteration; a
+pointer moves past the winner only when a grant is accepted.
 """
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from chipsim.engine.reference_mesh import Server
 
 IDLE, ROUTING, WAITING, ACTIVE = range(4)
+Pointers = Callable[[int], int]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,14 @@ class Clocked:
     vcs: int = 1
     routing_delay: int = 0
     credit_delay: int = 1
+    traversal: int = 1
+    allocator: str = "islip"
+    reuse: str = "at_once"
+
+    @classmethod
+    def of(cls, clock) -> Clocked:
+        """From the `clock` of a chip."""
+        return cls(clock.vcs, clock.routing_delay, clock.credit_delay, clock.traversal, clock.allocator, clock.reuse)
 
 
 @dataclass
@@ -62,6 +75,7 @@ class OutputVc:
     holder: tuple | None = None
     used: int = 0               # slots taken at the far end, as far as this end knows
     grant: int = 0              # VC allocation: pointer over input VCs
+    draining: bool = False      # its packet's tail has left; with reuse when_empty it is still held
 
 
 class Router:
@@ -106,6 +120,7 @@ class ClockedMesh:
         """Empty routers, and packets that nobody has offered yet."""
         self.src, self.dst, self.size = src, dst, size
         self.times = {name: np.full(len(src), -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
+        self.age = np.zeros(len(src), np.int64)     # cycle in which a packet was offered
         self.routers = [Router(self.n_ports, self.p.vcs) for _ in range(self.plan.n_routers)]
         self.sources = [Source(used=[0] * self.p.vcs) for _ in self.plan.router]
         self.flits: dict[int, list] = {}            # cycle -> (channel, flit) received
@@ -123,11 +138,15 @@ class ClockedMesh:
                 if plan.from_router[channel] < 0:
                     self.sources[plan.endpoint[channel]].used[vc] -= 1
                 else:
-                    self.routers[plan.from_router[channel]].outputs[plan.out_port[channel]][vc].used -= 1
+                    out = self.routers[plan.from_router[channel]].outputs[plan.out_port[channel]][vc]
+                    out.used -= 1
+                    if out.draining and out.used == 0:
+                        out.holder, out.draining = None, False
             for channel, flit in self.flits.pop(now, ()):
                 left -= self.receive(now, int(channel), flit)
             for i in self.offered.pop(now, ()):
                 self.sources[self.src[i]].waiting.append(i)
+                self.age[i] = now
             for e, source in enumerate(self.sources):
                 self.inject(now, e, source)
             for r, router in enumerate(self.routers):
@@ -161,7 +180,14 @@ class ClockedMesh:
 
     def start(self, router: int, vc: InputVc) -> None:
         """The packet at the head of an input VC begins."""
-        vc.port = self.plan.port_to(router, int(self.dst[vc.queue[0].packet]))
+        packet, plan = vc.queue[0].packet, self.plan
+        vc.port = plan.port_to(router, int(self.dst[packet]))
+        there = plan.router[self.dst[packet]]
+        if plan.choices is not None and there != router:
+            home = int(router % plan.columns == plan.router[self.src[packet]] % plan.columns)
+            allowed = [plan.first_link + b for b in range(8) if plan.choices[home, router, there] >> b & 1]
+            outputs = self.routers[router].outputs
+            vc.port = min(allowed, key=lambda o: (sum(v.used for v in outputs[o]), o))
         vc.state, vc.routed = (ROUTING, 0) if self.p.routing_delay else (WAITING, 0)
 
     def credit_time(self, channel: int) -> int:
@@ -181,7 +207,7 @@ class ClockedMesh:
         room = int(self.plan.slots[channel])
         if source.vc < 0:
             order = [0] if source.last < 0 else [(source.last + k) % self.p.vcs for k in range(1, self.p.vcs + 1)]
-            free = [v for v in order if source.used[v] < room]
+            free = [v for v in order if source.used[v] < (room if self.p.reuse == "at_once" else 1)]
             if not free:
                 return
             source.vc = source.last = free[0]
@@ -216,26 +242,49 @@ class ClockedMesh:
         for vc in routed:
             vc.state = WAITING
 
+    def match(self, wants: dict[int, dict[int, int]], grant: Pointers, accept: Pointers, n: int) -> dict[int, int]:
+        """Input -> output, one iteration. wants: input -> output -> packet. Pointers move where a match is made.
+
+        islip        every output offers itself to the next input after its pointer; an input takes the next offer
+        round_robin  every input asks for the next output after its pointer; an output takes the next input
+        oldest       an input asks for the output of its oldest packet, an output takes the oldest; equal ones as above
+        """
+        by_age = self.p.allocator == "oldest"
+
+        def first(of: dict[int, int], pointer: int) -> int:
+            return min(of, key=lambda k: (self.age[of[k]] if by_age else 0, (k - pointer) % n))
+
+        asked: dict[int, dict[int, int]] = {}
+        if self.p.allocator == "islip":
+            for i, outputs in wants.items():
+                for o, packet in outputs.items():
+                    asked.setdefault(o, {})[i] = packet
+            offers: dict[int, dict[int, int]] = {}
+            for o, inputs in asked.items():
+                offers.setdefault(first(inputs, grant(o)), {})[o] = 0
+            return {i: first(outputs, accept(i)) for i, outputs in offers.items()}
+        for i, outputs in wants.items():
+            o = first(outputs, accept(i))
+            asked.setdefault(o, {})[i] = outputs[o]
+        return {first(inputs, grant(o)): o for o, inputs in asked.items()}
+
     def allocate_vcs(self, router: Router) -> None:
         n, vcs = self.n_ports, self.p.vcs
-        grants: dict[tuple, list] = {}
-        for o in range(n):
-            for w in range(vcs):
-                out = router.outputs[o][w]
-                if out.holder is not None:
-                    continue
-                asking = [i * vcs + v for i in range(n) for v in range(vcs)
-                          if router.inputs[i][v].state == WAITING and router.inputs[i][v].port == o
-                          and w in self.vc_range(router.inputs[i][v].queue[0].packet, o)]
-                if asking:
-                    winner = min(asking, key=lambda k: (k - out.grant) % (n * vcs))
-                    grants.setdefault(divmod(winner, vcs), []).append(o * vcs + w)
-        for (i, v), offers in grants.items():
-            vc = router.inputs[i][v]
-            taken = min(offers, key=lambda k: (k - vc.accept) % (n * vcs))
-            o, w = divmod(taken, vcs)
-            router.outputs[o][w].holder = (i, v)
-            router.outputs[o][w].grant = (i * vcs + v + 1) % (n * vcs)
+        wants: dict[int, dict[int, int]] = {}
+        for k in range(n * vcs):
+            vc = router.inputs[k // vcs][k % vcs]
+            if vc.state == WAITING:
+                packet = vc.queue[0].packet
+                free = {vc.port * vcs + w: packet for w in self.vc_range(packet, vc.port)
+                        if router.outputs[vc.port][w].holder is None}
+                if free:
+                    wants[k] = free
+        won = self.match(wants, lambda k: router.outputs[k // vcs][k % vcs].grant,
+                         lambda k: router.inputs[k // vcs][k % vcs].accept, n * vcs)
+        for k, taken in won.items():
+            vc, (o, w) = router.inputs[k // vcs][k % vcs], divmod(taken, vcs)
+            router.outputs[o][w].holder = divmod(k, vcs)
+            router.outputs[o][w].grant = (k + 1) % (n * vcs)
             vc.accept = (taken + 1) % (n * vcs)
             vc.state, vc.vc = ACTIVE, w
 
@@ -253,19 +302,22 @@ class ClockedMesh:
     def allocate_switch(self, now: int, r: int, router: Router, ready: list[tuple]) -> None:
         n, vcs = self.n_ports, self.p.vcs
         forward: dict[tuple, int] = {}              # (input, output) -> VC put forward
+
+        def rank(i: int, v: int) -> tuple:
+            age = self.age[router.inputs[i][v].queue[0].packet] if self.p.allocator == "oldest" else 0
+            return age, (v - router.first_vc[i]) % vcs
+
         for i, v in ready:
             vc = router.inputs[i][v]
             if router.outputs[vc.port][vc.vc].used >= self.plan.slots[self.out[r, vc.port]]:
                 continue
             best = forward.get((i, vc.port))
-            if best is None or (v - router.first_vc[i]) % vcs < (best - router.first_vc[i]) % vcs:
+            if best is None or rank(i, v) < rank(i, best):
                 forward[i, vc.port] = v
-        grants: dict[int, list] = {}
-        for o in {o for _, o in forward}:
-            winner = min((i for i, to in forward if to == o), key=lambda i: (i - router.grant[o]) % n)
-            grants.setdefault(winner, []).append(o)
-        for i, offers in grants.items():
-            o = min(offers, key=lambda o: (o - router.accept[i]) % n)
+        wants: dict[int, dict[int, int]] = {}
+        for (i, o), v in forward.items():
+            wants.setdefault(i, {})[o] = router.inputs[i][v].queue[0].packet
+        for i, o in self.match(wants, router.grant.__getitem__, router.accept.__getitem__, n).items():
             router.grant[o], router.accept[i] = (i + 1) % n, (o + 1) % n
             v = forward[i, o]
             router.first_vc[i] = (v + 1) % vcs
@@ -277,14 +329,17 @@ class ClockedMesh:
         out = router.outputs[vc.port][vc.vc]
         out.used += 1
         channel = self.out[r, vc.port]
-        self.later(self.flits, now + 2 + int(self.plan.hop_cycles[channel]),
+        self.later(self.flits, now + 1 + self.p.traversal + int(self.plan.hop_cycles[channel]),
                    (channel, Flit(flit.packet, flit.head, flit.tail, vc.vc)))
         self.load[channel] += 1
         upstream = self.into[r, i]
         self.stays[upstream].append((flit.arrival, now * self.period))
         self.later(self.credits, now + self.credit_time(upstream), (upstream, v))
         if flit.tail:
-            out.holder = None
+            if self.p.reuse == "at_once":
+                out.holder = None
+            else:
+                out.draining = True
             vc.state = IDLE
             if vc.queue:
                 self.start(r, vc)
@@ -299,7 +354,7 @@ class ClockedTick(ClockedMesh):
 
     def __init__(self, plan: Plan):
         clock = plan.layout.chip.fabric.clock
-        super().__init__(plan.fabric, Clocked(clock.vcs, clock.routing_delay, clock.credit_delay), plan.period_ps)
+        super().__init__(plan.fabric, Clocked.of(clock), plan.period_ps)
         self.whole = plan
 
     def run_tick(self, servers: list[Server]) -> tuple[int, int]:

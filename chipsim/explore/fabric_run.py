@@ -134,11 +134,11 @@ class FabricBench:
                     queued=queued, peak=peak, serialisation=np.zeros(len(packets), np.int64))
 
     def _clocked(self, packets: Packets) -> dict[str, np.ndarray]:
-        from chipsim.engine.clocked import ClockedFabric
+        from chipsim.engine.clocked import ClockedFabric, parameters
 
         c, period = self.clock, self.cycle_ps
         made = packets.at * packets.cycle_ps
-        engine = ClockedFabric(self.plan, c.vcs, c.routing_delay, c.credit_delay)
+        engine = ClockedFabric(self.plan, **parameters(c))
         cycle, began = -(-made // period), process_time()
         t = engine.run(packets.src, packets.dst, cycle, packets.size)
         self.engine_s = process_time() - began
@@ -156,7 +156,7 @@ class FabricBench:
         plan = self.plan
         if self.clock:
             inject = (plan.hop_cycles + 1) * self.cycle_ps
-            onward = inject + (self.clock.routing_delay + 2) * self.cycle_ps
+            onward = inject + (self.clock.routing_delay + 1 + self.clock.traversal) * self.cycle_ps
         else:
             inject = onward = plan.latency
         pairs, inverse = np.unique(src.astype(np.int64) * self.n_nodes + dst, return_inverse=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chipsim.chip import ChipSpec
+from chipsim.chip.spec import Clock
 from chipsim.engine.multicast import build_trees
 from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh, Packet, Server
@@ -107,7 +108,7 @@ def _tick(chip: ChipSpec, fabric: FabricPlan, run: Run, rows: np.ndarray) -> np.
         left[key] = max(granted, left.get(key, 0))
     out = []
     for channel, packet, granted in mesh.log:
-        arrived = granted + _flight(fabric, channel, plan.period_ps)
+        arrived = granted + _flight(fabric, channel, clock)
         row, router = row_of[packet.source], int(fabric.to_router[channel])
         if router < 0:
             taken = row + next(d for d, a in enumerate(packet.axons) if target[a] == fabric.endpoint[channel])
@@ -118,8 +119,9 @@ def _tick(chip: ChipSpec, fabric: FabricPlan, run: Run, rows: np.ndarray) -> np.
     return np.array(out, np.int64).reshape(-1, 6)
 
 
-def _flight(fabric: FabricPlan, channel: int, period_ps: int) -> int:
+def _flight(fabric: FabricPlan, channel: int, clock: Clock | None) -> int:
     """ps from a flit's grant to its arrival behind the channel."""
-    if not period_ps:
+    if clock is None:
         return int(fabric.latency[channel])
-    return (int(fabric.hop_cycles[channel]) + (1 if fabric.from_router[channel] < 0 else 2)) * period_ps
+    crossing = 0 if fabric.from_router[channel] < 0 else clock.traversal
+    return (int(fabric.hop_cycles[channel]) + 1 + crossing) * picoseconds(clock.period)

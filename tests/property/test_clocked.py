@@ -6,9 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chipsim.chip import load_chip
-from chipsim.engine.clocked import ClockedFabric
+from chipsim.engine.clocked import ClockedFabric, parameters
+from chipsim.engine.queues import Queues
 from chipsim.engine.reference_clocked import Clocked, ClockedMesh
 from chipsim.engine.topology import plan_fabric
+
+ROUTINGS = ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even")
 
 
 @st.composite
@@ -18,7 +21,10 @@ def cases(draw):
     cores = draw(st.integers(1, 3))
     settings = [f"fabric.topology={topology}", f"fabric.width={draw(st.integers(1, 4))}",
                 f"fabric.height={draw(st.integers(1, 4))}", f"fabric.cores_per_router={cores}",
-                f"fabric.routing={draw(st.sampled_from(['xy', 'yx']))}", f"fabric.clock.vcs={vcs}",
+                f"fabric.routing={draw(st.sampled_from(ROUTINGS if topology == 'mesh' else ROUTINGS[:2]))}",
+                f"fabric.clock.allocator={draw(st.sampled_from(['islip', 'round_robin', 'oldest']))}",
+                f"fabric.clock.reuse={draw(st.sampled_from(['at_once', 'when_empty']))}",
+                f"fabric.clock.traversal={draw(st.integers(1, 3))}", f"fabric.clock.vcs={vcs}",
                 "fabric.clock.period=1 ns", f"fabric.clock.routing_delay={draw(st.integers(0, 1))}",
                 f"fabric.clock.credit_delay={draw(st.integers(0, 3))}"]
     for channel in ("inject", "eject", "east_west", "north_south"):
@@ -38,9 +44,12 @@ def cases(draw):
 def test_compiled_routers_equal_the_plain_ones(case):
     fabric, cores, packets = case
     plan, clock = plan_fabric(fabric, cores, host=False), fabric.clock
-    fast = ClockedFabric(plan, clock.vcs, clock.routing_delay, clock.credit_delay).run(*packets)
-    plain = ClockedMesh(plan, Clocked(clock.vcs, clock.routing_delay, clock.credit_delay)).run(*packets)
+    routers = ClockedFabric(plan, **parameters(clock))
+    fast, mesh = routers.run(*packets), ClockedMesh(plan, Clocked.of(clock))
+    plain, queues = mesh.run(*packets), Queues.of_stays(mesh.stays)
     for name in plain:
         assert np.array_equal(fast[name], plain[name]), name
+    assert np.array_equal(routers.occupancy()[0], queues.queued_ps)
+    assert np.array_equal(routers.occupancy()[1], queues.peak)
     hops = fast["load"][plan.kind == 0].sum()
     assert hops == packets[3].sum() == fast["load"][plan.kind == 1].sum()

@@ -63,7 +63,7 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast")):
         settings += ["fabric.arity=2", f"fabric.levels={draw(st.integers(1, 3))}"]
     if topology == "custom":
         settings += ["fabric.routers=5", "fabric.links=[0-1,1-2,2-3,3-0,3-4]"]
-    if "_" not in routing and topology in ("mesh", "torus") and cast == "unicast" and draw(st.booleans()):
+    if topology in ("mesh", "torus") and cast == "unicast" and draw(st.booleans()):
         settings += [f"fabric.clock.period={draw(st.integers(1, 3))} ns", f"fabric.clock.vcs={draw(st.integers(2, 3))}",
                      f"fabric.clock.routing_delay={draw(st.integers(0, 1))}"]
     for channel in ("inject", "eject", "east_west", "north_south", "diagonal", "tree", "interchip"):

@@ -20,7 +20,11 @@ from chipsim.engine.function cimport Function
 from chipsim.engine.heap cimport Due, Heap, heap_pop, heap_push
 from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Times, Totals, account, times_of
 
+ALLOCATORS = ("islip", "round_robin", "oldest")
+
 cdef enum:
+    ISLIP = 0
+    OLDEST = 2
     SLOTS = 256                 # cycles the wheel looks ahead; more than any latency or credit delay
     HEAD = 1
     TAIL = 2
@@ -67,6 +71,7 @@ cdef struct Masks:
     uint64_t asking             # hold one and have a flit: ask for the switch
     uint64_t free_out           # output VCs nobody holds
     uint64_t credit_out         # output VCs with room at the far end
+    uint64_t draining           # output VCs that are free again when all their credits are back
 
 
 cdef inline int after(uint64_t m, int pointer) noexcept nogil:
@@ -75,13 +80,23 @@ cdef inline int after(uint64_t m, int pointer) noexcept nogil:
     return pointer + lowest_bit(high) if high else lowest_bit(m)
 
 
+def parameters(clock):
+    """Keyword arguments of ClockedFabric for the `clock` of a chip."""
+    return dict(vcs=clock.vcs, routing_delay=clock.routing_delay, credit_delay=clock.credit_delay,
+                traversal=clock.traversal, allocator=clock.allocator, reuse=clock.reuse)
+
+
 @cython.final                  # methods are then plain calls, which the C compiler inlines
 cdef class ClockedFabric:
-    """ClockedFabric(plan, vcs, routing_delay, credit_delay): the routers of a FabricPlan with a clock."""
+    """ClockedFabric(plan, vcs, routing_delay, credit_delay, ...): the routers of a FabricPlan with a clock."""
 
     cdef object keep
     cdef object plan                                # FabricPlan, for names in errors
-    cdef int64_t n_routers, n_ports, vcs, pv, n_channels, n_endpoints, routing_delay, credit_delay
+    cdef int64_t n_routers, n_ports, vcs, pv, n_channels, n_endpoints, routing_delay, credit_delay, traversal
+    cdef int64_t allocator
+    cdef bint when_empty                            # output VCs wait for their last credit before the next packet
+    cdef const uint8_t* choices                     # adaptive routing: [2, router, router] links as bits, or NULL
+    cdef int64_t* age                               # cycle in which a packet was offered
     cdef int64_t stride, depth
     cdef const int32_t* router
     cdef const int32_t* inject
@@ -101,7 +116,7 @@ cdef class ClockedFabric:
     cdef const int64_t* hop_cycles
     cdef int32_t* into                              # [router, port] -> channel that feeds it
     cdef int32_t* out_of                            # [router, port] -> channel it feeds, ejection included
-    cdef int64_t first_link
+    cdef int64_t first_link, columns
     cdef uint8_t* blocks                            # per router: Masks, then the fields below
     cdef int64_t at_route, at_used, at_count, at_head, at_port, at_vc, at_state, at_routed, at_grant, at_accept
     cdef int64_t at_sgrant, at_saccept, at_first
@@ -142,26 +157,30 @@ cdef class ClockedFabric:
     cdef uint32_t* next_packet
     cdef readonly int64_t flit_hops, cycles
 
-    def __init__(self, plan, int64_t vcs=1, int64_t routing_delay=0, int64_t credit_delay=1):
+    def __init__(self, plan, int64_t vcs=1, int64_t routing_delay=0, int64_t credit_delay=1, int64_t traversal=1,
+                 str allocator="islip", str reuse="at_once"):
         cdef int64_t k
         self.keep, self.plan = {}, plan
         self.n_routers, self.n_ports, self.vcs = plan.n_routers, plan.n_ports, vcs
         self.pv, self.n_channels, self.n_endpoints = self.n_ports * vcs, plan.n_channels, len(plan.router)
-        self.routing_delay, self.credit_delay = routing_delay, credit_delay
+        self.routing_delay, self.credit_delay, self.traversal = routing_delay, credit_delay, traversal
+        self.allocator, self.when_empty = ALLOCATORS.index(allocator), reuse == "when_empty"
         self.first_link = plan.first_link
         if self.pv > 64:
             raise ValueError(f"{self.n_ports} ports x {vcs} virtual channels are {self.pv}; a router's masks hold 64")
-        if plan.hop_cycles.max() + 1 + credit_delay >= SLOTS:
+        if plan.hop_cycles.max() + 1 + max(credit_delay, traversal) >= SLOTS:
             raise ValueError(f"a channel of {plan.hop_cycles.max()} cycles is too long; "
-                             f"at most {SLOTS - 2 - credit_delay}")
+                             f"at most {SLOTS - 2 - max(credit_delay, traversal)}")
         self.router = <const int32_t*>self.hold("router", plan.router, np.int32)
         self.inject = <const int32_t*>self.hold("inject", plan.inject, np.int32)
         self.eject = <const int32_t*>self.hold("eject", plan.eject, np.int32)
         self.out_channel = <const int32_t*>self.hold("out_channel", plan.out_channel, np.int32)
         self.next_port = <const uint8_t*>self.hold("next_port", plan.next_port, np.uint8)
-        self.order = plan.order
+        self.order, self.columns = plan.order, plan.columns
         self.x = <const uint16_t*>self.hold("x", np.arange(plan.n_routers) % plan.columns, np.uint16)
         self.y = <const uint16_t*>self.hold("y", np.arange(plan.n_routers) // plan.columns, np.uint16)
+        if plan.choices is not None:
+            self.choices = <const uint8_t*>self.hold("choices", plan.choices, np.uint8)
         if plan.ring is not None:
             self.ring = <const uint8_t*>self.hold("ring", plan.ring, np.uint8)
         self.from_router = <const int32_t*>self.hold("from_router", plan.from_router, np.int32)
@@ -206,7 +225,7 @@ cdef class ClockedFabric:
     def of(cls, plan):
         """The fabric of an engine's Plan whose chip has a clock: `run_ticks` then serves its cores."""
         clock = plan.layout.chip.fabric.clock
-        cdef ClockedFabric self = cls(plan.fabric, clock.vcs, clock.routing_delay, clock.credit_delay)
+        cdef ClockedFabric self = cls(plan.fabric, **parameters(clock))
         self.period = plan.period_ps
         self.service_ps = <const int64_t*>self.hold("service_ps", plan.service_ps, np.int64)
         self.axon_core = np.asarray(plan.axon_core)
@@ -248,6 +267,7 @@ cdef class ClockedFabric:
         self.arrive = <int64_t*>self.hold("arrive", times["arrive"], np.int64)
         self.load = <int64_t*>self.hold("load", load, np.int64)
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(max(1, n)), np.uint32)
+        self.age = <int64_t*>self.hold("age", np.zeros(max(1, n)), np.int64)
         cdef const uint32_t* sorted_ = <const uint32_t*>self.hold("order", order, np.uint32)
         cdef const int64_t* offered = <const int64_t*>self.hold("cycle", cycle, np.int64)
         self.start()
@@ -288,6 +308,7 @@ cdef class ClockedFabric:
         self.head_arrive = <int64_t*>self.hold("head_arrive", np.zeros(n), np.int64)
         self.arrive = <int64_t*>self.hold("arrive", np.zeros(n), np.int64)
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
+        self.age = <int64_t*>self.hold("age", np.zeros(n), np.int64)
         self.load = self.total_load
         self.seeds = function.seeds.at
         self.times = times_of(times)
@@ -336,9 +357,10 @@ cdef class ClockedFabric:
         self.times.made[p] = made
         return heap_push(&self.timed, max(earliest, edge), <uint32_t>p, READY)
 
-    cdef void offer(self, uint32_t p) noexcept nogil:
+    cdef void offer(self, int64_t now, uint32_t p) noexcept nogil:
         """A packet joins the queue of its source."""
         cdef int64_t e = self.src[p]
+        self.age[p] = now
         self.next_packet[p] = NOWHERE
         if self.nodes[e].first == NOWHERE:
             self.nodes[e].first = p
@@ -429,11 +451,11 @@ cdef class ClockedFabric:
             while self.timed.n and self.timed.at[0].at <= now:
                 timed = heap_pop(&self.timed)
                 if timed.kind == READY:
-                    self.offer(timed.what)
+                    self.offer(now, timed.what)
                 elif self.push_credit(now, timed.what >> 3, timed.what & 7):
                     return -1
             while next_ < n and offered[order[next_]] <= now:
-                self.offer(order[next_])
+                self.offer(now, order[next_])
                 next_ += 1
             for w in range((self.n_endpoints + 63) >> 6):
                 bits = self.sending[w]
@@ -496,6 +518,9 @@ cdef class ClockedFabric:
         o = self.out_port[channel] * self.vcs + vc
         b[self.at_used + o] -= 1
         m.credit_out |= <uint64_t>1 << o
+        if m.draining >> o & 1 and b[self.at_used + o] == 0:
+            m.draining &= ~(<uint64_t>1 << o)
+            m.free_out |= <uint64_t>1 << o
         if m.waiting | m.asking | m.routing:
             self.active[r >> 6] |= <uint64_t>1 << (r & 63)
 
@@ -527,14 +552,14 @@ cdef class ClockedFabric:
         self.queues[(r * self.pv + iv) * self.depth + k] = f[0]
         b[self.at_count + iv] += 1
         if b[self.at_state + iv] == IDLE:
-            self.begin(r, b, iv, f.to)
+            self.begin(r, b, iv, f.packet, f.to)
         elif b[self.at_state + iv] == ACTIVE:
             m.asking |= <uint64_t>1 << iv
         self.active[r >> 6] |= <uint64_t>1 << (r & 63)
         return 0
 
-    cdef inline void begin(self, int64_t r, uint8_t* b, int64_t iv, uint32_t e) noexcept nogil:
-        """The packet for endpoint e at the head of an input VC begins: find its output."""
+    cdef inline void begin(self, int64_t r, uint8_t* b, int64_t iv, uint32_t packet, uint32_t e) noexcept nogil:
+        """A packet for endpoint e at the head of an input VC begins: find its output."""
         cdef Masks* m = <Masks*>b
         cdef int64_t there = self.router[e]
         cdef uint8_t port
@@ -545,6 +570,8 @@ cdef class ClockedFabric:
                 port = <uint8_t>(self.first_link + (0 if self.x[r] < self.x[there] else 1))
             else:
                 port = <uint8_t>(self.first_link + (2 if self.y[r] < self.y[there] else 3))
+        elif self.choices != NULL:
+            port = self.emptiest(r, b, self.router[self.src[packet]], there)
         else:
             port = self.next_port[r * self.n_routers + there]
         b[self.at_port + iv] = port
@@ -555,6 +582,23 @@ cdef class ClockedFabric:
             b[self.at_state + iv] = WAITING
             m.waiting |= <uint64_t>1 << iv
             (<uint64_t*>(b + self.at_route))[port] |= <uint64_t>1 << iv
+
+    cdef uint8_t emptiest(self, int64_t r, uint8_t* b, int64_t home, int64_t there) noexcept nogil:
+        """Of the outputs adaptive routing may take, the one with fewest slots taken, then the lowest."""
+        cdef int64_t row = r * self.n_routers + there, o, v, used, least = -1, columns = self.columns
+        cdef uint64_t mask = self.choices[row]
+        cdef uint8_t best = 0
+        if r % columns == home % columns:
+            mask = self.choices[self.n_routers * self.n_routers + row]
+        while mask:
+            o = self.first_link + lowest_bit(mask)
+            mask &= mask - 1
+            used = 0
+            for v in range(self.vcs):
+                used += b[self.at_used + o * self.vcs + v]
+            if least < 0 or used < least:
+                least, best = used, <uint8_t>o
+        return best
 
     cdef inline int push_credit(self, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
         cdef int64_t at = now + self.hop_cycles[channel] + 1
@@ -590,13 +634,13 @@ cdef class ClockedFabric:
         """One flit a cycle; the VC is chosen when a packet comes to the front: the first after the last with room."""
         cdef Node* q = &self.nodes[e]
         cdef int64_t channel = self.inject[e], k, v
-        cdef int64_t room = self.slots[channel]
+        cdef int64_t room = self.slots[channel], enough = 1 if self.when_empty else room
         cdef uint32_t p = q.first
         cdef int ends = 0
         if q.vc < 0:
             for k in range(1, self.vcs + 1):
                 v = 0 if q.last_vc < 0 else (q.last_vc + k) % self.vcs
-                if self.node_used[e * self.vcs + v] < room:
+                if self.node_used[e * self.vcs + v] < enough:
                     q.vc = <int32_t>v
                     break
             if q.vc < 0:
@@ -708,6 +752,8 @@ cdef class ClockedFabric:
             ov = after(free_, b[self.at_accept + iv])
             self.give_vc(b, iv, ov)
             return <uint64_t>1 << iv
+        if self.allocator != ISLIP:
+            return self.ask_for_vcs(r, b)
         for o in range(self.n_ports):
             asking = m.waiting & route[o]
             free_ = (m.free_out >> (o * vcs)) & mask
@@ -737,6 +783,39 @@ cdef class ClockedFabric:
             iv = lowest_bit(offered)
             offered &= offered - 1
             self.give_vc(b, iv, after(offers[iv], b[self.at_accept + iv]))
+        return won
+
+    cdef uint64_t ask_for_vcs(self, int64_t r, uint8_t* b) noexcept nogil:
+        """Every input VC asks for one free output VC, every output VC takes one of those that ask; who won."""
+        cdef Masks* m = <Masks*>b
+        cdef uint64_t asks[64]
+        cdef uint64_t asked = 0, won = 0, bits = m.waiting, free_
+        cdef int64_t iv, ov, o
+        while bits:
+            iv = lowest_bit(bits)
+            bits &= bits - 1
+            o = b[self.at_port + iv]
+            free_ = m.free_out & (self.allowed(r, self.head(r, b, iv), o) << (o * self.vcs))
+            if free_ == 0:
+                continue
+            ov = after(free_, b[self.at_accept + iv])
+            if not asked >> ov & 1:
+                asks[ov] = 0
+                asked |= <uint64_t>1 << ov
+            asks[ov] |= <uint64_t>1 << iv
+        while asked:
+            ov = lowest_bit(asked)
+            asked &= asked - 1
+            iv = after(asks[ov], b[self.at_grant + ov])
+            if self.allocator == OLDEST:
+                bits = asks[ov]
+                while bits:                                     # in the order of ties
+                    o = after(bits, b[self.at_grant + ov])
+                    bits &= ~(<uint64_t>1 << o)
+                    if self.age[self.head(r, b, o)] < self.age[self.head(r, b, iv)]:
+                        iv = o
+            self.give_vc(b, iv, ov)
+            won |= <uint64_t>1 << iv
         return won
 
     cdef inline uint32_t head(self, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
@@ -781,7 +860,11 @@ cdef class ClockedFabric:
             if not outputs >> o & 1:
                 requests[o] = 0
                 outputs |= <uint64_t>1 << o
-            if requests[o] >> i & 1:
+            if requests[o] >> i & 1 and self.allocator == OLDEST and self.age[self.head(r, b, iv)] != \
+                    self.age[self.head(r, b, i * vcs + forward[i][o])]:
+                if self.age[self.head(r, b, iv)] < self.age[self.head(r, b, i * vcs + forward[i][o])]:
+                    forward[i][o] = <uint8_t>v
+            elif requests[o] >> i & 1:
                 mine = v - b[self.at_first + i]
                 theirs = <int64_t>forward[i][o] - b[self.at_first + i]
                 if (mine if mine >= 0 else mine + vcs) < (theirs if theirs >= 0 else theirs + vcs):
@@ -789,6 +872,9 @@ cdef class ClockedFabric:
             else:
                 requests[o] |= <uint64_t>1 << i
                 forward[i][o] = <uint8_t>v
+        if self.allocator != ISLIP:
+            self.ask_for_outputs(r, b, requests, outputs, grants, &inputs, &forward[0][0])
+            outputs = 0
         while outputs:
             o = lowest_bit(outputs)
             outputs &= outputs - 1
@@ -809,6 +895,57 @@ cdef class ClockedFabric:
                 return -1
         return 0
 
+    cdef void ask_for_outputs(self, int64_t r, uint8_t* b, const uint64_t* requests, uint64_t outputs,
+                              uint64_t* grants, uint64_t* inputs, const uint8_t* forward) noexcept nogil:
+        """Every input asks for one output, every output takes one of those that ask.
+
+        requests[o]: inputs that could send to it;  forward[i, o]: VC put forward;  grants[i]: output won by those in
+        `inputs`
+        """
+        cdef uint64_t wants[64]
+        cdef uint64_t asks[64]
+        cdef uint64_t asked = 0, asking = 0, bits
+        cdef int64_t i, o, k
+        cdef bint by_age = self.allocator == OLDEST
+        for o in range(self.n_ports):
+            if outputs >> o & 1:
+                bits = requests[o]
+                while bits:
+                    i = lowest_bit(bits)
+                    bits &= bits - 1
+                    if not asking >> i & 1:
+                        wants[i] = 0
+                        asking |= <uint64_t>1 << i
+                    wants[i] |= <uint64_t>1 << o
+        while asking:
+            i = lowest_bit(asking)
+            asking &= asking - 1
+            o = after(wants[i], b[self.at_saccept + i])
+            while by_age and wants[i]:                          # in the order of ties
+                k = after(wants[i], b[self.at_saccept + i])
+                wants[i] &= ~(<uint64_t>1 << k)
+                if self.sent_age(r, b, i, forward[i * 64 + k]) < self.sent_age(r, b, i, forward[i * 64 + o]):
+                    o = k
+            if not asked >> o & 1:
+                asks[o] = 0
+                asked |= <uint64_t>1 << o
+            asks[o] |= <uint64_t>1 << i
+        while asked:
+            o = lowest_bit(asked)
+            asked &= asked - 1
+            i = after(asks[o], b[self.at_sgrant + o])
+            while by_age and asks[o]:
+                k = after(asks[o], b[self.at_sgrant + o])
+                asks[o] &= ~(<uint64_t>1 << k)
+                if self.sent_age(r, b, k, forward[k * 64 + o]) < self.sent_age(r, b, i, forward[i * 64 + o]):
+                    i = k
+            grants[i] = <uint64_t>1 << o
+            inputs[0] |= <uint64_t>1 << i
+
+    cdef inline int64_t sent_age(self, int64_t r, uint8_t* b, int64_t i, uint8_t v) noexcept nogil:
+        """When the packet at the head of an input's VC was offered."""
+        return self.age[self.head(r, b, i * self.vcs + v)]
+
     cdef inline int send(self, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
         """The flit at the head of an input VC leaves."""
         cdef Masks* m = <Masks*>b
@@ -824,20 +961,24 @@ cdef class ClockedFabric:
         b[self.at_used + ov] += 1
         if b[self.at_used + ov] >= self.slots[channel]:
             m.credit_out &= ~(<uint64_t>1 << ov)
-        if self.push_flit(now + 2 + self.hop_cycles[channel], f.packet, f.to, channel, b[self.at_vc + iv],
-                          f.ends):
+        if self.push_flit(now + 1 + self.traversal + self.hop_cycles[channel], f.packet, f.to, channel,
+                          b[self.at_vc + iv], f.ends):
             return -1
         self.queued[self.into[r * self.n_ports + i]] += now
         self.inside[self.into[r * self.n_ports + i]] -= 1
         if self.push_credit(now, self.into[r * self.n_ports + i], iv - i * self.vcs):
             return -1
         if f.ends & TAIL:
-            m.free_out |= <uint64_t>1 << ov
+            if self.when_empty:
+                m.draining |= <uint64_t>1 << ov
+            else:
+                m.free_out |= <uint64_t>1 << ov
             m.asking &= ~bit
             (<uint64_t*>(b + self.at_route))[o] &= ~bit
             b[self.at_state + iv] = IDLE
             if b[self.at_count + iv]:
-                self.begin(r, b, iv, self.queues[(r * self.pv + iv) * self.depth + b[self.at_head + iv]].to)
+                f = &self.queues[(r * self.pv + iv) * self.depth + b[self.at_head + iv]]
+                self.begin(r, b, iv, f.packet, f.to)
         elif b[self.at_count + iv] == 0:
             m.asking &= ~bit
         return 0
