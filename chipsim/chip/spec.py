@@ -162,6 +162,8 @@ class Delay(Part):
 
     min: int = count("ticks", ge=0, doc="least ticks from a spike to its effect; 0 only on chips without time")
     max: int = count("ticks", ge=0, doc="most ticks from a spike to its effect")
+    axon_max: int | None = count("ticks", ge=1, default=None,
+                                 doc="most ticks that an axon holds a spike, on top of these; null: it holds none")
 
 
 class Neuron(Part):

@@ -32,6 +32,9 @@ for it: the ticks that layers take on the chip count, too.""",
 A neuron's program computes in numbers that the chip's cores do not have, real numbers on a chip of integers mostly.
 With `arithmetic: integer` it has whole numbers of 32 bits; scale weights, thresholds and constants so that rounding
 does no harm.""",
+    "M237": """\
+A population's axon delay is longer than the chip's axons can hold a spike, or they cannot hold one at all. A delay of
+its projections does the same; it takes memory at every synapse.""",
     "M240": """\
 A population's neurons do what the chip's cannot: reset by subtraction, several spikes in a tick, a lower bound of the
 voltage, emitting values. Where a replacement exists the help names it: `--approximate reset` makes it, and the report

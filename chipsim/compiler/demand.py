@@ -54,8 +54,8 @@ class Demand:
         self.packing, self.slots = chip.core.synapse_memory.packing, chip.core.neurons
         self.incoming = [[c for c in draft.connections if c.post == i] for i in range(len(draft.nodes))]
         self.outgoing = [[c for c in draft.connections if c.pre == i] for i in range(len(draft.nodes))]
-        self.delay_bits = [int(np.ceil(np.log2(1 + max((c.delay - chip.core.delay.min for c in cs), default=0))))
-                           for cs in self.incoming]
+        longest = [max((c.delay - c.axon_delay - chip.core.delay.min for c in cs), default=0) for cs in self.incoming]
+        self.delay_bits = [int(np.ceil(np.log2(1 + ticks))) for ticks in longest]
         self.configs = _config_codes(draft.nodes)
         self.zeros = [np.zeros(n.size, np.int32) for n in draft.nodes]          # room for counting
 

@@ -87,6 +87,7 @@ class Connection:
     format   "dense" | "sparse" | "conv"
     bits     of a stored weight; bank_shift of the accumulator (0: none of its own)
     receptor  input of the target's kernel that the weights are summed in
+    axon_delay  how much of the delay is the axon's, not the synapse's
     late     bias vector that this path adds from tick `delay` on, part of the post node's bias; or None
     """
 
@@ -101,6 +102,7 @@ class Connection:
     bank_shift: int = 0
     receptor: int = 0
     learning: Learning | None = None
+    axon_delay: int = 0
 
     @property
     def is_dense(self) -> bool:

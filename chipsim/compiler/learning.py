@@ -62,7 +62,7 @@ def check_learning(draft: Draft, projection: Projection, folded: Folded, post: N
                              "leave out x_delay and y_delay"))
     if (precision := precision_of(engine)) is not None:
         found += _imprecise(rule, precision, chip.name, refusal)
-    if folded.kind == "conv" or len(folded.maps) != 1:
+    if folded.kind == "conv" or len(folded.maps) != 1 or projection.box > 1:
         found.append(refusal("M261", "learns, but shares its weights or has several delays",
                              "give it as `dense`, `sparse`, `one_to_one` or `random`, with one delay"))
     if kernel.by_sign and not projection.receptor:

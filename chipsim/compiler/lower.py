@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -38,23 +39,24 @@ def lower(draft: Draft) -> Draft:
             for d, part in at_once + list(folded.late_bias.items()):
                 late[post, d] = late.get((post, d), 0) + part
         learning = check_learning(draft, projection, folded, nodes[post], kernels[post])
-        for d, matrix in sorted(folded.maps.items()):
-            for receptor, part in _receptors(projection, name, kernels[post], matrix):
-                connections.append(
-                    Connection(
-                        pre,
-                        post,
-                        part,
-                        projection.delay + d,
-                        folded.kind,
-                        name,
-                        projection.format,
-                        receptor=receptor,
-                        learning=learning,
-                    )
-                )
+        delay = projection.delay + _axon_delay(draft, nodes[pre].population)
+        for (d, matrix), k in product(sorted(folded.maps.items()), range(projection.box)):
+            connections += [Connection(pre, post, part, delay + d + k, folded.kind, name, projection.format,
+                                       receptor=receptor, learning=learning)
+                            for receptor, part in _receptors(projection, name, kernels[post], matrix)]
     return replace(draft, nodes=tuple(nodes), connections=tuple(connections), late_bias=late,
                    merit={"connections": len(connections)})
+
+
+def _axon_delay(draft: Draft, population: Population) -> int:
+    """Ticks by which a population's spikes are late. ExpressError M237 if the chip's axons cannot hold them so long."""
+    most = draft.chip.core.delay.axon_max or 0
+    if population.axon_delay > most:
+        raise ExpressError(Diagnostic(
+            "M237", f"population `{population.name}` has an axon delay of {population.axon_delay} ticks; axons of "
+            f"{draft.chip.name} " + (f"delay by at most {most}" if most else "do not delay"), file=population.origin,
+            help="give the delay to its projections, where synapses have room for it"))
+    return population.axon_delay
 
 
 def _node(draft: Draft, population: Population) -> Node:
@@ -88,7 +90,10 @@ def _node(draft: Draft, population: Population) -> Node:
     params = forms[name](population, draft.network.dt)
     if "bias" in find_kernel(name).params and "bias" not in params:
         params = params | {"bias": np.zeros(population.size)}
-    return Node(population, params, name, dict(find_kernel(name).options) | options)
+    options = dict(find_kernel(name).options) | options
+    places = find_kernel(name).bound(options).compartments
+    return Node(population, params, name, options,
+                circuits=None if places == 1 else np.full(population.size, places, np.int64))
 
 
 def _no_such_model(draft: Draft, population: Population) -> ExpressError:
@@ -186,20 +191,30 @@ def retime(draft: Draft) -> Draft:
                 help="--approximate delays gives its feedback the shortest delay the chip has; or add delay to it"))
         loose.update(slow)
     approximations = list(draft.approximations)
-    connections = []
+    connections, in_axon = [], _in_axons(draft, depth)
     for i, c in enumerate(draft.connections):
         ticks = c.delay + depth[c.post] - depth[c.pre]
         if i in loose and ticks < least:
             approximations.append(dict(what=f"delay of `{c.name}`", kind="delays", size=f"{least - ticks} tick more"))
             ticks = least
-        if ticks > most:
+        if ticks - in_axon[c.pre] > most:
             raise ExpressError(Diagnostic(
-                "M233", f"projection `{c.name}` needs a delay of {ticks} ticks; {draft.chip.name} has at most {most}",
+                "M233", f"projection `{c.name}` needs a delay of {ticks - in_axon[c.pre]} ticks; {draft.chip.name} has "
+                f"at most {most}",
                 help="shorten the delay, or the path beside it"))
-        connections.append(replace(c, delay=ticks))
+        connections.append(replace(c, delay=ticks, axon_delay=in_axon[c.pre]))
     nodes = tuple(replace(n, depth=d) for n, d in zip(nodes, depth, strict=True))
     return replace(draft, nodes=nodes, connections=tuple(connections), approximations=tuple(approximations),
                    merit={"depth": max(depth, default=0)})
+
+
+def _in_axons(draft: Draft, depth: list[int]) -> list[int]:
+    """Per node, the ticks that its axons hold its spikes: its axon delay, of which the delay that every synapse has
+    anyway is taken."""
+    held = [n.population.axon_delay for n in draft.nodes]
+    for c in draft.connections:
+        held[c.pre] = max(0, min(held[c.pre], c.delay + depth[c.post] - depth[c.pre] - draft.chip.core.delay.min))
+    return held
 
 
 def _depths(nodes, connections, least: int) -> tuple[list[int], list[int] | None]:

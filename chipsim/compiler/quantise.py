@@ -51,6 +51,11 @@ def quantise(draft: Draft) -> Draft:
             for k, connection in zip(incoming, buffered, strict=True):
                 connections[k] = connection
             continue
+        if node.model and find_kernel(node.model).mantissas and "vth" in node.params:
+            nodes[i] = replace(node, options=node.options | options)
+            for k in incoming:
+                connections[k] = native_weights(connections[k], neuron.profile or "loihi")
+            continue
         if node.model != "loihi_lif":
             for k in incoming:
                 connections[k] = _whole(connections[k], draft.chip)

@@ -32,6 +32,7 @@ class Plan:
     fetched       int64[A]            1 where the synapses of an in-axon are fetched from outside the core, else 0
     service_ps    int64[A]            time the synapse server takes for a packet of that in-axon
     period_ps     cycle of a clocked fabric, 0 without a clock
+    compartments  int64[N]            updates that a visit of each neuron takes
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
     tick_ps       least length of a tick: the period of a fixed tick, else 0
     step_ps       in continuous time, the length of a tick: packets act in the tick they arrive in; 0 on other chips
@@ -51,6 +52,7 @@ class Plan:
     fetched: np.ndarray
     service_ps: np.ndarray
     period_ps: int
+    compartments: np.ndarray
     idle_ps: int
     active_ps: int
     spike_ps: int
@@ -144,6 +146,7 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
         per_spike=_per_spike(layout, fabric, trees, endpoint, axon_synops, fetched), fetched=fetched,
         service_ps=service_ps.astype(np.int64),
         period_ps=picoseconds(chip.fabric.clock.period) if chip.fabric.clock else 0,
+        compartments=compartments(layout),
         idle_ps=picoseconds(costs.neuron_idle.time), active_ps=picoseconds(costs.neuron_active.time),
         spike_ps=picoseconds(costs.spike.time), axon_out_ps=picoseconds(costs.axon_out.time),
         host_ps=picoseconds(costs.host_spike.time), barrier_ps=barrier_ps, reset_ps=picoseconds(costs.reset.time),
@@ -151,6 +154,14 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
         step_ps=step_ps(layout), max_late=MAX_LATE if chip.continuous or late == "next_tick" else 0,
         late_policy=late,
         learning=plan_learning(layout, endpoint) if learning else None)
+
+
+def compartments(layout: Layout) -> np.ndarray:
+    """int64[N]: updates that a visit of each neuron takes."""
+    each = np.ones(layout.n_neurons, np.int64)
+    for g in layout.groups:
+        each[g.start : g.stop] = layout.kernels[g.model].compartments
+    return each
 
 
 def initial_state(layout: Layout) -> dict[str, np.ndarray]:

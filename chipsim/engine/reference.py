@@ -135,9 +135,9 @@ class ReferenceEngine:
             self.source_spikes[source] += 1
             counts += plan.per_spike[source]
         learning_ps, learning_core = self.learn(emitted, counts)
-        np.add.at(self.core_active, plan.endpoint[: len(active)][active], 1)
-        row = dict(active=int(active.sum()), counts=counts, ps=ps, limit=limit, learning_ps=learning_ps,
-                   learning_core=learning_core,
+        np.add.at(self.core_active, plan.endpoint[: len(active)][active], plan.compartments[active])
+        row = dict(active=int(plan.compartments[active].sum()), counts=counts, ps=ps, limit=limit,
+                   learning_ps=learning_ps, learning_core=learning_core,
                    events=[(s, p) for s, p in emitted if self.recording.sources[s]],
                    probes=[self.state[name][ids].copy() for name, ids in self.recording.probes])
         if self.timing == "exact" and ps + learning_ps > self.slowest[0]:

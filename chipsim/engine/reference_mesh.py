@@ -60,7 +60,7 @@ def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server
     for c in range(layout.n_cores):
         elapsed = 0
         for neuron in range(layout.core_start[c], layout.core_start[c + 1]):
-            elapsed += plan.active_ps if active[neuron] else plan.idle_ps
+            elapsed += int(plan.compartments[neuron]) * (plan.active_ps if active[neuron] else plan.idle_ps)
             if neuron in fired:
                 elapsed += plan.spike_ps
                 for axons in packets(neuron):

@@ -235,7 +235,7 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     timed = timing != "none"
     counts = out.spike_counts
     counts[:, A["neuron_active"]] = out.active
-    counts[:, A["neuron_idle"]] = layout.n_neurons - out.active
+    counts[:, A["neuron_idle"]] = lowered.compartments.sum() - out.active
     every = schedule.reset_every
     resets = np.arange(-first % every, ticks, every) if every else np.zeros(0, np.int64)
     counts[resets, A["reset"]] = cores
@@ -245,7 +245,8 @@ def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timin
     if out.link_packets is not None:                        # adaptive routes are known only when they have been taken
         link_packets = out.link_packets
     core_counts[:, A["neuron_active"]] = out.core_active
-    core_counts[:, A["neuron_idle"]] = ticks * np.diff(layout.core_start) - out.core_active
+    held = np.bincount(lowered.endpoint[: layout.n_neurons], lowered.compartments, cores).astype(np.int64)
+    core_counts[:, A["neuron_idle"]] = ticks * held - out.core_active
     core_counts[:, A["reset"]] = len(resets)
     barrier = np.full(ticks, lowered.barrier_ps if timed else 0, np.int64)
     core_counts[:, PHASE_COLUMNS] = out.core_learning
@@ -308,7 +309,7 @@ def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tup
                          synops=int(sum(counts[A[s]] for s in SYNOPS)),
                          late_packets=int(out.tardiness.late[sources].sum()),
                          lost_packets=int(out.tardiness.lost[sources].sum()),
-                         updates=0 if p.is_input else ticks * len(sources),
+                         updates=0 if p.is_input else ticks * int(lowered.compartments[sources].sum()),
                          counts=dict(zip(ACTIONS, counts.tolist(), strict=True)),
                          cores=sorted({int(layout.cores[g.core]) for g in layout.groups if g.population == i})))
     return tuple(rows)

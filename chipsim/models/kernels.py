@@ -25,6 +25,8 @@ class Kernel:
                  second one; "magnitude" there as positive numbers
     options      name -> number; one value for all neurons of a model in a layout
     random       the step draws random numbers: it gets a chipsim.models.draws.Draws as its last argument
+    mantissas    integer weights are mantissas, with an exponent and a sign mode per projection (Projection.format)
+    compartments places on a core that a neuron takes, each with the cost of an update
     """
 
     name: str
@@ -36,6 +38,8 @@ class Kernel:
     by_sign = ""
     options: dict[str, object] = {}
     random = False
+    mantissas = False
+    compartments = 1
 
     @staticmethod
     def step(s: dict, p: dict, o: dict, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

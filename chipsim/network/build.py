@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 KINDS = ("dense", "sparse", "one_to_one", "conv2d", "random")
-OPTIONS = ("integrator", "reset", "compare", "v_min", "gain", "convention", "program", "arithmetic")
+OPTIONS = ("integrator", "reset", "compare", "v_min", "gain", "convention", "program", "arithmetic",
+           "noise", "join", "dendrites")
 Shape = tuple[int, ...]
 
 
@@ -43,8 +44,11 @@ class NetworkBuilder:
         """Lines that spikes come in on. Returns the name."""
         return self.add_population(name, shape, "input")
 
-    def add_population(self, name: str, shape: int | Shape, model: str, *, origin: str = "", **params: Any) -> str:
+    def add_population(self, name: str, shape: int | Shape, model: str, *, origin: str = "", axon_delay: int = 0,
+                       **params: Any) -> str:
         """Neurons of a model of chipsim.models.neurons. Returns the name.
+
+        axon_delay  ticks by which all spikes of the population are late
 
         params  the model's parameters (number or array that broadcasts to shape, times in seconds) and the options
                 integrator, reset, compare, v_min, gain (chipsim.models.neurons.framework), convention
@@ -53,13 +57,13 @@ class NetworkBuilder:
             raise NetworkError(Diagnostic("N214", f"there are two populations `{name}`", help="rename one"))
         options = {k: params.pop(k) for k in OPTIONS if k in params}
         arrays: dict[str, Any] = {k: _array(v) for k, v in params.items()}
-        self.populations[name] = Population(name, _shape(shape), model, arrays, options, origin)
+        self.populations[name] = Population(name, _shape(shape), model, arrays, options, origin, axon_delay)
         return name
 
     def connect(self, pre: str, post: str, kind: str = "dense", *, weights: object = 1.0, bias: object = None,
                 delay: int = 0, probability: float | None = None, seed: int = 0, format: dict | None = None,
                 plasticity: Plasticity | dict | str | None = None, receptor: str = "", name: str = "", origin: str = "",
-                **window: Any) -> Projection:
+                box: int = 1, **window: Any) -> Projection:
         """Project `pre` onto `post`.
 
         kind      dense       weights [post, pre], or one number for all
@@ -71,6 +75,7 @@ class NetworkBuilder:
         bias      added to the target in every tick: one per neuron, or per output channel of a conv2d
         delay     ticks; see Projection.delay
         receptor  which input of the target's model, by name; see Projection.receptor
+        box       ticks in a row in which a spike acts; see Projection.box
         format    a chip's own synapse format, for networks in a chip's integers
         plasticity  how the weights learn: a Plasticity, its fields as a dict, or the text of a rule for them
         """
@@ -86,7 +91,8 @@ class NetworkBuilder:
         check(kind == "random" or probability is None, "probability only goes with kind random")
         ops = _OPERATORS[kind](*ends, weights, bias, probability=probability, seed=seed, **window)
         learns = None if plasticity is None else Plasticity.of(plasticity)
-        projection = Projection(pre, post, ops, delay, format, name or f"{pre} -> {post}", origin, receptor, learns)
+        name = name or f"{pre} -> {post}"
+        projection = Projection(pre, post, ops, delay, format, name, origin, receptor, learns, box)
         self.projections.append(projection)
         return projection
 

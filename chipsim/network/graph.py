@@ -24,6 +24,7 @@ class Population:
     params   parameter name -> array broadcastable to `shape` (units in the model's docstring)
     options  what a file format leaves open and a framework decides: reset, integrator, multispike, v_min ...
     origin   where it was written (file:line or node name), for messages
+    axon_delay  ticks by which all its spikes are late, wherever they go
     """
 
     name: str
@@ -32,6 +33,7 @@ class Population:
     params: dict[str, np.ndarray] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
     origin: str = ""
+    axon_delay: int = 0
 
     @property
     def size(self) -> int:
@@ -50,6 +52,7 @@ class Projection:
     format   integer synapse format for networks given in a chip's own numbers, for example
              {"weight_exponent": 0, "weight_bits": 8, "sign": "mixed"}; None: the compiler quantises
     plasticity  the rule by which the weights learn; None: they stay as they are
+    box      ticks in a row in which a spike acts with its weight, from its delay on (a box-shaped synaptic response)
     """
 
     pre: str
@@ -61,6 +64,7 @@ class Projection:
     origin: str = ""
     receptor: str = ""
     plasticity: Plasticity | None = None
+    box: int = 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,8 @@ def save(network: Network, path: str | os.PathLike) -> None:
         for i, p in enumerate(network.populations.values()):
             group = populations.create_group(f"{i:04}")
             group.attrs["population"] = json.dumps({"name": p.name, "shape": p.shape, "model": p.model,
-                                                    "options": p.options, "origin": p.origin})
+                                                    "options": p.options, "origin": p.origin,
+                                                    "axon_delay": p.axon_delay})
             for name, value in p.params.items():
                 group[name] = np.asarray(value)
         projections = f.create_group("projections")
@@ -39,6 +40,7 @@ def save(network: Network, path: str | os.PathLike) -> None:
             group = projections.create_group(f"{i:04}")
             group.attrs["projection"] = json.dumps({"pre": q.pre, "post": q.post, "delay": q.delay, "format": q.format,
                                                     "name": q.name, "origin": q.origin, "receptor": q.receptor,
+                                                    "box": q.box,
                                                     "plasticity": q.plasticity and q.plasticity.to_dict()})
             for k, op in enumerate(q.ops):
                 _save_op(group.create_group(f"{k:02}"), op)

@@ -81,9 +81,12 @@ def _check_population(p: Population, report) -> None:
         report("N205", (*path, "model"), f"population `{p.name}` has the unknown model `{p.model}`",
                did_you_mean(p.model, known), p.origin)
         return
+    if type(p.axon_delay) is not int or p.axon_delay < 0:
+        report("N212", (*path, "axon_delay"), f"population `{p.name}` has the axon delay {p.axon_delay}",
+               "it is a whole number of ticks, 0 or more", p.origin)
     for name, fault, allowed in option_faults(p.options, neurons.options_of(p.model)):
         report("N217", (*path, name), f"option `{name}` of population `{p.name}` {fault}",
-               did_you_mean(str(p.options[name]), allowed), p.origin)
+               did_you_mean(str(p.options[name]), tuple(map(str, allowed))), p.origin)
     for name in p.params.keys() - parameters.keys():
         report("N206", (*path, name), f"model `{p.model}` of population `{p.name}` has no parameter `{name}`",
                did_you_mean(name, parameters), p.origin)
@@ -110,6 +113,9 @@ def _check_projection(i: int, q: Projection, populations: dict[str, Population],
     if populations[q.post].model == "input":
         report("N209", (*path, "to"), f"projection `{name}` goes to the input population `{q.post}`",
                "inputs receive spikes from outside only; project to a neuron population", q.origin)
+    if type(q.box) is not int or q.box < 1:
+        report("N212", (*path, "box"), f"projection `{name}` has the box {q.box}", "a spike acts in 1 tick or more",
+               q.origin)
     if q.delay < 0:
         report("N212", (*path, "delay"), f"projection `{name}` has the delay {q.delay}", "delays are 0 ticks or more",
                q.origin)
@@ -141,7 +147,9 @@ def _check_projection(i: int, q: Projection, populations: dict[str, Population],
 
 def _drives_itself(p: Population) -> bool:
     drives = ("v_leak", "bias_mant", "i_e", "i_offset", "lam")
-    return p.model == "program" or any(np.any(np.asarray(p.params.get(name, 0)) != 0) for name in drives)
+    if p.model == "program" or p.options.get("noise", "none") != "none":
+        return True
+    return any(np.any(np.asarray(p.params.get(name, 0)) != 0) for name in drives)
 
 
 def _has_bias(q: Projection) -> bool:

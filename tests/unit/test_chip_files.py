@@ -97,7 +97,7 @@ def test_a_chip_is_frozen():
 
 def test_a_chip_says_what_it_is_in_a_line_and_in_a_notebook():
     chip = load_chip("loihi")
-    assert "128 cores on a 8x4 mesh, loihi_lif, barrier" in repr(chip) and "\n" not in repr(chip)
+    assert "128 cores on a 8x4 mesh, loihi_lif loihi_compartment, barrier" in repr(chip) and "\n" not in repr(chip)
     assert f"{chip.kinds()['published']} published" in repr(chip)
     html = chip._repr_html_()
     assert "costs.synop_dense.energy" in html and "davies2018, table 2" in html

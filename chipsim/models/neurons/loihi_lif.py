@@ -48,6 +48,7 @@ class LoihiLif(Kernel):
     params = {"du": "i4", "dv": "i4", "vth": "i4", "bias": "i4", "refract": "i4"}
     state = {"u": "i4", "v": "i4", "wait": "i4"}
     accumulator = "i4"
+    mantissas = True
     options = PROFILES["loihi"]
 
     @staticmethod

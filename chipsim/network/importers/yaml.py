@@ -26,7 +26,7 @@ from chipsim.network.validate import did_you_mean, findings
 TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 TOP = ("name", "dt", "populations", "projections", "outputs")
 PROJECTION = ("from", "to", "kind", "weights", "bias", "delay", "probability", "seed", "stride", "padding", "dilation",
-              "groups", "format", "receptor", "name", "plasticity")
+              "groups", "format", "receptor", "name", "plasticity", "box")
 RANDOM = {"normal": ("mean", "std"), "uniform": ("low", "high"), "integers": ("low", "high")}
 
 
@@ -119,7 +119,8 @@ def _projection(document: Document, net: NetworkBuilder, i: int, entry: object, 
             ok = False
     if not ok:
         return
-    options = {k: entry[k] for k in ("probability", "stride", "padding", "dilation", "groups", "format", "plasticity")
+    options = {k: entry[k] for k in ("probability", "stride", "padding", "dilation", "groups", "format", "plasticity",
+                                   "box")
                if k in entry}
     sizes = [net.populations[str(entry[k])].size for k in ("to", "from")]
     weights = _weights(document, (*path, "weights"), entry.get("weights", 1.0), kind, sizes, seed)

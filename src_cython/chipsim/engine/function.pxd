@@ -21,6 +21,7 @@ cdef class Function:
     cdef object failure                             # exception of a NumPy step
     cdef const int64_t* group_start
     cdef const int64_t* group_stop
+    cdef const int64_t* group_compartments          # updates that a visit of each of its neurons takes
     cdef const int32_t* group_core
     cdef const int64_t* out_start
     cdef const int32_t* out_axon

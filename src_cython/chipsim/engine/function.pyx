@@ -44,6 +44,8 @@ cdef class Function:
         self.keep = {}
         self.group_start = <const int64_t*>self.hold("group_start", [g.start for g in layout.groups], np.int64)
         self.group_stop = <const int64_t*>self.hold("group_stop", [g.stop for g in layout.groups], np.int64)
+        self.group_compartments = <const int64_t*>self.hold(
+            "group_compartments", [layout.kernels[g.model].compartments for g in layout.groups], np.int64)
         self.group_core = <const int32_t*>self.hold("group_core", [g.core for g in layout.groups], np.int32)
         self.out_start = <const int64_t*>self.hold("out_start", layout.out_start, np.int64)
         self.out_axon = <const int32_t*>self.hold("out_axon", layout.out_axon, np.int32)
@@ -258,7 +260,7 @@ cdef class Function:
     cdef int emit_tick(self, const uint32_t* lines, const double* values, int64_t n_lines, int64_t* counts,
                        int64_t* n_active, int64_t row) noexcept nogil:
         """Lines, then groups in order: advance and emit. Negative when memory is exhausted."""
-        cdef int64_t i, g, n, stop, on, next, core = -1, elapsed = 0, slot = self.tick % self.ring
+        cdef int64_t i, g, n, stop, on, off, next, places, core = -1, elapsed = 0, slot = self.tick % self.ring
         cdef int64_t nothing = 0
         cdef double payload
         self.seed_start[row] = self.seeds.n
@@ -280,13 +282,16 @@ cdef class Function:
                 self.seed_start[row + core + 1] = self.seeds.n
             if self.step(g, slot):
                 return -1
+            places = self.group_compartments[g]
             n, stop = self.group_start[g], self.group_stop[g]
             while n < stop:                                       # from spike to spike
                 next = first_spike(self.payload, n, stop)
                 on = count_on(self.active, n, next + (next < stop))
+                off = (next + (next < stop) - n - on) * places
+                on *= places
                 n_active[0] += on
                 self.core_active[core] += on
-                elapsed += on * self.active_ps + (next + (next < stop) - n - on) * self.idle_ps
+                elapsed += on * self.active_ps + off * self.idle_ps
                 if next < stop:
                     elapsed += self.spike_ps
                     if self.emit(<uint32_t>next, self.payload[next], &elapsed, self.axon_out_ps):
