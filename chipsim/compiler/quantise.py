@@ -51,7 +51,7 @@ def quantise(draft: Draft) -> Draft:
             for k, connection in zip(incoming, buffered, strict=True):
                 connections[k] = connection
             continue
-        if node.model and find_kernel(node.model).mantissas and "vth" in node.params:
+        if node.model and node.model != "loihi_lif" and find_kernel(node.model).mantissas:
             nodes[i] = replace(node, options=node.options | options)
             for k in incoming:
                 connections[k] = native_weights(connections[k], neuron.profile or "loihi")
