@@ -141,7 +141,7 @@ def _add(whole: Run, part: Run) -> Run:
     """`part` follows `whole`; of arrays that grow with the ticks only those are kept that show shape and dtype."""
     populations = [dict(p) for p in whole.populations]
     for mine, theirs in zip(populations, part.populations, strict=True):
-        for name in ("spikes", "packets", "synops", "updates", "late_packets", "lost_packets"):
+        for name in ("spikes", "packets", "synops", "updates", "effective", "late_packets", "lost_packets"):
             mine[name] += theirs[name]
         mine["counts"] = {action: n + theirs["counts"][action] for action, n in mine["counts"].items()}
     samples = whole.samples

@@ -298,8 +298,14 @@ def _with_cores(layout: Layout, lowered: Plan,
 
 
 def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tuple[dict, ...]:
-    """Per population: where it sits, and the actions its own spikes made (its synaptic operations are its targets')."""
+    """Per population: where it sits, and the actions its own spikes made (its synaptic operations are its targets').
+
+    Of what stands in synapse memory (`weights`, and `zero_weights` of them), `effective` counts the operations on
+    weights that are not zero; `graded` populations send values.
+    """
     rows = []
+    stored, zero = _weights(layout)
+    graded = _emits_values(layout)
     for i, p in enumerate(layout.populations):
         sources = layout.neurons_of(p.name)
         spikes = out.source_spikes[sources]
@@ -307,12 +313,31 @@ def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tup
         rows.append(dict(name=p.name, shape=list(p.shape), is_input=p.is_input, size=len(sources), depth=p.depth,
                          spikes=int(spikes.sum()), packets=int(counts[A["axon_in"]]),
                          synops=int(sum(counts[A[s]] for s in SYNOPS)),
+                         weights=int(stored[sources].sum()), zero_weights=int(zero[sources].sum()),
+                         effective=int((spikes * (stored - zero)[sources]).sum()), graded=bool(graded[i]),
                          late_packets=int(out.tardiness.late[sources].sum()),
                          lost_packets=int(out.tardiness.lost[sources].sum()),
                          updates=0 if p.is_input else ticks * int(lowered.compartments[sources].sum()),
                          counts=dict(zip(ACTIONS, counts.tolist(), strict=True)),
                          cores=sorted({int(layout.cores[g.core]) for g in layout.groups if g.population == i})))
     return tuple(rows)
+
+
+def _weights(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """int64[S]: weights stored for each source, and those of them that are zero."""
+    zeros_before = np.zeros(len(layout.weight) + 1, np.uint32)
+    np.cumsum(np.asarray(layout.weight) == 0, out=zeros_before[1:])
+    first = np.asarray(layout.segment_start)[: len(layout.segment_size)]
+    last = first + layout.segment_size
+    axons = []
+    for of_segment in (layout.segment_size, zeros_before[last].astype(np.int64) - zeros_before[first]):
+        before = np.concatenate([[0], np.cumsum(of_segment, dtype=np.int64)])
+        axons.append(before[layout.axon_start[1:]] - before[layout.axon_start[:-1]])
+    totals = []
+    for of_axon in axons:
+        before = np.concatenate([[0], np.cumsum(of_axon[layout.out_axon], dtype=np.int64)])
+        totals.append(before[layout.out_start[1:]] - before[layout.out_start[:-1]])
+    return totals[0], totals[1]
 
 
 def _named(layout: Layout, out: Outcome, recording: Recording, schedule: _Schedule, first: int, ticks: int) -> dict:

@@ -14,6 +14,7 @@ from chipsim.chip.spec import ChipSpec
 from chipsim.engine.run import A, Run
 from chipsim.figures import percent
 from chipsim.report.cost import SOP_DEFINITION, Energy, joules, price, ratio
+from chipsim.report.neurobench import NeuroBench, neurobench_of
 from chipsim.report.sources import Sources, sources_of
 from chipsim.report.timing import Latency, latency_of, total_time
 from chipsim.report.traffic import Traffic, traffic_of
@@ -89,6 +90,7 @@ class Report:
     traffic: Traffic
     utilisation: dict[str, Usage]
     populations: dict[str, PopulationActivity]
+    neurobench: NeuroBench | None
     sources: Sources
     approximations: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
@@ -143,6 +145,7 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
         traffic=traffic_of(run),
         utilisation=_utilisation(run),
         populations=_populations(run, priced_by),
+        neurobench=neurobench_of(run),
         sources=sources,
         approximations=tuple(dict(a) for a in run.approximations),
         notes=(*_notes(run, simulated, priced_by), *_doubts(sources, priced_by)),
