@@ -38,6 +38,8 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
         for name in kernels[g.model].params:
             params[name][g.start : g.stop] = draft.nodes[g.population].params[name][rows]
     tables, place = _axons(draft, cores, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
+    if draft.chip.core.crossbar is not None:
+        tables |= _one_segment_each(tables)
     usage = {name: used[order] for name, used in tally_of(draft).usage.items()}
     return Layout(
         chip=draft.chip, network=draft.network.name, populations=_populations(draft, number),
@@ -126,6 +128,17 @@ def _axons(draft: Draft, cores: list[tuple[Piece, ...]], number: list[np.ndarray
         segment_receptor=receptor.astype(np.uint8)[kind], segment_format=form.astype(np.uint8)[kind],
         segment_start=start, segment_size=size, segment_slot=slot, target=memory.target[: memory.used],
         weight=memory.weight[: memory.used], bank_shift=np.array(banks, np.int32)), place
+
+
+def _one_segment_each(t: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Axon tables of a crossbar, where an in-axon has one type and one delay: a source has as many as it needs."""
+    n = np.diff(t["axon_start"])
+    per_entry = n[t["out_axon"]]
+    first = np.repeat(t["axon_start"][t["out_axon"]], per_entry)
+    within = np.arange(len(first)) - np.repeat(np.cumsum(per_entry) - per_entry, per_entry)
+    entries = np.concatenate([[0], np.cumsum(per_entry)])
+    return dict(out_start=entries[t["out_start"]].astype(np.int64), out_axon=(first + within).astype(np.int32),
+                axon_core=np.repeat(t["axon_core"], n), axon_start=np.arange(int(n.sum()) + 1, dtype=np.int64))
 
 
 def _stored(c: Connection, integer: bool) -> np.ndarray:

@@ -14,6 +14,9 @@ larger: `--set fabric.width=16`.""",
     "M204": """\
 A neuron of a bare graph breaks a limit of the core all by itself: more sources than in-axons, more synapses than
 memory, or more cores to reach than out-axons. Give it fewer, or put relays between.""",
+    "M206": """\
+On a chip where a neuron has one target axon, relay neurons stand in between when it needs more: one for each, all on
+one core, so that the core's neurons are the limit. Weights of fewer bits, or fewer cores to reach, need fewer axons.""",
     "M230": """\
 A population is of a model that this chip's cores do not compute; `core.neuron.models` of the chip file lists what they
 do. Give the population in physical terms (`lif`, `cuba_lif`), which become `affine` or, rounded, `loihi_lif`, or take
@@ -45,6 +48,10 @@ than a time constant, or one of them is in the wrong unit.""",
     "M242": """\
 A weight in the chip's own integers is not a whole number within the mantissa's range. Larger weights take an exponent:
 `weight_exponent`.""",
+    "M245": """\
+A projection between populations in a crossbar chip's own terms has weights other than 1. There a synapse is a bit; the
+weight is the target's own for the axon's type (`s0` to `s3`, receptors `g0` to `g3`). Populations in a framework's
+terms take any weights, which the compiler cuts into bits.""",
     "M246": """\
 Analogue circuits are calibrated by how far the threshold lies above rest: that distance becomes so many steps of the
 converter. This population rests at its threshold or above, by its leak or its bias, and would fire for ever.""",

@@ -13,6 +13,7 @@ import numpy as np
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.allocate import allocate
 from chipsim.compiler.avoid import Avoid, load_avoid
+from chipsim.compiler.crossbar import relay
 from chipsim.compiler.draft import Draft, Options
 from chipsim.compiler.layout import Layout
 from chipsim.compiler.lower import lower, prune, retime
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from chipsim.engine.run import Run
 
 Pass = Callable[[Draft], Draft]
-PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, place, mismatch)
+PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, relay, place, mismatch)
 EFFORTS = ("fast", "normal", "best")
 REPLACEABLE = {
     "reset": "reset by subtraction becomes reset to zero",

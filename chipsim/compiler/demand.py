@@ -34,6 +34,8 @@ def limits(chip: ChipSpec) -> dict[str, int | None]:
 def limits_for(draft: Draft) -> dict[str, int | None]:
     """As `limits`, with what the options ask for."""
     cap = limits(draft.chip)
+    if draft.chip.core.targets_per_neuron is not None:      # what a core sends is made by relays: crossbar.py
+        cap = cap | {"axons_out": None}
     if draft.options.neurons_per_core is not None:
         cap = cap | {"neurons": min(draft.options.neurons_per_core, cap["neurons"] or 1 << 62)}
     return cap
@@ -97,7 +99,17 @@ class Demand:
         if resource == "neuron_configs":
             return len(np.unique(np.concatenate([self.configs[p.node][p.rows] for p in pieces])))
         sources, bits = self.reach(pieces)
-        return bits if resource == "synapse_bits" else sum(map(len, sources.values()))
+        return bits if resource == "synapse_bits" else self.axons_in(pieces, sources)
+
+    def axons_in(self, pieces: tuple[Piece, ...], sources: dict[int, np.ndarray]) -> int:
+        """In-axons of pieces that hear `sources`: one for each; on a crossbar one for each axon type and delay."""
+        if self.draft.chip.core.crossbar is None:
+            return sum(map(len, sources.values()))
+        found: dict[tuple, list] = {}
+        for p in pieces:
+            for c in self.incoming[p.node]:
+                found.setdefault((c.pre, c.receptor, c.delay), []).append(self.heard(c, p)[0])
+        return sum(len(np.unique(np.concatenate(parts))) for parts in found.values())
 
 
 def _config_codes(nodes: tuple[Node, ...]) -> list[np.ndarray | None]:

@@ -1,6 +1,7 @@
 """From the network's terms to matrices and kernel parameters: chains folded, models discretised, biases collected."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -74,7 +75,7 @@ def _node(draft: Draft, population: Population) -> Node:
     module = framework_models[population.model]
     forms = arithmetics(module)
     name = next((k for k in forms if k in have), "")
-    own = next((k for k in OF_AFFINE if k in have), "")
+    own = next((k for k in OF_AFFINE if k in have), "truenorth" if draft.chip.core.crossbar else "")
     if not name and "affine" in forms and own:          # the framework's numbers first; `quantise` makes the chip's
         return Node(population, forms["affine"](population, draft.network.dt) | {"bias": np.zeros(population.size)},
                     own)
@@ -176,7 +177,12 @@ def retime(draft: Draft) -> Draft:
     the network's result, `depth` ticks later. Loops without enough delay cannot be retimed: ExpressError, unless
     `approximate` has "delays", which gives their connections the shortest delay the chip has.
     """
-    least, most = draft.chip.core.delay.min, draft.chip.core.delay.max
+    return retimed(draft, lambda c: draft.chip.core.delay.min)
+
+
+def retimed(draft: Draft, least: Callable[[Connection], int]) -> Draft:
+    """As `retime`, with the ticks that each connection needs at least."""
+    most = draft.chip.core.delay.max
     nodes, loose = draft.nodes, set()
     while True:
         depth, cycle = _depths(nodes, [c for i, c in enumerate(draft.connections) if i not in loose], least)
@@ -185,25 +191,27 @@ def retime(draft: Draft) -> Draft:
         slow = [i for i, c in enumerate(draft.connections)
                 if i not in loose and c.pre in cycle and c.post in cycle and c.delay > 0]
         names = " -> ".join(nodes[i].name for i in cycle)
+        need = max(least(c) for c in draft.connections if c.pre in cycle and c.post in cycle)
         if "delays" not in draft.options.approximate or not slow:
             raise ExpressError(Diagnostic(
-                "M232", f"the loop {names} has less delay than {draft.chip.name} needs: {least} tick per projection",
+                "M232", f"the loop {names} has less delay than {draft.chip.name} needs: {need} tick{'s' * (need > 1)} per projection",
                 help="--approximate delays gives its feedback the shortest delay the chip has; or add delay to it"))
         loose.update(slow)
     approximations = list(draft.approximations)
     connections, in_axon = [], _in_axons(draft, depth)
     for i, c in enumerate(draft.connections):
         ticks = c.delay + depth[c.post] - depth[c.pre]
-        if i in loose and ticks < least:
-            approximations.append(dict(what=f"delay of `{c.name}`", kind="delays", size=f"{least - ticks} tick more"))
-            ticks = least
+        if i in loose and ticks < least(c):
+            approximations.append(dict(what=f"delay of `{c.name}`", kind="delays",
+                                       size=f"{least(c) - ticks} tick more"))
+            ticks = least(c)
         if ticks - in_axon[c.pre] > most:
             raise ExpressError(Diagnostic(
                 "M233", f"projection `{c.name}` needs a delay of {ticks - in_axon[c.pre]} ticks; {draft.chip.name} has "
                 f"at most {most}",
                 help="shorten the delay, or the path beside it"))
         connections.append(replace(c, delay=ticks, axon_delay=in_axon[c.pre]))
-    nodes = tuple(replace(n, depth=d) for n, d in zip(nodes, depth, strict=True))
+    nodes = tuple(replace(n, depth=n.depth + d) for n, d in zip(nodes, depth, strict=True))
     return replace(draft, nodes=nodes, connections=tuple(connections), approximations=tuple(approximations),
                    merit={"depth": max(depth, default=0)})
 
@@ -217,13 +225,13 @@ def _in_axons(draft: Draft, depth: list[int]) -> list[int]:
     return held
 
 
-def _depths(nodes, connections, least: int) -> tuple[list[int], list[int] | None]:
+def _depths(nodes, connections, least: Callable[[Connection], int]) -> tuple[list[int], list[int] | None]:
     """Smallest depths with depth[post] >= depth[pre] + least - delay (Bellman-Ford), or nodes of a loop without any."""
     depth, parent = [0] * len(nodes), [-1] * len(nodes)
     for _ in range(len(nodes) + 1):
         changed = -1
         for c in connections:
-            need = depth[c.pre] + least - c.delay
+            need = depth[c.pre] + least(c) - c.delay
             if need > depth[c.post]:
                 depth[c.post], parent[c.post], changed = need, c.pre, c.post
         if changed < 0:

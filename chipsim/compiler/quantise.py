@@ -14,6 +14,7 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec, Neuron
 from chipsim.compiler.analog import analog
+from chipsim.compiler.crossbar import to_crossbar
 from chipsim.compiler.draft import Connection, Draft, Learning, Node
 from chipsim.compiler.learning import ends
 from chipsim.compiler.quantise_s1615 import ring_buffers
@@ -29,6 +30,8 @@ MANTISSA = 254                                          # 8 bits, mixed sign: ev
 
 def quantise(draft: Draft) -> Draft:
     """Nodes and connections in the chip's integers; nothing to do on chips that compute in floating point."""
+    if draft.chip.core.crossbar is not None:
+        return to_crossbar(draft)
     neuron = draft.chip.core.neuron
     integer = {
         i

@@ -38,7 +38,7 @@ def tally(demand: Demand, cores: tuple[tuple[Piece, ...], ...]) -> Tally:
         sources, usage["synapse_bits"][c] = demand.reach(pieces)
         for pre, units in sources.items():
             reach[pre][units] += 1
-        usage["axons_in"][c] = sum(map(len, sources.values()))
+        usage["axons_in"][c] = demand.axons_in(pieces, sources)
         usage["neurons"][c] = demand.of(pieces, "neurons")
         usage["neuron_configs"][c] = demand.of(pieces, "neuron_configs")
         heard.append(sources)
