@@ -57,7 +57,9 @@ def _models() -> dict[str, dict[str, Any]]:
     from chipsim.models.kernels import find_kernel
     from chipsim.models.neurons import arithmetics, chip_models, framework_models
 
-    cores = {e.name: set(load_chip(e.name).core.neuron.models) for e in catalogue()}
+    chips = {e.name: load_chip(e.name).core for e in catalogue()}
+    cores = {name: set(core.neuron.models) for name, core in chips.items()}
+    crossbars = {name for name, core in chips.items() if core.crossbar is not None}
     out = {}
     for name, parameters in chip_models.items():
         kernel = find_kernel(name)
@@ -65,9 +67,11 @@ def _models() -> dict[str, dict[str, Any]]:
                              [chip for chip, models in cores.items() if name in models])
     for name, module in framework_models.items():
         computed = set(arithmetics(module))
-        computed |= set(OF_AFFINE) if "affine" in computed and module.spiking else set()
+        linear = "affine" in computed and module.spiking
+        computed |= set(OF_AFFINE) if linear else set()
         out[name] = _account(name, module.__doc__ or "", getattr(module, "parameters", {}),
-                             [chip for chip, models in cores.items() if computed & models])
+                             [chip for chip, models in cores.items()
+                              if computed & models or (linear and chip in crossbars)])
     return dict(sorted(out.items()))
 
 

@@ -15,8 +15,8 @@ larger: `--set fabric.width=16`.""",
 A neuron of a bare graph breaks a limit of the core all by itself: more sources than in-axons, more synapses than
 memory, or more cores to reach than out-axons. Give it fewer, or put relays between.""",
     "M206": """\
-On a chip where a neuron has one target axon, relay neurons stand in between when it needs more: one for each, all on
-one core, so that the core's neurons are the limit. Weights of fewer bits, or fewer cores to reach, need fewer axons.""",
+On a chip where a neuron has one target axon, relay neurons stand in between when it needs more: one for each, all on a
+core, whose number of neurons is the limit. Weights of fewer bits, or fewer cores to reach, need fewer axons.""",
     "M230": """\
 A population is of a model that this chip's cores do not compute; `core.neuron.models` of the chip file lists what they
 do. Give the population in physical terms (`lif`, `cuba_lif`), which become `affine` or, rounded, `loihi_lif`, or take

@@ -194,7 +194,8 @@ def retimed(draft: Draft, least: Callable[[Connection], int]) -> Draft:
         need = max(least(c) for c in draft.connections if c.pre in cycle and c.post in cycle)
         if "delays" not in draft.options.approximate or not slow:
             raise ExpressError(Diagnostic(
-                "M232", f"the loop {names} has less delay than {draft.chip.name} needs: {need} tick{'s' * (need > 1)} per projection",
+                "M232", f"the loop {names} has less delay than {draft.chip.name} needs: "
+                f"{need} tick{'s' * (need > 1)} per projection",
                 help="--approximate delays gives its feedback the shortest delay the chip has; or add delay to it"))
         loose.update(slow)
     approximations = list(draft.approximations)
