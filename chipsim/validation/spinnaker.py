@@ -4,6 +4,11 @@ Every network is simulated for a shorter time than on the board, as power is a r
 one tick to the next the same but for the Poisson input. The energies of `spinnaker` were fitted on the four-chip board;
 `spinnaker48` has them unchanged, with the idle power of its own board, so that its rows are predictions. Besides the
 board's power, which is mostly idle, each network has a row for the power above idle, where an error can be seen.
+
+The cortical microcircuit of Potjans and Diesmann at full scale (microcircuit.py) ran on SpiNNaker twice: on 6 boards at
+a twentieth of real time (van Albada et al., Frontiers in Neuroscience 12, 2018) and on 12 in real time (Rhodes et al.,
+Philosophical Transactions A 378, 2020). Here it is simulated once, at timing `none`, and priced with the idle power of
+either system; rates and energies are those of the time after the start has died down.
 """
 from __future__ import annotations
 
@@ -14,10 +19,13 @@ import numpy as np
 from chipsim.chip import load_chip
 from chipsim.compiler import compile
 from chipsim.engine import simulate
+from chipsim.engine.run import Run
 from chipsim.network import NetworkBuilder, Stimulus
 from chipsim.network.graph import Network
+from chipsim.report.cost import price
 from chipsim.report.report import report
 from chipsim.validation.case import Case
+from chipsim.validation.microcircuit import DT, NAMES, SIZES, microcircuit
 
 TICKS = 200
 SOURCE = "ostrau2022, SNABSuite results"
@@ -101,6 +109,56 @@ RECORDED = {"no spikes": 4.116, "all spike": 4.282}                # W on 4 chip
 IDLE = {"spinnaker": 2.671, "spinnaker48": 23.049}
 
 
+# ---- the cortical microcircuit ----
+
+SETTLING, MEASURED_TICKS = 2_000, 3_000             # ticks of 0.1 ms
+RATES = (0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829)       # Hz, means of long runs in NEST
+SLOW = ("system.chips=[16, 18]", "tick.period=2 ms")
+REAL_TIME = ("system.chips=[24, 24]", "tick.period=0.1 ms")
+
+
+@cache
+def circuit_run() -> Run:
+    layout = microcircuit(load_chip("spinnaker48", set=SLOW))
+    return simulate(layout, ticks=SETTLING + MEASURED_TICKS, timing="none", record="all")
+
+
+def rate(population: str) -> float:
+    run = circuit_run()
+    spikes = int((run.spikes[population][0] >= SETTLING).sum())
+    return spikes / SIZES[NAMES.index(population)] / (MEASURED_TICKS * DT)
+
+
+def event_energy(system: tuple[str, ...]) -> float:
+    """J per synaptic event, all boards' idle power included."""
+    chip = load_chip("spinnaker48", set=system)
+    assert chip.tick is not None                    # its time base is fixed_tick
+    joules = price(circuit_run().counts[SETTLING:], chip, MEASURED_TICKS * chip.tick.period).per_sop_J
+    assert joules is not None                       # there were events
+    return joules
+
+
+CIRCUIT = "77 169 neurons, 299 million synapses, constant background current; 0.3 s after 0.2 s"
+CONSTANT = ("0.3 s of one draw of the network, driven by a constant current; the published rates are means of long runs"
+            " driven by Poisson spikes")
+BILL = ("boards at their idle power and our energies per action; the published power was taken at the mains, power "
+        "supplies and fans of the rack included")
+FULL = dict(workload=CIRCUIT, basis="predicted", full=True)
+
+
+def _circuit_cases() -> list[Case]:
+    cases = [Case(name=f"microcircuit, rate of {name}", unit="Hz", published=hz, tolerance=0.2, note=CONSTANT,
+                  source="potjans2014, microcircuit of NEST", measure=lambda name=name: rate(name), **FULL)
+             for name, hz in zip(NAMES, RATES, strict=True)]
+    for what, system, published, source in (
+            ("6 boards, 20 times slower than real time", SLOW, 4.4e-6, "vanalbada2018"),
+            ("12 boards, real time", REAL_TIME, 0.601e-6, "rhodes2020")):
+        cases.append(Case(name=f"microcircuit, energy per synaptic event, {what}", unit="J", published=published,
+                          tolerance=0.25, source=source, note=BILL,
+                          measure=lambda system=system: event_energy(system), **FULL))
+    return cases
+
+
 def _cases() -> list[Case]:
     cases = []
     for board, chips, tolerance, basis in (("spinnaker", 4, 0.10, "fitted"), ("spinnaker48", 48, 0.15, "predicted")):
@@ -123,4 +181,4 @@ def _cases() -> list[Case]:
     return cases
 
 
-CASES = tuple(_cases())
+CASES = (*_cases(), *_circuit_cases())
