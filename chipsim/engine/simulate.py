@@ -72,14 +72,14 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
         if stimulus is None:
             raise UsageError(Diagnostic("U412", "samples are asked for, but there is no stimulus", help="give --input"))
         stimulus = stimulus.select(samples)
-    schedule = _schedule(layout, stimulus, ticks)
+    schedule = schedule_of(layout, stimulus, ticks)
     if weights is not None:
         layout = layout.with_weights(weights)
     lowered = plan(layout, learning)
     if check_routes and timing == "exact":
         refuse_cycles(layout.chip.fabric, lowered.fabric)
     wanted = record_packets if isinstance(record_packets, range) else range(schedule.ticks * record_packets)
-    recording = _recording(layout, record, wanted)
+    recording = recording_of(layout, record, wanted)
     machine = _engine(engine)(lowered, recording, timing, threads, seed)
     parts = None
     if save is not None and engine == "compiled":
@@ -89,7 +89,7 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
                                     help="give the file it is stored in, and leave the reference engine out"))
 
     def account(first: int) -> Run:
-        return _run(layout, lowered, machine.take() if parts else machine.outcome(), schedule, timing, recording, first)
+        return account_of(layout, lowered, machine.take() if parts else machine.outcome(), schedule, timing, recording, first)
 
     began, done, step = time.perf_counter(), parts.resume(machine) if parts and resume else 0, 1
     resumed = done
@@ -187,7 +187,7 @@ class _Schedule:
     sampled = False
 
 
-def _schedule(layout: Layout, stimulus: Stimulus | None, ticks: int | None) -> _Schedule:
+def schedule_of(layout: Layout, stimulus: Stimulus | None, ticks: int | None) -> _Schedule:
     if stimulus is None and not ticks:
         raise UsageError(Diagnostic("U413", "neither input nor a number of ticks is given",
                                     help="--input FILE, or --ticks N for a network that spikes by itself"))
@@ -199,7 +199,8 @@ def _schedule(layout: Layout, stimulus: Stimulus | None, ticks: int | None) -> _
     return _Schedule(layout, stimulus, ticks)
 
 
-def _recording(layout: Layout, record: Iterable[str], packets: range) -> Recording:
+def recording_of(layout: Layout, record: Iterable[str], packets: range = range(0)) -> Recording:
+    """What `simulate(record=...)` names. Raises UsageError (U415)."""
     sources = np.zeros(layout.n_sources, bool)
     probes, names = [], [p.name for p in layout.populations]
     for name in [record] if isinstance(record, str) else record:
@@ -228,7 +229,7 @@ def _states(layout: Layout, population: str) -> dict[str, str]:
                  if layout.populations[g.population].name == population), {})
 
 
-def _run(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timing: str, recording: Recording,
+def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timing: str, recording: Recording,
          first: int) -> Run:
     """The ticks from `first` on that an engine gave back."""
     ticks, cores = len(out.tick_ps), layout.n_cores

@@ -204,6 +204,28 @@ cdef class Function:
         self.end_tick(&c[0, 0], 0)
         self.held = False
 
+    def waiting(self):
+        """(source uint32[n], payload float64[n]) of a held tick, in the order they were emitted: lines, then groups."""
+        cdef int64_t k
+        source, payload = np.empty(self.fired.n, np.uint32), np.empty(self.fired.n, np.float64)
+        cdef uint32_t[::1] a = source
+        cdef double[::1] b = payload
+        for k in range(self.fired.n):
+            a[k], b[k] = self.fired.at[k].source, self.fired.at[k].payload
+        return source, payload
+
+    def hear(self, const uint32_t[::1] source, const double[::1] payload):
+        """What a held tick delivers instead: the spikes of other parts of the network among its own (ranks.py)."""
+        if not self.held:
+            raise ValueError("no tick is held")
+        cdef int64_t k
+        self.fired.n = 0
+        for k in range(len(source)):
+            if source[k] >= self.n_sources:
+                raise ValueError(f"there is no source {source[k]}")
+            if add_event(&self.fired, self.tick, source[k], payload[k]):
+                raise MemoryError("no memory left for the spikes of a tick")
+
     def error(self):
         """What went wrong in the tick that failed."""
         return self.failure or MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
