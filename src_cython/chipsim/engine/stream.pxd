@@ -86,6 +86,7 @@ cdef class Stream:
     cdef int tick(self, const PacketSeed* seeds, const int64_t* start, const int64_t* tail_ps, Times* times,
                   bint open_loop, int64_t* length, int32_t* limit) noexcept nogil
     cdef int sweep(self) noexcept nogil
+    cdef void give_up(self) noexcept nogil
     cdef int pass_on(self, uint32_t channel) noexcept nogil
     cdef int enter(self, uint32_t channel) noexcept nogil
     cdef int64_t assumed(self, uint32_t hop) noexcept nogil

@@ -26,8 +26,10 @@ cdef enum:
     NONE = 0xFFFFFFFF
     FCFS = 0
     ROUND_ROBIN = 1
-    SWEEPS = 6
-    FEW = 64                # with more broken assumptions than one in so many hops, sweeps do not pay
+    SWEEPS = 4
+    MOST = 1024             # packets of a tick for which the pass is tried, or
+    PER_ENDPOINT = 16       # so many per endpoint: of longer ticks some packets always meet where it matters
+    FEW = 16                # with more broken assumptions than so many a sweep is given up: more sweeps would not pay
 
 cdef int64_t UNKNOWN = -0x4000000000000000
 POLICIES = ("fcfs", "round_robin", "oldest")
@@ -106,11 +108,13 @@ cdef class Stream:
         if start[n + 1] > start[0]:
             self.seeds, self.first_packet, self.times, self.open_loop = seeds, start, times[0], open_loop
             self.tried += 1
+            if start[n + 1] - start[0] > max(<int64_t>MOST, PER_ENDPOINT * (n + 1)):
+                return 1
             self.again = False
             if self.sweep():
                 return -1
             for _ in range(SWEEPS - 1):
-                if self.broken == 0 or FEW * self.broken > self.used:
+                if self.broken == 0 or self.broken > FEW:
                     break
                 swap = self.hops
                 self.hops, self.before = self.before, swap
@@ -157,7 +161,19 @@ cdef class Stream:
                 self.n_visited += 1
                 if self.pass_on(channel):
                     return -1
+                if self.broken > FEW:
+                    self.give_up()
+                    return 0
         return 0
+
+    cdef void give_up(self) noexcept nogil:
+        """Forget what the channels that are left would have had to pass on."""
+        cdef int64_t w, rank
+        for w in range((self.n_channels + 63) >> 6):
+            while self.pending[w]:
+                rank = (w << 6) + lowest_bit(self.pending[w])
+                self.pending[w] &= self.pending[w] - 1
+                self.sides[self.sequence[rank]].asks = 0
 
     cdef inline int pass_on(self, uint32_t channel) noexcept nogil:
         """All grants of a channel; its packets then stand in its FIFO."""
