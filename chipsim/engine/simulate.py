@@ -89,7 +89,8 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
                                     help="give the file it is stored in, and leave the reference engine out"))
 
     def account(first: int) -> Run:
-        return account_of(layout, lowered, machine.take() if parts else machine.outcome(), schedule, timing, recording, first)
+        out = machine.take() if parts else machine.outcome()
+        return account_of(layout, lowered, out, schedule, timing, recording, first)
 
     began, done, step = time.perf_counter(), parts.resume(machine) if parts and resume else 0, 1
     resumed = done
@@ -230,7 +231,7 @@ def _states(layout: Layout, population: str) -> dict[str, str]:
 
 
 def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule, timing: str, recording: Recording,
-         first: int) -> Run:
+               first: int) -> Run:
     """The ticks from `first` on that an engine gave back."""
     ticks, cores = len(out.tick_ps), layout.n_cores
     timed = timing != "none"
