@@ -141,7 +141,8 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
              for name in ("latency", "cycle", "credit")}
     period = picoseconds(fabric.clock.period) if fabric.clock else 0
     next_port = routing.next_ports(fabric, n_routers, links)
-    next_port = np.where(next_port == LOCAL, LOCAL, next_port + first_link).astype(np.uint8)
+    if first_link or next_port.dtype != np.uint8:
+        next_port = np.where(next_port == LOCAL, LOCAL, next_port + first_link).astype(np.uint8)
     return FabricPlan(
         router=router.astype(np.int32), inject=inject, eject=eject, out_channel=out_channel, next_port=next_port,
         order={"xy": 1, "yx": 2}.get(fabric.routing, 0) if fabric.topology == "mesh" else 0,
