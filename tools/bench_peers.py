@@ -151,7 +151,7 @@ def page(result: dict, repeats: int) -> str:
     made = (f"on {result['date']}: {m['cpu']}, {m['cores']} cores, one thread unless said, Python {m['python']}, NumPy "
             f"{m['numpy']};\nruns of each simulator: {repeats}; load of the machine: {m['load']:.0f}. Ratios are safer "
             "than seconds.")
-    return TEXT.format(made=made, table="\n".join(table(result["rows"])), happened="\n".join(happened),
+    return TEXT.format(made=made, repeats=repeats, table="\n".join(table(result["rows"])), happened="\n".join(happened),
                        engine=result["engine"].strip())
 
 
@@ -165,7 +165,7 @@ chipsim beside other simulators: the same networks, the same spikes and synaptic
 in the same run. Made by
 
 ```
-python tools/bench.py peers --write
+python tools/bench.py peers --repeats {repeats} --write
 ```
 
 {made}
@@ -189,5 +189,5 @@ $ python tools/bench.py engine
 {engine}
 ```
 
-Learning is far slower than running: every update evaluates the rule's products one synapse at a time.
+Nearly all the time of ticks that learn goes into evaluating the rule, which is done one synapse at a time.
 """
