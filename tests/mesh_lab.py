@@ -25,8 +25,11 @@ SILENT = dict(du=0, dv=0, vth_mant=100_000, bias_mant=0)
 FIRING = dict(du=0, dv=0, vth_mant=1, bias_mant=100)
 
 
-def chip(width=1, height=1, cores_per_router=1, **settings):
-    """loihi with a small mesh; settings by their last names: inject_latency=7 (ns), eject_slots=2, spike=4 (ns)."""
+def chip(width=1, height=1, cores_per_router=1, more=(), **settings):
+    """loihi with a small mesh; settings by their last names: inject_latency=7 (ns), eject_slots=2, spike=4 (ns).
+
+    more  settings as on the command line, after these
+    """
     lines = [f"fabric.width={width}", f"fabric.height={height}", f"fabric.cores_per_router={cores_per_router}",
              "fabric.io.router=[0, 0]"]
     times = {f"{c}_{k}": v for c in ("inject", "eject", "east_west", "north_south")
@@ -42,7 +45,7 @@ def chip(width=1, height=1, cores_per_router=1, **settings):
             lines += [f"costs.barrier.tiles.{tiles}={ns} ns" for tiles, ns in value.items()]
         else:
             lines.append(f"costs.{name}.time={value} ns")
-    return load_chip("loihi", set=tuple(lines))
+    return load_chip("loihi", set=(*lines, *more))
 
 
 def pin(draft):

@@ -100,6 +100,18 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
                      "use `cast: unicast`, or leave `clock` out")
 
 
+def blocked_packets_have_a_way_out(chip: ChipSpec) -> Iterator[Misfit]:
+    f = chip.fabric
+    if f.blocked is None:
+        return
+    if f.clock is not None:
+        yield Misfit("fabric.blocked", "clocked routers wait for credits and never drop a packet",
+                     "leave `blocked` out, or `clock`")
+    if f.blocked.emergency_wait is not None and f.topology != "hex_torus":
+        yield Misfit("fabric.blocked.emergency_wait", f"a {f.topology} has no triangles, and so no emergency routes",
+                     "leave `emergency_wait` out: packets are dropped after `wait`")
+
+
 LINK_PORTS = {"mesh": 4, "torus": 4, "hex_torus": 6}
 
 
@@ -148,15 +160,17 @@ def time_passes_between_spike_and_effect(chip: ChipSpec) -> Iterator[Misfit]:
 
 
 def channels_take_time(chip: ChipSpec) -> Iterator[Misfit]:
-    """The engine counts integer picoseconds; a channel without delay would let an event cause itself."""
+    """The engine counts integer picoseconds; a step without delay would let an event cause itself."""
     if chip.time_base == "untimed":
         return
-    for name in type(chip.fabric.channels).model_fields:
-        channel = getattr(chip.fabric.channels, name, None)
-        for side in ("latency", "cycle", "credit"):
-            value = getattr(channel, side, 1.0)
-            if value < 1e-12:
-                path = f"fabric.channels.{name}.{side}"
+    f, channels = chip.fabric, chip.fabric.channels
+    parts = [(f"channels.{name}", getattr(channels, name, None), ("latency", "cycle", "credit"))
+             for name in type(channels).model_fields]
+    for name, part, sides in [*parts, ("blocked", getattr(f, "blocked", None), ("wait", "emergency_wait"))]:
+        for side in sides:
+            value = getattr(part, side, None)
+            if value is not None and value < 1e-12:
+                path = f"fabric.{name}.{side}"
                 yield Misfit(path, f"`{path}` is {format_quantity(value, 's')}; the finest time step is 1 ps",
                              "use 1 ps or more; zero is for `time_base: untimed`")
 
@@ -288,8 +302,8 @@ def crossbars_have_a_size(chip: ChipSpec) -> Iterator[Misfit]:
                      "write `models: [truenorth]`, or leave `crossbar` out")
 
 
-RULES = (topology_has_what_it_needs, routers_fit_the_engine, cores_have_places, host_is_on_the_mesh,
-         least_is_not_above_most, exponents_are_in_order,
+RULES = (topology_has_what_it_needs, blocked_packets_have_a_way_out, routers_fit_the_engine, cores_have_places,
+         host_is_on_the_mesh, least_is_not_above_most, exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, crossbars_have_a_size,
          continuous_chips_have_a_step, analog_ranges_are_in_order,

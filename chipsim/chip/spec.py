@@ -85,6 +85,15 @@ class Clock(Part):
         "has left, or when all its flits have left the far end")
 
 
+class Blocked(Part):
+    """How long a packet stands at the head of a FIFO; without this, until it can go on."""
+
+    wait: float = quantity("s", gt=0, doc="for its output; then it turns to the emergency route, or is dropped")
+    emergency_wait: float | None = quantity(
+        "s", gt=0, default=None, doc="for the emergency route, the two links round a blocked one of a hexagonal torus; "
+        "then it is dropped; null: no emergency route")
+
+
 class Fabric(Part):
     """Routers, the channels between them, and the cores on them."""
 
@@ -104,6 +113,8 @@ class Fabric(Part):
         "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")
     arbitration: Literal["fcfs", "round_robin", "oldest"] = Field(
         "fcfs", description="clockless: who goes first at an output; equal claims in port order after the last winner")
+    blocked: Blocked | None = Field(
+        None, description="clockless: when a packet that cannot go on turns aside or is dropped; null: it waits")
     packet_bits: int = count("bit", ge=1, default=32, doc="length of a spike packet, one flit")
     clock: Clock | None = Field(None, description="clocked routers; null: handshakes, no clock")
     channels: Channels

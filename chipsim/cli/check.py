@@ -66,7 +66,8 @@ def routes_that_deadlock(file: Path) -> list[Diagnostic]:
     from chipsim.chip import load_chip
 
     chip = load_chip(file)
-    if chip.fabric.topology not in ("custom", "torus", "hex_torus") or chip.time_base == "untimed":
+    f = chip.fabric
+    if f.topology not in ("custom", "torus", "hex_torus") or f.blocked or chip.time_base == "untimed":
         return []
     if chip.fabric.clock is not None and chip.fabric.topology == "torus":       # its virtual channels cut the rings
         return []

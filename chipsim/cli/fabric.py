@@ -169,6 +169,7 @@ def _warn_of_rings(chip: ChipSpec, lab: FabricLab, talk: Talk) -> None:
     """A torus with handshakes has rings, which traffic can fill; the run is allowed, and ends in F501 if it does."""
     from chipsim.engine.deadlock import cycle_of, cyclic
 
-    if not talk.quiet and chip.fabric.clock is None and chip.fabric.topology in ("torus", "hex_torus"):
+    f = chip.fabric
+    if not talk.quiet and f.clock is None and not f.blocked and f.topology in ("torus", "hex_torus"):
         if found := cycle_of(lab.bench.plan):
             tell(cyclic(lab.bench.plan, found, "warning").render())

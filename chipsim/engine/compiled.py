@@ -15,6 +15,7 @@ from chipsim.engine.analytic import analytic
 from chipsim.engine.clocked import ClockedFabric
 from chipsim.engine.fabric import Fabric
 from chipsim.engine.function import Function
+from chipsim.engine.losses import Losses
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording, Tardiness
 from chipsim.engine.plan import Plan
 from chipsim.engine.queues import Queues
@@ -46,6 +47,8 @@ class CompiledEngine:
         self.chunks: list[tuple] = []
         self.soma_ps, self.stall_ps = np.zeros(cores + 1, np.int64), np.zeros(cores + 1, np.int64)
         self.synapse_ps, self.latency = np.zeros(cores, np.int64), np.zeros(N_BINS, np.int64)
+        self.blocked_before = self.blocked()
+        self.losses = Losses(*self.blocked_before)
         self.slowest: tuple[int, int, dict] = (-1, -1, {})
         self.packets: list[dict] = []
         self.tardiness = Tardiness(self.plan.layout.n_sources)
@@ -75,8 +78,8 @@ class CompiledEngine:
             packets = self.function.packets()
             times = self.mesh(n, len(packets[1]), ps, limit)
             if self.coupled:
-                late = self.plan.late(times[-1, : len(packets[1])], first_tick)
-                if self.plan.tick_ps:                        # in continuous time to act later is no lateness
+                late = self.plan.late(times[-1, : len(packets[1])], times[2, : len(packets[1])], first_tick)
+                if not self.plan.step_ps:                      # in continuous time to act later is no lateness
                     self.tardiness.add(packets[1], late)
                 self.function.release(late)
             self.keep(n, first_tick, ps + self.function.learning()[0], *packets, times)
@@ -109,6 +112,11 @@ class CompiledEngine:
     def keep(self, n: int, first_tick: int, whole: np.ndarray, start: np.ndarray, source: np.ndarray, axon: np.ndarray,
              times: np.ndarray) -> None:
         """Records of the packets that are wanted, and of those of the longest tick; whole int64[n]: lengths."""
+        if self.plan.fabric.wait:
+            off_route = np.concatenate([fabric.off_route() for fabric in self.fabrics])
+            off_route[:, 0] += first_tick
+            tick = first_tick + np.repeat(np.arange(n), np.diff(start))
+            self.losses.add(tick, source, axon, times, off_route)
         slowest = int(whole.argmax())
         if whole[slowest] > self.slowest[0]:
             self.slowest = (int(whole[slowest]), first_tick + slowest,
@@ -154,6 +162,13 @@ class CompiledEngine:
         arrays += [a for chunk in self.chunks for a in chunk[4]] + [a for p in self.packets for a in p.values()]
         return sum(a.nbytes for a in arrays) + 24 * self.function.n_recorded
 
+    def blocked(self) -> np.ndarray:
+        """int64[2, K] flits dropped at each channel, and sent round it, since the engine was made."""
+        total = np.zeros((2, self.plan.fabric.n_channels), np.int64)
+        for f in self.fabrics if self.plan.fabric.wait else ():
+            total += f.blocked()
+        return total
+
     def loads(self) -> np.ndarray | int:
         """Flits sent over each channel since the engine was made."""
         return sum(f.loads() for f in self.fabrics)
@@ -161,6 +176,10 @@ class CompiledEngine:
     def outcome(self) -> Outcome:
         """Everything since the engine was made or since the last `take`."""
         tick, source, payload = self.function.recorded()
+
+        lossy = bool(self.fabrics and self.plan.fabric.wait)
+        if lossy:
+            self.losses.drops, self.losses.detours = self.blocked() - self.blocked_before
 
         def joined(i: int) -> np.ndarray:
             return np.concatenate([c[i] for c in self.chunks])
@@ -175,7 +194,7 @@ class CompiledEngine:
             link_packets=self.loads() - self.loads_before if self.fabrics else None,
             queues=self.queues().since(self.queues_before) if self.fabrics else None,
             learning_ps=joined(5), learning_core=joined(6), core_learning=self.function.learning_per_core(),
-            tardiness=self.tardiness, weights=self.function.weights(),
+            tardiness=self.tardiness, losses=self.losses if lossy else None, weights=self.function.weights(),
             slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
             packets=columns(self.packets) if self.packets else None)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chipsim.engine.outcome import LIMIT_LEARNING, LIMIT_SOMA, LIMITS
+from chipsim.engine.outcome import LIMIT_LEARNING, LIMIT_LINK, LIMIT_SOMA, LIMITS, LOST
 from chipsim.engine.plan import Plan
 from chipsim.engine.topology import walk
 
@@ -19,6 +19,8 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
               soma      neurons visited and packets made        stall     waiting for the injection FIFO
               flight    channels crossed at zero load           blocking  waiting in the mesh for others
               synapse   packets taken by a synapse server       barrier   synchronisation at the end
+    Where the last thing to happen was that a blocked packet was dropped, all its time in the mesh is blocking, and
+    `core` is the one that it did not reach.
     """
     layout, fabric = plan.layout, plan.fabric
     code, end = limit >> 24, limit & 0xFFFFFF
@@ -30,11 +32,18 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
     _, once = np.unique(np.stack([endpoint, packets["entered_ps"]]), axis=1, return_index=True)
     stalls = np.zeros(len(endpoint), np.int64)
     stalls[once] = (packets["entered_ps"] - packets["made_ps"])[once]
-    if code == LIMIT_SOMA:
+    if code == LIMIT_LINK:
+        p = int(np.where(packets["arrived_ps"] == LOST, packets["done_ps"], -1).argmax())
+        end = int(target[p])
+        before = (endpoint == endpoint[p]) & (packets["entered_ps"] <= packets["entered_ps"][p])
+        parts["blocking"] = length_ps - int(packets["entered_ps"][p])
+        parts["stall"] = int(stalls[before].sum())
+        parts["soma"] = int(packets["entered_ps"][p]) - parts["stall"]
+    elif code == LIMIT_SOMA:
         parts["stall"] = int(stalls[endpoint == end].sum())
         parts["soma"] = length_ps - parts["stall"]
     elif length_ps:
-        there = np.flatnonzero(target == end)
+        there = np.flatnonzero((target == end) & (packets["arrived_ps"] != LOST))
         p = int(there[packets["done_ps"][there].argmax()])
         while packets["started_ps"][p] > packets["arrived_ps"][p]:
             parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])

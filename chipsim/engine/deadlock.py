@@ -46,9 +46,12 @@ def deadlock(waiting: list[tuple[int, int, int]], plan: FabricPlan) -> Deadlock:
 
 
 def refuse_cycles(fabric: Fabric, plan: FabricPlan) -> None:
-    """ChipError if routes that follow a table could deadlock; the regular topologies have routes known to be right, or
-    rings, which only a packet list fills: those run, and report a deadlock if it comes to one."""
-    if fabric.topology == "custom" and (cycle := cycle_of(plan)):
+    """ChipError if routes that follow a table could deadlock.
+
+    The regular topologies have routes known to be right, or rings, which only a packet list fills: those run, and
+    report a deadlock if it comes to one. Where blocked packets are dropped nothing stands still.
+    """
+    if fabric.topology == "custom" and not fabric.blocked and (cycle := cycle_of(plan)):
         raise ChipError(cyclic(plan, cycle))
 
 

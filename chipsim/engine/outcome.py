@@ -2,11 +2,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chipsim.engine.queues import Queues
 
+if TYPE_CHECKING:
+    from chipsim.engine.losses import Losses
+
+LOST = -1                           # arrived_ps and started_ps of a delivery that was dropped; its done_ps: when
 PACKET_FIELDS = ("tick", "source", "axon", "made_ps", "entered_ps", "arrived_ps", "started_ps", "done_ps")
 
 
@@ -62,6 +67,7 @@ class Outcome:
     weights: list[np.ndarray]            # per plastic projection float64[P]
     link_packets: np.ndarray | None = None   # int64[K] flits sent over each channel; None unless timing is exact
     queues: Queues | None = None         # of the FIFOs behind the channels, likewise
+    losses: Losses | None = None         # exact timing on a fabric that drops packets
     slowest_tick: int = -1
     slowest_packets: dict[str, np.ndarray] = field(default_factory=dict)   # PACKET_FIELDS of that tick
     packets: dict[str, np.ndarray] | None = None

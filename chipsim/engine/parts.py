@@ -28,12 +28,12 @@ VERSION = 1
 # How a field of the parts becomes that of the run.
 PER_TICK = ("counts", "tick_ps", "busy_ps", "barrier_ps", "tick_limit", "learning_ps")
 TOTAL = ("core_counts", "source_spikes", "link_packets", "soma_ps", "synapse_ps", "stall_ps", "latency",
-         "link_queued_ps")
+         "link_queued_ps", "link_drops", "link_detours")
 MOST = ("link_peak",)
 SAME = ("layout_name", "chip", "timing", "links", "cores", "usage", "limits", "approximations")
 LAST = ("weights", "meta")
 OWN = ("ticks", "slowest", "populations", "samples")
-GROWING = (*PER_TICK, "spikes", "values", "states", "packets")
+GROWING = (*PER_TICK, "spikes", "values", "states", "packets", "lost")
 
 
 class Parts:

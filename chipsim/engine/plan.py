@@ -11,6 +11,7 @@ import numpy as np
 from chipsim.compiler.layout import SYNAPSE_FORMATS, Layout
 from chipsim.engine.learning import LearningPlan, plan_learning
 from chipsim.engine.multicast import Trees, build_trees
+from chipsim.engine.outcome import LOST
 from chipsim.engine.run import ACTIONS, HOPS, SYNOPS, A
 from chipsim.engine.straight import hops, is_straight
 from chipsim.engine.topology import KINDS, FabricPlan, flows_to_channels, picoseconds, plan_fabric, walk
@@ -85,25 +86,28 @@ class Plan:
     @property
     def coupled(self) -> bool:
         """When a packet has been dealt with decides when, or whether, it acts."""
-        return bool(self.step_ps) or self.late_policy != "stretch"
+        return bool(self.step_ps) or self.late_policy != "stretch" or bool(self.fabric.wait)
 
-    def late(self, done_ps: np.ndarray, tick: int) -> np.ndarray:
+    def late(self, done_ps: np.ndarray, arrived_ps: np.ndarray, tick: int) -> np.ndarray:
         """Ticks int32[p] by which packets act later than their delay says; -1: they never do.
 
-        done_ps  int64[p] from the start of the tick (in continuous time: after the spike): when the target core has
-                 dealt with each packet
+        done_ps, arrived_ps  int64[p] from the start of the tick (in continuous time: after the spike): when the target
+                 core has dealt with each packet, and when it came there; LOST: it was dropped
         Raises SimulationError (F503) for one that takes longer than the accumulators reach.
         """
         step = self.step_ps or self.tick_ps
-        late = np.maximum(-(-np.asarray(done_ps, np.int64) // step) - 1, 0)
+        lost = np.asarray(arrived_ps) == LOST
+        if not self.step_ps and self.late_policy == "stretch":
+            return np.where(lost, -1, 0).astype(np.int32)
+        late = np.where(lost, 0, np.maximum(-(-np.asarray(done_ps, np.int64) // step) - 1, 0))
         if self.late_policy == "drop":
-            return np.where(late > 0, -1, 0).astype(np.int32)
+            return np.where(lost | (late > 0), -1, 0).astype(np.int32)
         if late.max(initial=0) > self.max_late:
             raise SimulationError(Diagnostic(
                 "F503", f"a spike of tick {tick} takes {int(np.max(done_ps))} ps to its target, more than "
                 f"{self.max_late + 1} ticks of {step} ps", help="the network sends more events than the chip "
                 "can carry: fewer spikes, or longer ticks"))
-        return late.astype(np.int32)
+        return np.where(lost, -1, late).astype(np.int32)
 
 
 def step_ps(layout: Layout) -> int:

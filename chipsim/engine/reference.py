@@ -12,11 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.engine.learning import PHASE_COLUMNS, REWARD
-from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording, Tardiness
+from chipsim.engine.losses import Losses
+from chipsim.engine.outcome import LOST, PACKET_FIELDS, Outcome, Recording, Tardiness
 from chipsim.engine.plan import Plan, initial_state
 from chipsim.engine.queues import Queues
 from chipsim.engine.reference_clocked import ClockedTick
-from chipsim.engine.reference_mesh import Mesh, analytic_tick, soma_work
+from chipsim.engine.reference_mesh import Mesh
+from chipsim.engine.reference_servers import analytic_tick, soma_work
 from chipsim.engine.stats import N_BINS, bin_of
 from chipsim.models.draws import Draws
 from chipsim.models.plasticity.learner import Learner
@@ -42,6 +44,7 @@ class ReferenceEngine:
         self.tardiness = Tardiness(self.layout.n_sources)
         self.link_packets = np.zeros(plan.fabric.n_channels, np.int64)
         self.queues = Queues.none(plan.fabric.n_channels)
+        self.losses = Losses(np.zeros_like(self.link_packets), np.zeros_like(self.link_packets))
         self.slowest: tuple[int, int, list] = (-1, -1, [])
         self.learning = plan.learning
         self.learners = self.learning.learners(Learner, seed) if self.learning else []
@@ -80,8 +83,9 @@ class ReferenceEngine:
         timed = self.time(active, [s for s, _ in emitted]) if self.timing != "none" else (0, 0, [])
         late = None
         if self.plan.coupled and self.timing == "exact":
-            late = self.plan.late(np.array([r[-1] for r in timed[2]], np.int64), self.tick)
-            if self.plan.tick_ps:                            # in continuous time to act later is no lateness
+            done, arrived = (np.array([r[i] for r in timed[2]], np.int64) for i in (-1, -3))
+            late = self.plan.late(done, arrived, self.tick)
+            if not self.plan.step_ps:                        # in continuous time to act later is no lateness
                 self.tardiness.add(np.array([r[1] for r in timed[2]], np.int64), late)
         self.release(late)
         self.account(emitted, active, *timed)
@@ -218,7 +222,16 @@ class ReferenceEngine:
         records = [(self.tick, p.source, axon, p.made, p.entered, p.arrived[d], p.started[d], p.done[d])
                    for p in packets for d, axon in enumerate(p.axons)]
         for r in records:
-            self.latency[bin_of(r[5] - r[3])] += 1
+            if r[5] == LOST:
+                self.synapse_ps[layout.axon_core[r[2]]] -= plan.service_ps[r[2]]
+            else:
+                self.latency[bin_of(r[5] - r[3])] += 1
+        if plan.fabric.wait:
+            table = np.array(records, np.int64).reshape(-1, len(PACKET_FIELDS))
+            self.losses.add(*table[:, :3].T, table[:, 3:].T,
+                            np.array([(self.tick, *row) for row in mesh.off_route], np.int64).reshape(-1, 4))
+            self.losses.drops += mesh.drops
+            self.losses.detours += mesh.detours
         if self.tick in self.recording.packets:
             self.packets += records
         return length, limit, records
@@ -241,6 +254,7 @@ class ReferenceEngine:
             learning_ps=np.array([r["learning_ps"] for r in self.ticks], np.int64),
             learning_core=np.array([r["learning_core"] for r in self.ticks], np.int32),
             core_learning=self.core_learning, tardiness=self.tardiness,
+            losses=self.losses if self.timing == "exact" and self.plan.fabric.wait else None,
             weights=[learner.variables["w"].copy() for learner in self.learners],
             slowest_tick=self.slowest[1], slowest_packets=as_columns(self.slowest[2]),
             packets=as_columns(self.packets) if self.recording.packets and self.timing == "exact" else None)

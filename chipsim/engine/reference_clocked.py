@@ -28,7 +28,7 @@ from chipsim.engine.topology import FabricPlan
 
 if TYPE_CHECKING:
     from chipsim.engine.plan import Plan
-    from chipsim.engine.reference_mesh import Server
+    from chipsim.engine.reference_servers import Server
 
 IDLE, ROUTING, WAITING, ACTIVE = range(4)
 Pointers = Callable[[int], int]

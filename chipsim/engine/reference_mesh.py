@@ -1,7 +1,6 @@
-"""Time within a tick, plainly: soma servers make packets, a mesh of handshakes moves them, synapse servers take them.
+"""Time within a tick, plainly: a mesh of handshakes moves the packets of soma servers, synapse servers take them.
 
-`soma_work` says what each core's soma server does, `Mesh` what becomes of the packets; `analytic_tick` is the same
-tick without queues. The compiled twin is fabric.pyx.
+What the soma servers do is reference_servers.py. The compiled twin is fabric.pyx.
 """
 from __future__ import annotations
 
@@ -13,98 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chipsim.engine.deadlock import deadlock
-from chipsim.engine.outcome import LIMIT_LINK, LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE
-from chipsim.engine.topology import EJECT, INJECT, LOCAL
+from chipsim.engine.outcome import LIMIT_LINK, LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LOST
+from chipsim.engine.reference_servers import Packet, Server, next_channel
+from chipsim.engine.topology import EJECT, INJECT
 
 if TYPE_CHECKING:
     from chipsim.engine.plan import Plan
 
 POLICIES = ("fcfs", "round_robin", "oldest")
-
-
-@dataclass
-class Packet:
-    """One packet, and what becomes of it at each of its targets (one, unless the fabric is multicast)."""
-
-    source: int
-    axons: list[int]
-    gap: int                    # soma time between the previous packet's entry and this one's making
-    made: int = 0
-    entered: int = 0            # into the injection FIFO
-    arrived: list[int] = field(default_factory=list)        # in the input FIFO of the core, per axon
-    started: list[int] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
-
-    def __post_init__(self):
-        self.arrived, self.started, self.done = ([0] * len(self.axons) for _ in range(3))
-
-
-@dataclass
-class Server:
-    """A soma server's work of one tick: packets in order, and what remains after the last."""
-
-    packets: list[Packet] = field(default_factory=list)
-    tail: int = 0
-
-
-def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server]:
-    """Per endpoint: visit the slots in order; a packet's gap is the soma time since the one before it."""
-    layout = plan.layout
-    servers = [Server() for _ in range(layout.n_cores + 1)]
-    fired = {s for s in sources if s < layout.n_neurons}
-
-    def packets(source: int) -> list[list[int]]:
-        axons = [int(a) for a in layout.out_axon[layout.out_start[source] : layout.out_start[source + 1]]]
-        return [axons] if plan.trees is not None and axons else [[a] for a in axons]
-
-    for c in range(layout.n_cores):
-        elapsed = 0
-        for neuron in range(layout.core_start[c], layout.core_start[c + 1]):
-            elapsed += int(plan.compartments[neuron]) * (plan.active_ps if active[neuron] else plan.idle_ps)
-            if neuron in fired:
-                elapsed += plan.spike_ps
-                for axons in packets(neuron):
-                    servers[c].packets.append(Packet(neuron, axons, elapsed + plan.axon_out_ps))
-                    elapsed = 0
-        servers[c].tail = elapsed
-    for line in (s for s in sources if s >= layout.n_neurons):
-        servers[-1].packets += [Packet(line, axons, plan.host_ps) for axons in packets(line)]
-    return servers
-
-
-def analytic_tick(plan: Plan, servers: list[Server], work: np.ndarray) -> tuple[int, int]:
-    """No queues: the busiest soma server, synapse server or channel bounds the tick.
-
-    Ties go in this order, then to the lowest index.
-    """
-    load = np.zeros(plan.fabric.n_channels, np.int64)
-    for e, server in enumerate(servers):
-        for p in server.packets:
-            for k in {k for axon in p.axons for k in route(plan, e, int(plan.axon_core[axon]))}:
-                load[k] += 1
-    load = np.where(load > 0, (load - 1) * plan.fabric.cycle + plan.fabric.latency, 0)
-    length, limit = 0, LIMIT_NONE << 24
-    for code, busy in ((LIMIT_SOMA, [sum(p.gap for p in s.packets) + s.tail for s in servers]),
-                       (LIMIT_SYNAPSE, work), (LIMIT_LINK, load)):
-        for i, ps in enumerate(busy):
-            if ps > length:
-                length, limit = int(ps), code << 24 | i
-    return length, limit
-
-
-def next_channel(plan: Plan, router: int, core: int) -> int:
-    """The channel by which the table sends a packet for a core on from a router."""
-    f = plan.fabric
-    port = f.next_port[router, f.router[core]]
-    return int(f.eject[core] if port == LOCAL else f.out_channel[router, port])
-
-
-def route(plan: Plan, endpoint: int, core: int) -> list[int]:
-    """Channels from an endpoint to a core, both ends included."""
-    channels = [int(plan.fabric.inject[endpoint])]
-    while plan.fabric.kind[channels[-1]] != EJECT:
-        channels.append(next_channel(plan, int(plan.fabric.to_router[channels[-1]]), core))
-    return channels
+WAKE, TIMEOUT = -1, -2                                       # events that are not the arrival of a flit
 
 
 @dataclass
@@ -115,6 +31,8 @@ class Flit:
     node: int                                                # multicast: its place in the tree
     arrival: int
     wants: dict[int, int]                                    # outputs still to be taken -> tree node or -1 - delivery
+    aside: bool = False                                      # it is half way round a blocked link
+    instead: dict[int, int] = field(default_factory=dict)    # emergency output -> the blocked link
 
 
 @dataclass
@@ -127,6 +45,7 @@ class Output:
     held: int = 0                                            # slots taken whose return is not yet known
     queue: deque = field(default_factory=deque)              # of Flit
     head_at: int = 0                                         # the head of the queue may request from here on
+    turned: bool = False                                     # it has given up its outputs for the emergency route
     busy_until: int = 0                                      # eject channels: the synapse server behind
 
 
@@ -142,15 +61,24 @@ class Mesh:
     Adaptive routing chooses on arrival, of the outputs it allows, the one with fewest slots taken (then the lowest
     port). A multicast packet claims all outputs of its node at once, leaves by each when that one is granted, and frees
     its slot with the last.
+
+    Where blocked packets do not wait for ever, a head that has had a claim for `wait` turns: for each link it still
+    wants it claims the first link of the detour round it instead, from then on; cores it goes on claiming, and links
+    when it is itself on a detour. After a further `emergency_wait` (without detours: after `wait`) what is left of it
+    is dropped. A packet on a detour takes the second link whatever its target, and is then where it would have been.
+    Heads turn and are dropped after the arrivals of a time stamp and before its grants.
     """
 
     def __init__(self, plan: Plan):
         self.plan, self.fabric = plan, plan.fabric
         self.outputs = [Output() for _ in range(plan.fabric.n_channels)]
         self.events: list[tuple[int, int, int]] = []          # (time, channel, index of the flit that arrives or -1)
-        self.flying: list[tuple[Packet, int]] = []
+        self.flying: list[tuple[Packet, int, bool]] = []
         self.load = np.zeros(plan.fabric.n_channels, np.int64)        # flits sent
         self.stays: list[list[tuple[int, int]]] = [[] for _ in range(plan.fabric.n_channels)]
+        self.drops, self.detours = np.zeros_like(self.load), np.zeros_like(self.load)   # by the link that was blocked
+        self.off_route: list[tuple[int, int, int]] = []       # (source, channel, +1 crossed besides, -1 not crossed)
+        self.last_drop = (0, 0)                               # time, channel
         self.inputs: list[list[int]] = [[] for _ in range(plan.fabric.n_routers)]
         for k, r in enumerate(self.fabric.to_router):
             if r >= 0:
@@ -167,9 +95,15 @@ class Mesh:
         while self.events:
             now = self.events[0][0]
             touched: set[int] = set()
+            overdue: set[int] = set()
             while self.events and self.events[0][0] == now:
                 _, channel, index = heapq.heappop(self.events)
-                touched |= {channel} if index < 0 else self.arrive(now, channel, *self.flying[index])
+                if index == TIMEOUT:
+                    overdue.add(channel)
+                else:
+                    touched |= {channel} if index == WAKE else self.arrive(now, channel, *self.flying[index])
+            for channel in sorted(overdue):
+                touched |= self.time_out(now, channel)
             for channel in sorted(touched):
                 self.arbitrate(now, channel)
         if waiting := [(k, out.queue[0].packet.source, next(iter(out.queue[0].wants)))
@@ -182,6 +116,8 @@ class Mesh:
         for c, k in enumerate(self.fabric.eject[:-1]):
             if self.outputs[k].busy_until > length:
                 length, limit = self.outputs[k].busy_until, LIMIT_SYNAPSE << 24 | c
+        if self.last_drop[0] > length:
+            length, limit = self.last_drop[0], LIMIT_LINK << 24 | self.last_drop[1]
         return length, limit
 
     def make(self, e: int, now: int) -> None:
@@ -189,11 +125,13 @@ class Mesh:
         packet = self.servers[e].packets[self.sent[e]]
         packet.made = now + packet.gap
         channel = int(self.fabric.inject[e])
-        heapq.heappush(self.events, (max(packet.made, self.outputs[channel].free_at), channel, -1))
+        heapq.heappush(self.events, (max(packet.made, self.outputs[channel].free_at), channel, WAKE))
 
-    def wants(self, now: int, channel: int, packet: Packet, node: int) -> dict[int, int]:
+    def wants(self, now: int, channel: int, packet: Packet, node: int, aside: bool) -> dict[int, int]:
         """Outputs a flit needs at the router behind `channel`, and where each leads."""
         plan, f, router = self.plan, self.fabric, int(self.fabric.to_router[channel])
+        if aside:
+            return {int(f.rejoin[channel]): node}
         if plan.trees is not None:
             branches = slice(plan.trees.node_start[node], plan.trees.node_start[node + 1])
             return dict(zip(plan.trees.branch_channel[branches].tolist(), plan.trees.branch_child[branches].tolist(),
@@ -210,13 +148,58 @@ class Mesh:
 
         return {min(allowed, key=lambda k: (taken(k), allowed.index(k))): -1}
 
-    def arrive(self, now: int, channel: int, packet: Packet, node: int) -> set[int]:
+    def arrive(self, now: int, channel: int, packet: Packet, node: int, aside: bool) -> set[int]:
         """A flit enters the FIFO behind `channel`; return the outputs its head asks for."""
         fifo = self.outputs[channel]
-        if not fifo.queue:
+        fifo.queue.append(Flit(packet, node, now, self.wants(now, channel, packet, node, aside), aside))
+        if len(fifo.queue) == 1:
             fifo.head_at = max(fifo.head_at, now)
-        fifo.queue.append(Flit(packet, node, now, self.wants(now, channel, packet, node)))
+            self.watch(channel)
         return set(fifo.queue[0].wants)
+
+    def watch(self, channel: int) -> None:
+        """The head of the FIFO behind `channel` claims its outputs, but not for ever."""
+        fifo, f = self.outputs[channel], self.fabric
+        if f.wait:
+            patience = f.emergency_wait if fifo.turned else f.wait
+            heapq.heappush(self.events, (fifo.head_at + patience, channel, TIMEOUT))
+
+    def time_out(self, now: int, channel: int) -> set[int]:
+        """Turn or drop the head of the FIFO behind `channel` if it is its time; return the outputs it asks for."""
+        fifo, f = self.outputs[channel], self.fabric
+        if not fifo.queue or now != fifo.head_at + (f.emergency_wait if fifo.turned else f.wait):
+            return set()
+        flit = fifo.queue[0]
+        if fifo.turned or not f.emergency_wait:
+            for k, leads in flit.wants.items():
+                blocked = flit.instead.get(k, k)
+                self.drops[blocked] += 1
+                self.last_drop = max(self.last_drop, (now, blocked))
+                self.lose(now, flit.packet, blocked, leads)
+            self.leave(now, channel)
+            return set()
+        if not flit.aside:
+            flit.instead = {int(f.detour[k]): k for k in flit.wants if f.detour[k] >= 0}
+        around = {k: way for way, k in flit.instead.items()}
+        flit.wants = {around.get(k, k): leads for k, leads in flit.wants.items()}
+        fifo.turned, fifo.head_at = True, now
+        self.watch(channel)
+        return set(flit.wants)
+
+    def lose(self, now: int, packet: Packet, channel: int, leads: int) -> None:
+        """What would have crossed `channel` is dropped: it misses that channel and all behind it."""
+        plan, f = self.plan, self.fabric
+        self.off_route.append((packet.source, channel, -1))
+        if f.kind[channel] == EJECT:
+            d = -1 - leads
+            packet.arrived[d] = packet.started[d] = LOST
+            packet.done[d] = now
+        elif plan.trees is None:
+            core = int(plan.axon_core[packet.axons[0]])
+            self.lose(now, packet, next_channel(plan, int(f.to_router[channel]), core), -1)
+        else:
+            for b in range(plan.trees.node_start[leads], plan.trees.node_start[leads + 1]):
+                self.lose(now, packet, int(plan.trees.branch_channel[b]), int(plan.trees.branch_child[b]))
 
     def claims(self, channel: int) -> list[tuple[int, int, int, int]]:
         """(time, age, port, input channel) of every head that wants this output."""
@@ -241,22 +224,22 @@ class Mesh:
             return
         ready = max(min(w[0] for w in wanted), out.free_at)
         if ready > now:
-            heapq.heappush(self.events, (ready, channel, -1))
+            heapq.heappush(self.events, (ready, channel, WAKE))
             return
         out.credits = [t for t in out.credits if t > now]
         if out.held + len(out.credits) >= f.slots[channel]:
             if out.credits:
-                heapq.heappush(self.events, (min(out.credits), channel, -1))
+                heapq.heappush(self.events, (min(out.credits), channel, WAKE))
             return                                            # else the departure that frees a slot comes back here
         rank = {"fcfs": lambda w: w[0], "round_robin": lambda w: 0, "oldest": lambda w: w[1]}[self.plan.arbitration]
         _, _, port, source = min((w for w in wanted if w[0] <= now),
                                  key=lambda w: (rank(w), (w[2] - out.last_port - 1) % f.n_ports))
         self.grant(now, channel, port, source)
         if f.kind[channel] != INJECT and len(wanted) > 1:
-            heapq.heappush(self.events, (out.free_at, channel, -1))
+            heapq.heappush(self.events, (out.free_at, channel, WAKE))
 
     def grant(self, now: int, channel: int, port: int, source: int) -> None:
-        out, f = self.outputs[channel], self.fabric
+        out, f, aside = self.outputs[channel], self.fabric, False
         if source < 0:
             e = int(f.endpoint[channel])
             packet = self.servers[e].packets[self.sent[e]]
@@ -265,6 +248,11 @@ class Mesh:
         else:
             flit = self.outputs[source].queue[0]
             packet, leads = flit.packet, flit.wants.pop(channel)
+            if aside := channel in flit.instead:
+                link = flit.instead[channel]
+                self.detours[link] += 1
+                self.off_route += [(packet.source, link, -1), (packet.source, channel, 1),
+                                   (packet.source, int(f.rejoin[channel]), 1)]
             if not flit.wants:
                 self.leave(now, source)
         out.free_at, out.last_port = now + int(f.cycle[channel]), port
@@ -279,7 +267,7 @@ class Mesh:
             self.stays[channel].append((arrival, packet.started[d]))
         else:
             out.held += 1
-            self.flying.append((packet, leads))
+            self.flying.append((packet, leads, aside))
             heapq.heappush(self.events, (arrival, channel, len(self.flying) - 1))
         if source < 0:
             self.sent[e] += 1
@@ -291,11 +279,12 @@ class Mesh:
         """Take the head out of the FIFO behind `channel`, give its slot back, and let the next one request."""
         fifo, f = self.outputs[channel], self.fabric
         self.stays[channel].append((fifo.queue.popleft().arrival, now))
-        fifo.head_at = now + int(f.cycle[channel])
+        fifo.head_at, fifo.turned = now + int(f.cycle[channel]), False
         if fifo.queue:
             fifo.head_at = max(fifo.head_at, fifo.queue[0].arrival)
+            self.watch(channel)
             for onward in fifo.queue[0].wants:
-                heapq.heappush(self.events, (fifo.head_at, onward, -1))
+                heapq.heappush(self.events, (fifo.head_at, onward, WAKE))
         fifo.held -= 1
         fifo.credits.append(now + int(f.credit[channel]))
-        heapq.heappush(self.events, (now + int(f.credit[channel]), channel, -1))
+        heapq.heappush(self.events, (now + int(f.credit[channel]), channel, WAKE))

@@ -68,6 +68,11 @@ class Run:
     states         (population, variable) -> array[ticks, size] for probed variables
     packets        None or dict of arrays, one entry per packet: tick, source, axon, made_ps, entered_ps, arrived_ps,
                    started_ps, done_ps, from_core (-1: the host's port), to_core
+    lost           None, or on a fabric that drops blocked packets a dict of arrays, one entry per delivery that did
+                   not come about: tick, source, axon, made_ps, dropped_ps, from_core, to_core (in `packets` their
+                   arrived_ps and started_ps are -1, and done_ps is when they were dropped)
+    link_drops     int64[L] flits dropped while they waited for each channel, link_detours int64[L] sent round it
+                   by the emergency route; empty on fabrics that drop nothing
     samples        None or dict: ticks (per sample), count, labels (or None), depth per output, predicted, output_counts
     meta           command line, versions, seed, timing level, wall time, stimulus, rates; fabric: ticks with packets,
                    and how many of them one pass over the channels did exactly (`in_one_pass`)
@@ -100,6 +105,9 @@ class Run:
     values: dict[str, np.ndarray] = field(default_factory=dict)
     states: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     packets: dict[str, np.ndarray] | None = None
+    lost: dict[str, np.ndarray] | None = None
+    link_drops: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    link_detours: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     samples: dict | None = None
     learning_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     link_queued_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))

@@ -15,7 +15,7 @@ from chipsim.engine.stats import N_BINS
 VERSION = 1
 FACTS = ("layout_name", "chip", "timing", "ticks", "slowest", "populations", "limits", "approximations", "meta")
 WEIGHTS = ("pre", "post", "weight")
-TABLES = ("links", "usage", "packets", "values")
+TABLES = ("links", "usage", "packets", "values", "lost")
 
 
 def save_run(run: Run, path: str | os.PathLike, parts: Iterable[Run] = (),
@@ -62,6 +62,7 @@ def load_run(path: str | os.PathLike, *, mapped: bool = False) -> Run:
         samples = {**facts["samples"], **store.split("samples", arrays)} if "samples" in facts else None
         if not facts["has_packets"]:
             tables["packets"] = None
+        tables["lost"] = tables["lost"] or None
         facts["populations"], facts["approximations"] = tuple(facts["populations"]), tuple(facts["approximations"])
         arrays.setdefault("busy_ps", arrays["tick_ps"])        # runs from before there were fixed ticks
         ticks, cores = facts["ticks"], len(arrays["cores"])

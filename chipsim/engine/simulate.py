@@ -15,6 +15,7 @@ from chipsim.compiler.layout import Layout
 from chipsim.engine.critical import add_learning, critical_path
 from chipsim.engine.deadlock import refuse_cycles
 from chipsim.engine.learning import PHASE_COLUMNS
+from chipsim.engine.losses import Ledger
 from chipsim.engine.outcome import LIMIT_LEARNING, Outcome, Recording
 from chipsim.engine.parts import Parts, identity
 from chipsim.engine.plan import Plan, plan, spikes_to_counts
@@ -250,6 +251,9 @@ def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule,
     held = np.bincount(lowered.endpoint[: layout.n_neurons], lowered.compartments, cores).astype(np.int64)
     core_counts[:, A["neuron_idle"]] = ticks * held - out.core_active
     core_counts[:, A["reset"]] = len(resets)
+    ledger = out.losses.ledger(lowered, first) if out.losses else None
+    if ledger is not None:
+        ledger.correct(counts, core_counts)
     barrier = np.full(ticks, lowered.barrier_ps if timed else 0, np.int64)
     core_counts[:, PHASE_COLUMNS] = out.core_learning
     learning_ps = out.learning_ps if timed else np.zeros(ticks, np.int64)
@@ -282,10 +286,12 @@ def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: _Schedule,
         tick_ps=tick_ps, busy_ps=busy_ps, barrier_ps=barrier, tick_limit=tick_limit, learning_ps=learning_ps,
         soma_ps=out.soma_ps[:cores],
         synapse_ps=out.synapse_ps, stall_ps=out.stall_ps[:cores], slowest=slowest, latency=out.latency,
-        cores=np.asarray(layout.cores), populations=_populations(layout, lowered, out, ticks), usage=layout.usage,
-        limits=layout.limits, approximations=layout.approximations, packets=_with_cores(layout, lowered, out.packets),
+        cores=np.asarray(layout.cores), populations=_populations(layout, lowered, out, ticks, ledger),
+        usage=layout.usage, limits=layout.limits, approximations=layout.approximations,
+        packets=_with_cores(layout, lowered, out.packets),
         weights={p.name: (p.pre, p.post, w)
                  for p, w in zip(layout.plastic, out.weights or [p.weight for p in layout.plastic], strict=True)},
+        **_losses(layout, lowered, out),
         **_named(layout, out, recording, schedule, first, ticks), meta=dict(first_tick=first))
 
 
@@ -299,7 +305,15 @@ def _with_cores(layout: Layout, lowered: Plan,
     return packets | dict(from_core=sender.astype(np.int32), to_core=target.astype(np.int32))
 
 
-def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tuple[dict, ...]:
+def _losses(layout: Layout, lowered: Plan, out: Outcome) -> dict:
+    """What a fabric that drops packets adds to a Run."""
+    if out.losses is None:
+        return {}
+    return dict(lost=_with_cores(layout, lowered, out.losses.lost_packets()), link_drops=out.losses.drops,
+                link_detours=out.losses.detours)
+
+
+def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int, ledger: Ledger | None) -> tuple[dict, ...]:
     """Per population: where it sits, and the actions its own spikes made (its synaptic operations are its targets').
 
     Of what stands in synapse memory (`weights`, and `zero_weights` of them), `effective` counts the operations on
@@ -312,6 +326,8 @@ def _populations(layout: Layout, lowered: Plan, out: Outcome, ticks: int) -> tup
         sources = layout.neurons_of(p.name)
         spikes = out.source_spikes[sources]
         counts = (lowered.per_spike[sources] * spikes[:, None]).sum(0)
+        if ledger is not None:
+            counts = counts + ledger.of_sources(sources)
         rows.append(dict(name=p.name, shape=list(p.shape), is_input=p.is_input, size=len(sources), depth=p.depth,
                          spikes=int(spikes.sum()), packets=int(counts[A["axon_in"]]),
                          synops=int(sum(counts[A[s]] for s in SYNOPS)),

@@ -20,6 +20,8 @@ KINDS = ("inject", "eject", "east_west", "north_south", "diagonal", "tree", "int
 INJECT, EJECT, EAST_WEST, NORTH_SOUTH, DIAGONAL, TREE, INTERCHIP = range(7)
 LOCAL = routing.LOCAL
 
+COMPASS = (0, 4, 2, 1, 5, 3)                              # link ports of a hexagonal torus, anticlockwise from east
+
 Link = tuple[int, int, int, int, int]                     # from router, its port, to router, its port, kind
 
 
@@ -42,6 +44,10 @@ class FabricPlan:
     latency, cycle, credit int64[K] ps; slots int32[K]
     hop_cycles    int64[K]   clocked fabrics: link latency in cycles
     cores         int32[C]   core number of each endpoint but the host port
+    wait, emergency_wait     ps at the head of a FIFO before a packet gives up its output, and then the emergency route;
+                             0: it waits for ever, there is no such route
+    detour, rejoin int32[K] or None: the first link of the way round each link, -1 without one; and for a packet that
+                             came by a link as the first of a detour, the second
     """
 
     router: np.ndarray
@@ -66,6 +72,10 @@ class FabricPlan:
     slots: np.ndarray
     hop_cycles: np.ndarray
     cores: np.ndarray
+    wait: int
+    emergency_wait: int
+    detour: np.ndarray | None
+    rejoin: np.ndarray | None
 
     @property
     def n_channels(self) -> int:
@@ -140,6 +150,11 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
     times = {name: np.array([picoseconds(getattr(spec[k], name)) for k in kind], np.int64)
              for name in ("latency", "cycle", "credit")}
     period = picoseconds(fabric.clock.period) if fabric.clock else 0
+    blocked = fabric.blocked
+    emergency_wait = picoseconds(blocked.emergency_wait) if blocked and blocked.emergency_wait else 0
+    detour, rejoin = None, None
+    if emergency_wait:
+        detour, rejoin = _round(out_channel[:, first_link:], source, target, out_port - first_link)
     next_port = routing.next_ports(fabric, n_routers, links)
     if first_link or next_port.dtype != np.uint8:
         next_port = np.where(next_port == LOCAL, LOCAL, next_port + first_link).astype(np.uint8)
@@ -151,7 +166,20 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
         endpoint=endpoint.astype(np.int32), in_port=in_port.astype(np.uint8), out_port=out_port.astype(np.uint8),
         slots=np.array([spec[k].slots for k in kind], np.int32),
         hop_cycles=np.maximum(1, -(-times["latency"] // period)) if period else np.ones(len(kind), np.int64),
-        cores=cores.astype(np.int32), **times)
+        cores=cores.astype(np.int32), wait=picoseconds(blocked.wait) if blocked else 0, emergency_wait=emergency_wait,
+        detour=detour, rejoin=rejoin, **times)
+
+
+def _round(out_channel: np.ndarray, source: np.ndarray, target: np.ndarray,
+           port: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(detour, rejoin) of a hexagonal torus, as SpiNNaker's routers go round: a blocked way east is gone north-east,
+    then south. `port`: link port by which each channel leaves."""
+    detour, rejoin = np.full(len(source), -1, np.int32), np.full(len(source), -1, np.int32)
+    for k in np.flatnonzero((source >= 0) & (target >= 0)):
+        at = COMPASS.index(port[k])
+        detour[k] = out_channel[source[k], COMPASS[(at + 1) % 6]]
+        rejoin[k] = out_channel[target[k], COMPASS[at - 2]]
+    return detour, rejoin
 
 
 # ---- topologies: (links, number of routers, link ports of a router) ----

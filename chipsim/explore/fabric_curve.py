@@ -90,8 +90,8 @@ class FabricLab:
     def measure(self, run: FabricRun, rate: float | None = None) -> Point:
         """What a run says; `rate` defaults to what was offered."""
         stats = stats_of(run)
-        zero = float((run.flight + run.serialisation).mean())
-        late = run.packets.size[run.done > run.window_ps + SLOW * zero].sum()
+        zero = float((run.flight + run.serialisation)[~run.lost].mean())
+        late = run.packets.size[run.lost | (run.done > run.window_ps + SLOW * zero)].sum()
         sustained = stats.mean_s <= SLOW * zero * PS and late <= LOST * run.packets.size.sum()
         return Point(stats.offered if rate is None else rate, bool(sustained), zero * PS, stats)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.engine.deadlock import Deadlock, deadlock
+from chipsim.engine.outcome import LOST
 from chipsim.engine.topology import FabricPlan, picoseconds, plan_fabric, walk
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.explore.traffic import Packets
@@ -32,6 +33,7 @@ class FabricRun:
     flight, serialisation, hops  int64[p]: ps, ps, links between routers
     load       int64[K] flits over each channel
     queued, peak  int64[K] ps, int32[K]: time flits spent in the FIFO behind each channel, most at once (engine/queues)
+    lost       bool[p]: dropped, at `done`, on fabrics that drop blocked packets; their flight counts as blocking
     cycle_ps   int: the unit of the rate: the clock's period, or the injection channel's cycle
     """
 
@@ -49,6 +51,7 @@ class FabricRun:
     load: np.ndarray
     queued: np.ndarray
     peak: np.ndarray
+    lost: np.ndarray
 
     @property
     def latency(self) -> np.ndarray:
@@ -126,12 +129,15 @@ class FabricBench:
         except Deadlock as stuck:                           # packets by their place in the list
             raise deadlock([(c, int(order[p]), wanted) for c, p, wanted in stuck.waiting], self.plan) from None
         self.engine_s = process_time() - began
-        made, entered, arrived = np.empty((3, len(packets)), np.int64)
-        made[order], entered[order], arrived[order] = moved[:3]
+        made, entered, arrived, done = np.empty((4, len(packets)), np.int64)
+        made[order], entered[order], arrived[order], _, done[order] = moved
         flight, hops = self.flight(packets.src, packets.dst)
+        lost = arrived == LOST
+        flight[lost] = 0
         queued, peak = engine.occupancy()
-        return dict(made=made, entered=entered, done=arrived, flight=flight, hops=hops, load=engine.loads(),
-                    queued=queued, peak=peak, serialisation=np.zeros(len(packets), np.int64))
+        return dict(made=made, entered=entered, done=np.where(lost, done, arrived), flight=flight, hops=hops,
+                    load=engine.loads(), queued=queued, peak=peak, serialisation=np.zeros(len(packets), np.int64),
+                    lost=lost)
 
     def _clocked(self, packets: Packets) -> dict[str, np.ndarray]:
         from chipsim.engine.clocked import ClockedFabric, parameters
@@ -146,7 +152,8 @@ class FabricBench:
         queued, peak = engine.occupancy()
         return dict(made=made, queued=queued * period, peak=peak,
                     entered=t["head_inject"] * period, done=t["arrive"] * period, flight=flight, hops=hops,
-                    load=t["load"], serialisation=(packets.size.astype(np.int64) - 1) * period)
+                    load=t["load"], serialisation=(packets.size.astype(np.int64) - 1) * period,
+                    lost=np.zeros(len(packets), bool))
 
     def flight(self, src: np.ndarray, dst: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(ps, hops) int64[p] of heads from node to node through an empty fabric, from their entry on.

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from chipsim.errors import Diagnostic, UsageError
 from chipsim.explore.fabric_run import PARTS, FabricRun
 
 BATCHES, T_BATCHES = 20, 2.093                  # two-sided 95 % of Student's t with 19 degrees of freedom
@@ -35,10 +36,11 @@ class FabricStats:
     parts_s   mean of queueing, blocking, serialisation, flight: they sum to the mean latency
     fairness  Jain's index over sources of accepted flits per offered flit: 1 when all are served alike
     waiting   packets in source queues on average, most_waiting: in the fullest source queue at any time
-    in_flight packets in the fabric on average
+    in_flight packets in the fabric on average;  lost: packets dropped, which count as offered and have no latency
     """
 
     packets: int
+    lost: int
     measured: int
     warm_up_s: float
     window_s: float
@@ -67,21 +69,27 @@ class FabricStats:
 
 def stats_of(run: FabricRun, links: int = 8) -> FabricStats:
     """Measure a run; of its links, the `links` busiest are named. A run needs at least one packet."""
-    latency, size = run.latency, run.packets.size
-    first = warm_up(latency)
-    measured = np.arange(len(latency)) >= first
+    latency, size, came = run.latency, run.packets.size, np.flatnonzero(~run.lost)
+    if not len(came):
+        raise UsageError(Diagnostic("F518", f"none of the {len(latency)} packets arrived, all were dropped",
+                                    help="a lower rate, or a longer `fabric.blocked.wait`"))
+    warm = warm_up(latency[came])
+    first = int(came[warm]) if warm else 0
+    offered = np.arange(len(latency)) >= first
+    measured = offered & ~run.lost
     begin = int(run.made[first]) if first else 0
     span = max(1, run.window_ps - begin)
     cycles = span / run.cycle_ps * run.n_nodes
-    accepted = size[(run.done >= begin) & (run.done < run.window_ps)].sum()
+    accepted = size[~run.lost & (run.done >= begin) & (run.done < run.window_ps)].sum()
     ends = max(int(run.done.max()), 1)
     busy = utilisation(run)
     links_only = busy[run.plan.endpoint < 0]
     top = np.argsort(-busy, kind="stable")[:links]
     mine = latency[measured]
     return FabricStats(
-        packets=len(latency), measured=int(measured.sum()), warm_up_s=begin * PS, window_s=run.window_ps * PS,
-        cycle_s=run.cycle_ps * PS, offered=float(size[measured].sum() / cycles), accepted=float(accepted / cycles),
+        packets=len(latency), lost=int(run.lost.sum()), measured=int(measured.sum()), warm_up_s=begin * PS,
+        window_s=run.window_ps * PS, cycle_s=run.cycle_ps * PS, offered=float(size[offered].sum() / cycles),
+        accepted=float(accepted / cycles),
         mean_s=float(mine.mean() * PS), half_width_s=half_width(mine),
         min_s=float(mine.min() * PS), max_s=float(mine.max() * PS),
         quantiles_s={name: float(np.percentile(mine, q) * PS) for name, q in QUANTILES.items()},
@@ -123,7 +131,7 @@ def jain(run: FabricRun, begin: int = 0) -> float:
     """(sum x)^2 / (n sum x^2) over sources with traffic; x: flits delivered in the window per flit offered in it."""
     inside, sources = run.made >= begin, run.packets.src
     offered = np.bincount(sources, run.packets.size * inside, run.n_nodes)
-    done = np.bincount(sources, run.packets.size * (inside & (run.done < run.window_ps)), run.n_nodes)
+    done = np.bincount(sources, run.packets.size * (inside & ~run.lost & (run.done < run.window_ps)), run.n_nodes)
     x = done[offered > 0] / offered[offered > 0]
     return float(x.sum() ** 2 / (len(x) * (x**2).sum())) if x.any() else 1.0
 

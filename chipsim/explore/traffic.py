@@ -45,6 +45,8 @@ CODES = {
     "F516": "Routers with handshakes move packets of one flit; packets of several flits need a chip with "
             "`fabric.clock`.",
     "F517": "Chips with `time_base: untimed` have channels without latency; there is nothing to measure on them.",
+    "F518": "Every packet stood longer at the head of a FIFO than `fabric.blocked` of the chip file allows, and was "
+            "dropped. There is no latency to measure; lower the rate, or let packets wait longer.",
 }
 CHUNK = 1 << 20                                             # numbers drawn at a time
 GAMMA, MIX1, MIX2 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))

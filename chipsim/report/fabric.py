@@ -30,10 +30,10 @@ POINT_COLUMNS = (
     "rate", "offered", "accepted", "sustained", "mean_s", "half_width_s", "min_s", "max_s",
     *(f"{q}_s" for q in QUANTILES), *(f"{p}_s" for p in PARTS),
     "zero_load_s", "mean_hops", "mean_utilisation", "peak_utilisation", "peak_link",
-    "fairness", "waiting", "most_waiting", "in_flight", "drain_s", "warm_up_s", "window_s", "measured")
+    "fairness", "waiting", "most_waiting", "in_flight", "drain_s", "warm_up_s", "window_s", "measured", "lost")
 LINK_COLUMNS = ("channel", "name", "from_router", "to_router", "flits", "utilisation", "queue", "queue_peak", "slots")
 PACKET_COLUMNS = ("packet_id", "src", "dst", "ready_ps", "size", "hops", "entered_ps", "done_ps",
-                  *(f"{p}_ps" for p in PARTS))
+                  *(f"{p}_ps" for p in PARTS), "lost")
 
 
 # ---- text ----
@@ -83,6 +83,7 @@ def point_text(point: Point) -> str:
            for name in reversed(PARTS)),
         ("packets", f"{count(s.packets)}, of them {count(s.packets - s.measured)} warm-up ({si(s.warm_up_s, 's')}); "
                     f"{significant(s.mean_hops)} hops"),
+        *([("lost", f"{count(s.lost)}, {percent(s.lost / s.packets)} of the packets")] if s.lost else []),
         ("queues", f"in the fabric {significant(s.in_flight)} on average; in the sources {significant(s.waiting)}, at "
                    f"most {s.most_waiting} in one"),
         ("fairness", f"{significant(s.fairness, 4)} over sources (Jain; 1: all served alike)"),
@@ -160,7 +161,7 @@ def packets_csv(run: FabricRun) -> str:
     """A row per packet, which `--trace` replays."""
     p = run.packets
     return _csv(PACKET_COLUMNS, zip(range(len(p)), p.src, p.dst, run.made, p.size, run.hops, run.entered, run.done,
-                                    *(run.parts[name] for name in PARTS), strict=True))
+                                    *(run.parts[name] for name in PARTS), run.lost.astype(int), strict=True))
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Iterable]) -> str:

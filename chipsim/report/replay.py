@@ -15,7 +15,8 @@ from chipsim.chip import ChipSpec
 from chipsim.chip.spec import Clock
 from chipsim.engine.multicast import build_trees
 from chipsim.engine.reference_clocked import ClockedTick
-from chipsim.engine.reference_mesh import Mesh, Packet, Server
+from chipsim.engine.reference_mesh import Mesh
+from chipsim.engine.reference_servers import Packet, Server
 from chipsim.engine.run import Run
 from chipsim.engine.topology import FabricPlan, picoseconds, plan_fabric
 
@@ -41,6 +42,7 @@ class _Logged:
     """What both kinds of routers note of a flit: channel, packet, when it was granted the channel."""
 
     log: list[tuple[int, Packet, int]]
+    gone: dict[tuple[int, int], int]                        # packet, router: when its FIFO there was rid of it
 
 
 class _Handshakes(Mesh, _Logged):
@@ -49,6 +51,10 @@ class _Handshakes(Mesh, _Logged):
         packet = self.servers[e].packets[self.sent[e]] if source < 0 else self.outputs[source].queue[0].packet
         self.log.append((channel, packet, now))
         super().grant(now, channel, port, source)
+
+    def leave(self, now: int, channel: int) -> None:
+        self.gone[self.outputs[channel].queue[0].packet.source, int(self.fabric.to_router[channel])] = now
+        super().leave(now, channel)
 
 
 class _Clocked(ClockedTick, _Logged):
@@ -100,9 +106,9 @@ def _tick(chip: ChipSpec, fabric: FabricPlan, run: Run, rows: np.ndarray) -> np.
         service_ps=p["done_ps"] - p["started_ps"], layout=SimpleNamespace(chip=chip),
         period_ps=picoseconds(clock.period) if clock else 0)
     mesh: Any = _Clocked(plan) if clock else _Handshakes(plan)
-    mesh.log = []
+    mesh.log, mesh.gone = [], {}
     mesh.run_tick(servers)
-    left: dict[tuple[int, int], int] = {}                   # packet, router: when its last copy went on from there
+    left: dict[tuple[int, int], int] = mesh.gone            # packet, router: when its last copy went on from there
     for channel, packet, granted in mesh.log:
         key = packet.source, int(fabric.from_router[channel])
         left[key] = max(granted, left.get(key, 0))

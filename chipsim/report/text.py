@@ -196,6 +196,11 @@ def _traffic(r: Report) -> tuple[list[str], list[str]]:
         q = t.longest_queue
         mean = f"{significant(q.mean)} on average, " if q.mean is not None else ""
         details.append(f"longest queue behind {q.name}: {mean}at most {q.peak} of {q.slots}")
+    if t.blocked:
+        b = t.blocked
+        what = "delivery" if b.lost == 1 else "deliveries"
+        details.append(f"{count(b.lost, what)} lost, {count(b.detours, 'detours')}"
+                       + (f"; most dropped at {b.worst}: {b.worst_drops}" if b.worst else ""))
     return [count(t.packets, "packets")], details
 
 

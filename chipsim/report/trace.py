@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from chipsim.engine.outcome import LOST
 from chipsim.engine.run import Run
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.report.names import link_name, set_by
@@ -105,6 +106,8 @@ def _servers(run: Run, at: np.ndarray, index: dict[int, int], slice_: Callable[.
             if entered > made:
                 slice_(track, "stall: FIFO full", origin + made, origin + entered)
             before = (tick, core, entered)
+        if p["arrived_ps"][i] == LOST:
+            continue
         slice_(_uuid(index[int(p["to_core"][i])], SYNAPSE), "take packet", origin + int(p["started_ps"][i]),
                origin + int(p["done_ps"][i]),
                {"axon": int(p["axon"][i]), "latency ps": int(p["arrived_ps"][i]) - made}, end_flow=i + 1)
@@ -148,9 +151,10 @@ def _queues(run: Run, at: np.ndarray, index: dict[int, int]) -> Iterator[tuple[i
     """(track, times in, times out) of each counter."""
     p = run.packets
     assert p is not None
-    yield IN_FLIGHT, at + p["entered_ps"], at + p["arrived_ps"]
+    lost = p["arrived_ps"] == LOST
+    yield IN_FLIGHT, at + p["entered_ps"], at + np.where(lost, p["done_ps"], p["arrived_ps"])
     for core in np.unique(p["to_core"]).tolist():
-        mine = p["to_core"] == core
+        mine = (p["to_core"] == core) & ~lost
         yield _uuid(index[core], QUEUE), (at + p["arrived_ps"])[mine], (at + p["started_ps"])[mine]
 
 

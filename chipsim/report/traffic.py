@@ -41,8 +41,21 @@ class LongestQueue:
 
 
 @dataclass(frozen=True)
+class Blocked:
+    """What became of packets that could not go on: `lost` deliveries, `detours` round a link; `worst` dropped most."""
+
+    lost: int
+    detours: int
+    worst: str | None
+    worst_drops: int
+
+
+@dataclass(frozen=True)
 class Traffic:
-    """packets: made by cores and by the host port; hops: links between routers crossed per packet."""
+    """packets: made by cores and by the host port; hops: links between routers crossed per packet.
+
+    blocked  None on fabrics where a packet waits until it can go on, and with timings that do not follow packets
+    """
 
     packets: int
     packets_from_host: int
@@ -50,6 +63,7 @@ class Traffic:
     latency: PacketLatency | None
     busiest_link: BusiestLink | None
     longest_queue: LongestQueue | None
+    blocked: Blocked | None = None
 
 
 def traffic_of(run: Run) -> Traffic:
@@ -58,8 +72,8 @@ def traffic_of(run: Run) -> Traffic:
     from_host = int(totals[A["host_spike"]])
     packets = int(totals[A["axon_out"]]) + from_host
     hops = int(sum(totals[A[hop]] for hop in HOPS if hop not in ("hop_inject", "hop_eject")))
-    return Traffic(packets, from_host, ratio(hops, packets), packet_latency(run), _busiest(run),
-                   _longest_queue(run))
+    return Traffic(packets, from_host, ratio(hops, packets), packet_latency(run), _busiest(run), _longest_queue(run),
+                   _blocked(run))
 
 
 def packet_latency(run: Run) -> PacketLatency | None:
@@ -67,6 +81,14 @@ def packet_latency(run: Run) -> PacketLatency | None:
     if not run.latency.sum():
         return None
     return PacketLatency(*(percentile_ps(run.latency, q) * PS for q in (50, 95, 99)))
+
+
+def _blocked(run: Run) -> Blocked | None:
+    if run.lost is None:
+        return None
+    worst = int(run.link_drops.argmax())
+    drops = int(run.link_drops[worst])
+    return Blocked(len(run.lost["tick"]), int(run.link_detours.sum()), link_name(run, worst) if drops else None, drops)
 
 
 def _busiest(run: Run) -> BusiestLink | None:

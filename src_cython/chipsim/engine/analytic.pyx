@@ -1,6 +1,6 @@
 """Ticks without queues: the busiest soma server, synapse server or channel sets the length.
 
-The compiled twin of reference_mesh.analytic_tick.
+The compiled twin of reference_servers.analytic_tick.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 

@@ -31,6 +31,19 @@ cdef struct Events:
     int64_t capacity
 
 
+cdef struct Hop:             # a flit that crossed a channel besides its route (by 1), or did not cross it (-1)
+    int64_t tick
+    int64_t source
+    int64_t channel
+    int64_t by
+
+
+cdef struct Hops:
+    Hop* at
+    int64_t n
+    int64_t capacity
+
+
 cdef inline int add_seed(Seeds* b, int64_t gap, uint32_t source, uint32_t axon) noexcept nogil:
     """Append; -1 when memory is exhausted."""
     cdef void* grown
@@ -59,5 +72,19 @@ cdef inline int add_event(Events* b, int64_t tick, uint32_t source, double paylo
     b.at[b.n].tick = tick
     b.at[b.n].source = source
     b.at[b.n].payload = payload
+    b.n += 1
+    return 0
+
+
+cdef inline int add_hop(Hops* b, int64_t tick, int64_t source, int64_t channel, int64_t by) noexcept nogil:
+    """Append; -1 when memory is exhausted."""
+    cdef void* grown
+    if b.n == b.capacity:
+        grown = realloc(b.at, <size_t>(2 * b.capacity + 1024) * sizeof(Hop))
+        if grown == NULL:
+            return -1
+        b.at = <Hop*>grown
+        b.capacity = 2 * b.capacity + 1024
+    b.at[b.n].tick, b.at[b.n].source, b.at[b.n].channel, b.at[b.n].by = tick, source, channel, by
     b.n += 1
     return 0

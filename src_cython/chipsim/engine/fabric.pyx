@@ -4,9 +4,15 @@ One event per uncontended hop. A channel owns its sender's bookkeeping and the F
 are kept as times in a ring at the sender and looked at only when a grant is wanted; a wake-up is queued only while
 somebody waits for it. Order of work within one time stamp does not matter: arrivals come first, and a grant cannot be
 seen by another grant of the same time because every latency, cycle and credit delay is at least 1 ps.
+
+Where blocked packets turn aside or are dropped, one alarm per FIFO is queued, for the earliest time at which its head
+may have to; most find another head and are put off. What that adds to the path of a packet that is not blocked is one
+test per time stamp and per hop.
 """
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -14,9 +20,9 @@ from chipsim.engine.deadlock import deadlock
 from chipsim.engine.reference_mesh import POLICIES
 
 from chipsim.engine.bits cimport fetch, lowest_bit
-from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
+from chipsim.engine.buffers cimport FOLLOWS, Hop, Hops, PacketSeed, add_hop
 from chipsim.engine.function cimport Function
-from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Times, Totals, account, times_of
+from chipsim.engine.servers cimport LIMIT_LINK, LIMIT_SOMA, LIMIT_SYNAPSE, LOST, Times, Totals, account, times_of
 from chipsim.engine.stream cimport Stream
 from chipsim.engine.wheel cimport Timed, Wheel, wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
 
@@ -25,6 +31,8 @@ cdef enum:
     EJECT = 1
     LOCAL = 255
     NO_PACKET = 0xFFFFFFFF
+    TIMEOUT = 0xFFFFFFFE        # instead of a packet: the head of a FIFO may have stood there too long
+    ASIDE = 0x80000000          # bit of an event's node: the flit is half way round a blocked link
     FCFS = 0
     ROUND_ROBIN = 1
     OLDEST = 2
@@ -68,7 +76,8 @@ cdef struct Channel:        # 128 bytes, two cache lines; the first has what eve
     int32_t endpoint
     int32_t last_port
     int32_t branches        # multicast: copies of the head still to be sent
-    int32_t dirty           # used in this tick
+    uint8_t dirty           # used in this tick
+    uint8_t turned          # the head has given up its outputs for the emergency route
 
 
 @cython.final                  # methods are then plain calls, which the C compiler inlines
@@ -114,7 +123,19 @@ cdef class Fabric:
     cdef int64_t* next_packet                       # per endpoint, index into the seeds
     cdef int64_t* last_packet
     cdef int64_t* entry
+    # blocked packets
+    cdef int64_t wait, emergency_wait               # ps; 0: for ever, no emergency route
+    cdef const int32_t* detour                      # [channel] first link of the way round, or -1; NULL without
+    cdef const int32_t* rejoin                      # [channel] second link of a packet that came by the first
+    cdef int64_t* alarm                             # [channel] earliest alarm queued for its FIFO
+    cdef uint8_t* aside                             # [slot of all queues] the flit is half way round
+    cdef Queued* queues
+    cdef int64_t* drops                             # [channel]
+    cdef int64_t* detours
+    cdef Hops off
+    cdef int64_t n_alarms, last_drop, last_dropped
     # of the tick being run
+    cdef int64_t tick_now
     cdef const PacketSeed* seeds
     cdef Times times
 
@@ -146,6 +167,13 @@ cdef class Fabric:
             self.node_start = <const int64_t*>self.hold("node_start", trees.node_start, np.int64)
             self.branch_channel = <const int32_t*>self.hold("branch_channel", trees.branch_channel, np.int32)
             self.branch_child = <const int64_t*>self.hold("branch_child", trees.branch_child, np.int64)
+        self.wait, self.emergency_wait = f.wait, f.emergency_wait
+        self.alarm = <int64_t*>self.hold("alarm", np.full(self.n_channels, FOREVER), np.int64)
+        self.drops = <int64_t*>self.hold("drops", np.zeros(self.n_channels), np.int64)
+        self.detours = <int64_t*>self.hold("detours", np.zeros(self.n_channels), np.int64)
+        if f.emergency_wait:
+            self.detour = <const int32_t*>self.hold("detour", f.detour, np.int32)
+            self.rejoin = <const int32_t*>self.hold("rejoin", f.rejoin, np.int32)
         self.axon_core = <const int32_t*>self.hold("axon_core", plan.axon_core, np.int32)
         self.service_ps = <const int64_t*>self.hold("service_ps", plan.service_ps, np.int64)
         self.source_endpoint = <const int32_t*>self.hold("source_endpoint", plan.endpoint, np.int32)
@@ -165,6 +193,8 @@ cdef class Fabric:
         total = int(f.slots.sum())
         cdef int64_t* credits = <int64_t*>self.hold("credits", np.zeros(total), np.int64)
         cdef Queued* queue = <Queued*>self.hold("queue", np.zeros(total * sizeof(Queued)), np.uint8)
+        self.queues = queue
+        self.aside = <uint8_t*>self.hold("aside", np.zeros(total), np.uint8)
         cdef size_t room = <size_t>self.hold("channels", np.zeros((self.n_channels + 1) * sizeof(Channel)), np.uint8)
         self.channels = <Channel*>((room + 127) & ~<size_t>127)     # on cache lines of its own
         for k in range(self.n_channels):
@@ -183,6 +213,7 @@ cdef class Fabric:
 
     def __dealloc__(self):
         wheel_close(&self.wheel)
+        free(self.off.at)
 
     def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
                   int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
@@ -197,9 +228,11 @@ cdef class Fabric:
         cdef int rc = 0
         self.seeds = function.seeds.at
         self.times = times_of(times)
+        self.off.n = 0
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
             for t in range(first, last):
+                self.tick_now = t
                 rc = self.move_tick(function.seed_start + t * stride, function.tail_ps + t * stride, &tick_ps[t],
                                     &limit[t])
                 if rc:
@@ -258,6 +291,17 @@ cdef class Fabric:
                 found.append((int(c), int(self.channels[c].queue[self.channels[c].first].packet), int(wanted)))
         return found
 
+    def off_route(self):
+        """int64[n, 4] of the ticks run last: rows of losses.OFF_ROUTE, ticks counted from the chunk's start."""
+        rows = np.empty((self.off.n, 4), np.int64)
+        if self.off.n:
+            memcpy(<void*><size_t>rows.ctypes.data, self.off.at, <size_t>self.off.n * sizeof(Hop))
+        return rows
+
+    def blocked(self):
+        """(drops, detours) int64[K] since the fabric was made, by the channel that was waited for."""
+        return self.keep["drops"].copy(), self.keep["detours"].copy()
+
     def loads(self):
         """int64[K] flits sent over each channel since the fabric was made."""
         sent = np.array([self.channels[k].flits for k in range(self.n_channels)], np.int64)
@@ -315,6 +359,9 @@ cdef class Fabric:
             if self.channels[self.eject[e]].busy_until > length[0]:
                 length[0] = self.channels[self.eject[e]].busy_until
                 limit[0] = <int32_t>((LIMIT_SYNAPSE << 24) | e)
+        if self.last_drop > length[0]:
+            length[0] = self.last_drop
+            limit[0] = <int32_t>((LIMIT_LINK << 24) | self.last_dropped)
         for i in range(self.n_dirty):
             if self.channels[self.dirty[i]].n_queued:
                 return -2
@@ -332,12 +379,15 @@ cdef class Fabric:
         cdef int rc
         while last < self.wheel.filled and self.wheel.current[last].at == now:
             e = &self.wheel.current[last]
-            if e.packet == NO_PACKET:
+            if e.packet >= TIMEOUT:
                 e.next = e.channel
+                self.n_alarms += e.packet == TIMEOUT
+            elif self.rejoin != NULL and e.node & ASIDE:
+                e.next = self.rejoin[e.channel] if self.root == NULL else e.node
             else:
                 e.next = e.node if self.root != NULL else \
                     self.onward(self.channels[e.channel].to_router, e.packet, e.node, now)
-            if self.root == NULL or e.packet == NO_PACKET:
+            if self.root == NULL or e.packet >= TIMEOUT:
                 o = &self.channels[e.next]
                 o.touched = ALONE if o.touched == 0 else SHARED
             last += 1
@@ -346,22 +396,25 @@ cdef class Fabric:
         self.wheel.taken = last
         self.wheel.count -= last - first
         self.n_touched = 0
+        if self.n_alarms and self.time_out_all(first, last, now):
+            return -1
         for i in range(first, last):
             e = &self.wheel.current[i]
             o = &self.channels[e.next] if self.root == NULL else &self.channels[e.channel]
-            if e.packet == NO_PACKET:
-                if self.channels[e.channel].wake_at == now:
+            if e.packet >= TIMEOUT:
+                if e.packet == NO_PACKET and self.channels[e.channel].wake_at == now:
                     self.channels[e.channel].wake_at = FOREVER
                 self.touch(e.channel)
                 continue
             if self.root == NULL and o.touched == ALONE:
-                rc = self.pass_through(e.channel, e.packet, e.node, e.next, now)
+                rc = self.pass_through(e.channel, e.packet, e.node & ~<uint32_t>ASIDE, e.next, now)
                 if rc < 0:
                     return -1
                 if rc:
                     o.touched = 0
                     continue
-            self.arrive(e.channel, e.packet, e.next, now)
+            if self.arrive(e.channel, e.packet, e.next, e.node & ASIDE != 0, now):
+                return -1
             if o.touched != LISTED:                         # it waits behind others and claims nothing now
                 o.touched = 0
         for i in range(self.n_touched):
@@ -380,8 +433,9 @@ cdef class Fabric:
             c.requests = 0
             c.held = c.n_credits = c.credit_first = c.first = c.n_queued = c.branches = 0
             c.last_port, c.starved, c.touched, c.wake_at = -1, 0, 0, FOREVER
-            c.dirty = 0
-        self.n_dirty = 0
+            c.dirty = c.turned = 0
+            self.alarm[self.dirty[i]] = FOREVER
+        self.n_dirty = self.n_alarms = self.last_drop = self.last_dropped = 0
         wheel_restart(&self.wheel)
 
     cdef inline int wake(self, uint32_t channel, int64_t at) noexcept nogil:
@@ -450,23 +504,33 @@ cdef class Fabric:
         self.times.made[p] = self.seeds[p].gap if self.open_loop else now + self.seeds[p].gap
         return self.wake(c, max(self.times.made[p], self.channels[c].free_at))
 
-    cdef inline void arrive(self, uint32_t channel, uint32_t packet, uint32_t wants, int64_t now) noexcept nogil:
+    cdef inline int arrive(self, uint32_t channel, uint32_t packet, uint32_t wants, bint aside,
+                           int64_t now) noexcept nogil:
         """A flit enters the FIFO behind `channel`; if it is the head it asks for its outputs.
 
         wants   the output; multicast: the flit's tree node
+        aside   it is half way round a blocked link
         """
         cdef Channel* c = &self.channels[channel]
         cdef int32_t at = c.first + c.n_queued
         if at >= c.slots:
             at -= c.slots
         c.queue[at].packet, c.queue[at].arrival, c.queue[at].wants = packet, now, wants
+        if self.rejoin != NULL:
+            c.queue[at].wants &= ~<uint32_t>ASIDE
+            self.aside[&c.queue[at] - self.queues] = aside
         c.n_queued += 1
         if c.n_queued > self.peak[channel]:
             self.peak[channel] = c.n_queued
+        if self.wait and c.n_queued == self.peak[channel] and c.head_at == now + c.cycle:
+            self.peak[channel] += 1                         # one that was dropped at this time was still there
         if c.n_queued == 1:
             if c.head_at < now:
                 c.head_at = now
             self.request(channel, now)
+            if self.wait:
+                return self.watch(channel, c.head_at + self.wait)
+        return 0
 
     cdef inline int pass_through(self, uint32_t channel, uint32_t packet, uint32_t core, uint32_t wanted,
                                  int64_t now) noexcept nogil:
@@ -503,6 +567,11 @@ cdef class Fabric:
         cdef Channel* c = &self.channels[channel]
         cdef uint32_t wanted = c.queue[c.first].wants
         cdef int64_t b
+        if self.root != NULL and self.is_aside(c):
+            wanted, c.branches = self.rejoin[channel], 1
+            self.channels[wanted].requests |= <uint64_t>1 << c.in_port
+            self.touch(wanted)
+            return
         if self.root == NULL:
             self.channels[wanted].requests |= <uint64_t>1 << c.in_port
             self.touch(wanted)
@@ -518,7 +587,11 @@ cdef class Fabric:
         cdef uint32_t wanted = c.queue[c.first].wants
         cdef Channel* o
         cdef int64_t b
-        if self.root == NULL:
+        if self.wait and self.watch(channel, c.head_at + self.wait):
+            return -1
+        if self.root != NULL and self.is_aside(c):
+            wanted, c.branches = self.rejoin[channel], 1
+        if self.root == NULL or self.is_aside(c):
             o = &self.channels[wanted]
             o.requests |= <uint64_t>1 << c.in_port
             return self.wake(wanted, max(c.head_at, o.free_at))
@@ -535,7 +608,7 @@ cdef class Fabric:
         cdef Channel* c = &self.channels[channel]
         cdef Channel* source
         cdef uint64_t m
-        cdef int64_t at, claim, best_claim = FOREVER, best_at = FOREVER, others = FOREVER, child, b
+        cdef int64_t at, claim, best_claim = FOREVER, best_at = FOREVER, others = FOREVER, child
         cdef int64_t rank, best_rank = 0
         cdef int32_t port, best = -1
         cdef uint32_t packet
@@ -580,11 +653,13 @@ cdef class Fabric:
         c.last_port = best
         child = self.axon_core[self.seeds[packet].axon] if self.root == NULL and c.kind != EJECT else 0
         if self.root != NULL:
-            b = self.node_start[source.queue[source.first].wants]
-            while self.branch_channel[b] != <int32_t>channel:
-                b += 1
-            child = self.branch_child[b]
             source.branches -= 1
+            child = self.leads_to(source, channel) if self.rejoin != NULL else \
+                self.branch_child[self.branch_of(source, channel)]
+        elif source.turned and channel != source.queue[source.first].wants:
+            child |= ASIDE
+        if self.rejoin != NULL and child >= 0 and child & ASIDE and self.turn_aside(source, packet, channel):
+            return -1
         if self.grant(channel, packet, child, now):
             return -1
         if self.root == NULL or source.branches == 0:
@@ -661,6 +736,7 @@ cdef class Fabric:
         c.first = c.first + 1 if c.first + 1 < c.slots else 0
         c.n_queued -= 1
         c.head_at = now + c.cycle
+        c.turned = 0
         self.give_back(c, now + c.credit)
         if c.starved:
             c.starved = 0
@@ -670,3 +746,140 @@ cdef class Fabric:
             c.head_at = max(c.head_at, c.queue[c.first].arrival)
             return self.ask(channel)
         return 0
+
+    # ---- blocked packets ----
+
+    cdef inline bint is_aside(self, Channel* c) noexcept nogil:
+        """The head of the FIFO is half way round a blocked link."""
+        return self.rejoin != NULL and self.aside[&c.queue[c.first] - self.queues]
+
+    cdef inline int watch(self, uint32_t channel, int64_t at) noexcept nogil:
+        """Look at the head of the FIFO behind `channel` at `at`, unless an alarm comes before then."""
+        if self.alarm[channel] <= at:
+            return 0
+        self.alarm[channel] = at
+        self.mark(channel)
+        return wheel_push(&self.wheel, at, channel, TIMEOUT, 0)
+
+    cdef int time_out_all(self, int64_t first, int64_t last, int64_t now) noexcept nogil:
+        """Serve the alarms among the events [first, last) of a time stamp."""
+        cdef int64_t i
+        cdef uint32_t channel
+        self.n_alarms = 0
+        for i in range(first, last):
+            channel = self.wheel.current[i].channel
+            if self.wheel.current[i].packet == TIMEOUT and self.alarm[channel] == now:
+                self.alarm[channel] = FOREVER
+                if self.time_out(channel, now):
+                    return -1
+        return 0
+
+    cdef int time_out(self, uint32_t channel, int64_t now) noexcept nogil:
+        """Turn or drop the head of the FIFO behind `channel` if it is its time, else look again when it will be."""
+        cdef Channel* c = &self.channels[channel]
+        cdef int64_t due = c.head_at + (self.emergency_wait if c.turned else self.wait), b, n
+        cdef uint64_t bit = <uint64_t>1 << c.in_port, pending = 0
+        cdef int32_t own[64]
+        cdef int64_t leads[64]
+        cdef bint last = c.turned or not self.emergency_wait, aside = self.is_aside(c)
+        cdef uint32_t head, packet
+        cdef Channel* o
+        if c.n_queued == 0:
+            return 0
+        if due > now:
+            return self.watch(channel, due)
+        head, packet = c.queue[c.first].wants, c.queue[c.first].packet
+        if self.root == NULL:
+            own[0], leads[0], n = head, -1, 1
+        elif aside:
+            own[0], leads[0], n = self.rejoin[channel], head, 1
+        else:
+            n = self.node_start[head + 1] - self.node_start[head]
+            for b in range(n):
+                own[b] = self.branch_channel[self.node_start[head] + b]
+                leads[b] = self.branch_child[self.node_start[head] + b]
+        for b in range(n):                                      # what is left of it: claims that still stand
+            o = &self.channels[self.claimed(own[b], c.turned and not aside)]
+            if o.requests & bit:
+                pending |= <uint64_t>1 << b
+        for b in range(n):
+            if pending >> b & 1:
+                self.channels[self.claimed(own[b], c.turned and not aside)].requests &= ~bit
+        for b in range(n):
+            if not pending >> b & 1:
+                continue
+            if last:
+                self.drops[own[b]] += 1
+                if now > self.last_drop or own[b] > self.last_dropped:
+                    self.last_drop, self.last_dropped = now, own[b]
+                if self.lose(packet, own[b], leads[b], now):
+                    return -1
+            else:
+                o = &self.channels[self.claimed(own[b], not aside)]
+                o.requests |= bit
+                self.touch(self.claimed(own[b], not aside))
+        if last:
+            return self.leave(channel, now)
+        c.turned, c.head_at = 1, now
+        return self.watch(channel, now + self.emergency_wait)
+
+    cdef inline int32_t claimed(self, int32_t output, bint turned) noexcept nogil:
+        """The output that is claimed by a head which wants `output`."""
+        return self.detour[output] if turned and self.detour[output] >= 0 else output
+
+    cdef int lose(self, uint32_t packet, int32_t channel, int64_t leads, int64_t now) noexcept nogil:
+        """What would have crossed `channel` is dropped: it misses that channel and all behind it."""
+        cdef int64_t d = packet, b
+        if add_hop(&self.off, self.tick_now, self.seeds[packet].source, channel, -1):
+            return -1
+        if self.channels[channel].kind == EJECT:
+            if self.root != NULL:
+                d += -1 - leads
+            self.times.arrived[d] = self.times.started[d] = LOST
+            self.times.done[d] = now
+            return 0
+        if self.root == NULL:
+            return self.lose(packet, self.by_table(self.channels[channel].to_router, packet), -1, now)
+        for b in range(self.node_start[leads], self.node_start[leads + 1]):
+            if self.lose(packet, self.branch_channel[b], self.branch_child[b], now):
+                return -1
+        return 0
+
+    cdef inline int32_t by_table(self, int32_t router, uint32_t packet) noexcept nogil:
+        """The channel by which the table sends a packet on from a router."""
+        cdef int32_t core = self.axon_core[self.seeds[packet].axon]
+        cdef uint8_t port = self.next_port[router * self.n_routers + self.router[core]]
+        return self.eject[core] if port == LOCAL else self.out_channel[router * self.n_ports + port]
+
+    cdef inline int64_t branch_of(self, Channel* c, uint32_t output) noexcept nogil:
+        """The branch of the tree by which the head of a FIFO takes an output."""
+        cdef int64_t b = self.node_start[c.queue[c.first].wants]
+        while self.branch_channel[b] != <int32_t>output:
+            b += 1
+        return b
+
+    cdef int64_t leads_to(self, Channel* c, uint32_t output) noexcept nogil:
+        """Where an output leads the head of a FIFO, which may be on a detour or turn to one: a node or delivery."""
+        cdef int64_t b = self.node_start[c.queue[c.first].wants]
+        if self.is_aside(c):
+            return c.queue[c.first].wants
+        if not c.turned:
+            return self.branch_child[self.branch_of(c, output)]
+        while self.claimed(self.branch_channel[b], True) != <int32_t>output:
+            b += 1
+        return self.branch_child[b] if self.branch_channel[b] == <int32_t>output else self.branch_child[b] | ASIDE
+
+    cdef int turn_aside(self, Channel* c, uint32_t packet, uint32_t output) noexcept nogil:
+        """Count the head of a FIFO that leaves by `output`, round the link it should have taken."""
+        cdef int64_t source = self.seeds[packet].source
+        cdef int32_t link = c.queue[c.first].wants
+        cdef int64_t b
+        if self.root != NULL:
+            b = self.node_start[c.queue[c.first].wants]
+            while self.detour[self.branch_channel[b]] != <int32_t>output:
+                b += 1
+            link = self.branch_channel[b]
+        self.detours[link] += 1
+        if add_hop(&self.off, self.tick_now, source, link, -1) or add_hop(&self.off, self.tick_now, source, output, 1):
+            return -1
+        return add_hop(&self.off, self.tick_now, source, self.rejoin[output], 1)

@@ -7,6 +7,8 @@ from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 cdef enum:
     LIMIT_SOMA = 1
     LIMIT_SYNAPSE = 2
+    LIMIT_LINK = 3
+    LOST = -1                   # arrived and started of a delivery that was dropped; done: when
 
 
 cdef struct Times:              # per packet of the chunk, ps from the start of its tick
@@ -41,6 +43,7 @@ cdef inline void account(const int64_t* start, const int64_t* tail_ps, int64_t n
             if seeds[k].gap != FOLLOWS:
                 totals.soma[e] += seeds[k].gap
                 totals.stall[e] += t.entered[k] - t.made[k]
-            totals.synapse[axon_core[seeds[k].axon]] += t.done[k] - t.started[k]
-            totals.latency[bin_of(t.arrived[k] - t.made[k])] += 1
+            if t.arrived[k] != LOST:
+                totals.synapse[axon_core[seeds[k].axon]] += t.done[k] - t.started[k]
+                totals.latency[bin_of(t.arrived[k] - t.made[k])] += 1
         totals.soma[e] += tail_ps[row]

@@ -77,8 +77,8 @@ cdef class Stream:
 
     @staticmethod
     def of(plan, in_channel):
-        """The pass for a plan, None where packets do not all go one way or are not moved one by one."""
-        if plan.trees is not None or plan.arbitration not in POLICIES:
+        """The pass for a plan, None where packets do not all go one way, are copied, or may be dropped."""
+        if plan.trees is not None or plan.fabric.wait or plan.arbitration not in POLICIES:
             return None
         sequence = sweep_order(plan.fabric)
         return None if sequence is None else Stream(plan, in_channel, sequence)
