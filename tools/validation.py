@@ -18,11 +18,11 @@ PAGE = ROOT / "docs" / "reference" / "validation.md"
 HEAD = """\
 # Validation
 
-Published numbers beside those that chipsim simulates: every workload is built, compiled, simulated and priced.
+Published numbers beside those that chipsim simulates: every workload is laid out, simulated and priced.
 `chipsim validate` runs the quick cases and prints the same table (exit code 4 when one misses); `--full` adds those
 that take long. This page is written by `python tools/validation.py`.
 
-*Within* is the tolerance that the case was given before it was run. *Constants* says what the error is worth:
+*Within* is the tolerance of the case. *Constants* says what the error is worth:
 **restated**, the chip file has this very number, and the case tests that the simulation accounts for it; **fitted**,
 constants were fitted on the data of this table; **predicted**, neither. A figure with a range has a workload with
 unknowns: what was assumed is said, and the range is what sweeping it gives; **inside** means that the range holds the

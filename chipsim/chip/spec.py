@@ -81,8 +81,8 @@ class Clock(Part):
         "islip", description="of virtual channels and of the switch, one iteration: outputs offer and inputs accept "
         "round robin; inputs choose and outputs pick round robin; or both take the packet offered first")
     reuse: Literal["at_once", "when_empty"] = Field(
-        "at_once", description="when an output's virtual channel takes its next packet: as soon as the tail of the last "
-        "has left, or when all its flits have left the far end")
+        "at_once", description="when an output's virtual channel takes its next packet: as soon as the tail of the "
+        "last has left, or when all its flits have left the far end")
 
 
 class Blocked(Part):

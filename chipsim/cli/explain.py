@@ -46,7 +46,8 @@ CODES = {
     "U437": "There is no neuron model of that name. `chipsim models` lists them.",
     "U438": "`--resume` goes on with a run that was interrupted, only with the same network, chip, input and options.",
     "U439": "Only a run that is stored as it goes can be resumed: by the compiled engine, into a file.",
-    "U450": "Several ranks run what function and counts take, with delays of at least one tick and without learning.",
+    "U440": "Several ranks run what function and counts take, with delays of at least one tick and without learning.",
+    "U441": "Several ranks meet by MPI, whose Python package mpi4py is not installed here.",
     "U435": "There is no such error code. `chipsim explain` without a code lists all of them.",
 }
 

@@ -82,7 +82,6 @@ class Plan:
         """Some spikes act in the tick they are made in, so that groups must be advanced and delivered one by one."""
         return bool((self.layout.segment_delay == 0).any())
 
-
     @property
     def coupled(self) -> bool:
         """When a packet has been dealt with decides when, or whether, it acts."""

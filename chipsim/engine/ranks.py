@@ -46,12 +46,16 @@ class MpiRanks:
 
     def __init__(self, comm: Any = None):
         if comm is None:
-            from mpi4py import MPI
-
+            try:
+                from mpi4py import MPI
+            except ImportError as error:
+                raise UsageError(Diagnostic("U441", f"ranks need mpi4py, and an MPI: {error}",
+                                            help="install chipsim with its extra `mpi`")) from error
             comm = MPI.COMM_WORLD
         self.comm, self.rank, self.size = comm, comm.Get_rank(), comm.Get_size()
 
     def share(self, array: np.ndarray) -> list[np.ndarray]:
+        """As Ranks.share."""
         array = np.ascontiguousarray(array)
         row = array[:1].nbytes if len(array) else int(np.prod(array.shape[1:])) * array.itemsize
         lengths = np.empty(self.size, np.int64)
@@ -67,7 +71,8 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
     """As `simulate(..., timing="none")`, on all ranks together; every rank calls it and gets the whole Run.
 
     ranks  default: those that `mpiexec` started (needs mpi4py)
-    Raises UsageError (U450) for layouts that learn, and for those with delays of 0, which act within the tick.
+    Raises UsageError (U440) for layouts that learn, and for those with delays of 0, which act within the tick; U441
+    without mpi4py.
     """
     from chipsim.engine.function import Function
 
@@ -75,7 +80,7 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
     whole = plan(layout)
     if whole.learning is not None or whole.same_tick:
         why = "it learns" if whole.learning is not None else "it has delays of 0 ticks"
-        raise UsageError(Diagnostic("U450", f"`{layout.network}` cannot run on several ranks: {why}",
+        raise UsageError(Diagnostic("U440", f"`{layout.network}` cannot run on several ranks: {why}",
                                     help="run it in one process"))
     schedule = schedule_of(layout, stimulus, ticks)
     recording = recording_of(layout, record)

@@ -81,7 +81,7 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
         refuse_cycles(layout.chip.fabric, lowered.fabric)
     wanted = record_packets if isinstance(record_packets, range) else range(schedule.ticks * record_packets)
     recording = recording_of(layout, record, wanted)
-    machine = _engine(engine)(lowered, recording, timing, threads, seed)
+    machine: Any = _engine(engine)(lowered, recording, timing, threads, seed)        # parts only of the compiled one
     parts = None
     if save is not None and engine == "compiled":
         parts = Parts(save, lambda: identity(layout, schedule, timing, seed, learning, recording), checkpoint_every)

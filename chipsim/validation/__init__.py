@@ -1,7 +1,8 @@
 """Published numbers, each beside the one that chipsim simulates: `chipsim validate`.
 
 One file per chip (or peer simulator) with its table `CASES`; a new file is a new chip of `chipsim validate`. A case
-builds its workload, compiles and simulates it, and reads the figure off the report: nothing is evaluated by formula.
+builds its workload, compiles it (or lays it out by hand) and simulates it, and reads the figure off the report or the
+run's counts: no case is a constant of the chip file read back.
 docs/reference/validation.md shows the results; `python tools/validation.py CHIP` writes its section anew.
 """
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 The makers' benchmark networks: all 4096 cores with 256 neurons, every neuron's target a random axon of a random core,
 crossbars with a given number of random synapses per axon, neurons that fire at a given mean rate. Such a network is
-laid out already, so the Layout is written down directly. Eight constants of the chip file were fitted on these powers.
+laid out already, so the Layout is written down directly. The energies of a spike and of a synaptic event, static power
+and its voltage law were fitted on these powers.
 """
 from __future__ import annotations
 

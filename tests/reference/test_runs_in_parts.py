@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -96,6 +96,15 @@ def test_another_run_is_not_gone_on_with(tmp_path):
             simulate(layout, stimulus(1), save=file, resume=True, **other)
     with pytest.raises(UsageError, match="U438"):
         simulate(layout, stimulus(2), save=file, resume=True)
+
+
+def test_another_rule_of_learning_is_not_gone_on_with(tmp_path):
+    file, changed = tmp_path / "net.run.h5", network((replace(PAIR, dw="2^-3*x1*y0 - 2^-2*y1*x0"), PAIR))
+    with pytest.raises(Stop):
+        simulate(compile(network((PAIR, PAIR)), "loihi"), stimulus(1), save=file, checkpoint_every=10,
+                 progress=crash_after(25))
+    with pytest.raises(UsageError, match="U438"):
+        simulate(compile(changed, "loihi"), stimulus(1), save=file, resume=True)
 
 
 def test_every_field_of_a_run_says_how_parts_of_it_join():

@@ -104,8 +104,8 @@ def registers(population: Population, values: dict[str, np.ndarray], dt: float |
 
     Also the factor from the network's currents to the chip's. Potentials are multiplied by a power of two that brings
     thresholds and resting potentials below 2^8 of the 2^16 there are, the resistance by one that brings it to 32 .. 64
-    (sPyNNaker's own 20 MOhm is of that size), currents by the quotient, so that neither overflows nor loses bits. i_e is
-    constant, and joins the resting potential.
+    (sPyNNaker's own 20 MOhm is of that size), currents by the quotient, so that neither overflows nor loses bits. i_e
+    is constant, and joins the resting potential.
     """
     p, dt = values, ticks_of(dt)
     rest = p["v_leak"] + p["r"] * p["i_e"]
