@@ -156,6 +156,8 @@ class SynapseMemory(Part):
 
     bits: int | None = count("bit", ge=1, doc="synapse memory of a core; null: no limit")
     packing: Literal["loihi", "rows", "none"] = Field(description="rule by which synapses take up bits")
+    kernels: Literal["unrolled", "shared"] = Field(
+        "unrolled", description="convolutions: every use of a weight stored, or each kernel once per core")
 
 
 class Weights(Part):
@@ -270,6 +272,8 @@ class Core(Part):
     crossbar: Crossbar | None = Field(None, description="binary crossbar; null: every synapse has a weight of its own")
     neuron_configs: int | None = count("configurations", ge=1, default=None,
                                        doc="different decays and refractory periods on a core; null: no limit")
+    axon_channels: int | None = count("channels", ge=1, le=1 << 16, default=None, doc=(
+        "channels of a pixel that share an axon where kernels are shared (population axons); null: none do"))
     synapse_memory: SynapseMemory
     weights: Weights
     delay: Delay

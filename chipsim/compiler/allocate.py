@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.compiler.demand import limits
-from chipsim.compiler.draft import Connection, Draft, Piece
+from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
 from chipsim.compiler.learning import plastic_projections
 from chipsim.compiler.synapses import SynapseMemory, out_axons
@@ -106,18 +106,18 @@ def _axons(draft: Draft, cores: list[tuple[Piece, ...]], number: list[np.ndarray
     kinds = [(c.delay, int(b), c.receptor, SYNAPSE_FORMATS.index(c.format))
              for c, b in zip(connections, bank, strict=True)]
     keys = sorted(set(kinds))
-    values = [_stored(c, integer) for c in connections]
-    place = [np.empty(len(v), np.int64) if c.learning else None for c, v in zip(connections, values, strict=True)]
+    place = [np.empty(c.n_synapses, np.int64) if c.learning else None for c in connections]
     wide = int(np.diff(core_start).max(initial=0)) > 1 << 16 or not integer
     n_sources = int(core_start[-1]) + sum(node.size for node in draft.nodes if node.is_input)
-    memory = SynapseMemory(n_sources, sum(map(len, values)), [SYNAPSE_FORMATS[key[3]] == "conv" for key in keys],
+    shared = [SYNAPSE_FORMATS[key[3]] == "conv" for key in keys]
+    memory = SynapseMemory(n_sources, sum(c.n_synapses for c in connections), shared,
                            np.uint32 if wide else np.uint16, np.int16 if integer else np.float64)
     order = sorted(range(len(connections)), key=lambda i: kinds[i])
     for pieces in cores:
         first = np.cumsum([0] + [p.size for p in pieces])
-        memory.core([(keys.index(kinds[i]), int(at), p.indices, *c.rows, values[i], number[c.pre], place[i])
+        memory.core([(keys.index(kinds[i]), int(at), *rows, _stored(values, integer), number[c.pre], place[i])
                      for i in order for p, at in zip(pieces, first, strict=False)
-                     if (c := connections[i]).post == p.node])
+                     if (c := connections[i]).post == p.node for *rows, values in [c.part(p)]])
     n_axons, source, n_segments, start, size, slot, kind = memory.tables()
     out_start, out_axon = out_axons(source, n_sources)
     delay, bank, receptor, form = np.array(keys, np.int64).reshape(-1, 4).T
@@ -141,7 +141,6 @@ def _one_segment_each(t: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
                 axon_core=np.repeat(t["axon_core"], n), axon_start=np.arange(int(n.sum()) + 1, dtype=np.int64))
 
 
-def _stored(c: Connection, integer: bool) -> np.ndarray:
-    """Weights of a connection in the order of its matrix, in the layout's dtype."""
-    values = c.weight.ravel() if c.is_dense else c.weight.data
+def _stored(values: np.ndarray, integer: bool) -> np.ndarray:
+    """Weights in the layout's dtype."""
     return np.ascontiguousarray(values, np.int16 if integer else np.float64)

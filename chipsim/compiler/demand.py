@@ -1,6 +1,9 @@
 """What neurons need of a core, what a core has, and the words for what does not fit."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import prod
+
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
@@ -11,6 +14,7 @@ from chipsim.compiler.synapses import heard
 from chipsim.errors import Diagnostic
 from chipsim.figures import exact
 
+BUNDLES = 1 << 20           # more than an image has channels
 RESOURCES = ("neurons", "axons_in", "axons_out", "synapse_bits", "neuron_configs")
 UNIT = {"neurons": "neurons", "axons_in": "input axons", "axons_out": "output axons",
         "synapse_bits": "bits of synapse memory", "neuron_configs": "neuron configurations"}
@@ -59,6 +63,7 @@ class Demand:
         longest = [max((c.delay - c.axon_delay - chip.core.delay.min for c in cs), default=0) for cs in self.incoming]
         self.delay_bits = [int(np.ceil(np.log2(1 + ticks))) for ticks in longest]
         self.configs = _config_codes(draft.nodes)
+        self.bundle = chip.core.axon_channels or 1
         self.zeros = [np.zeros(n.size, np.int32) for n in draft.nodes]          # room for counting
 
     def heard(self, c: Connection, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
@@ -66,50 +71,81 @@ class Demand:
         if c.is_dense:
             n = c.weight.shape[1]
             return np.arange(n, dtype=np.int32), np.full(n, piece.size, np.int32)
-        return heard(*c.rows, piece.indices, self.zeros[c.pre])
+        rows, indptr, indices, _ = c.part(piece)
+        return heard(indptr, indices, rows, self.zeros[c.pre])
 
-    def sources(self, piece: Piece) -> dict[int, np.ndarray]:
-        """Source node -> its units that reach the piece."""
-        return self.reach((piece,))[0]
+    def bits(self, c: Connection, piece: Piece, synapses: np.ndarray) -> int:
+        """Synapse memory of a piece over one connection, which has `synapses` from each source; a kernel that is shared
+        stands there once for each channel it reads."""
+        if c.windows:
+            channels = c.windows.channels(piece.indices)
+            synapses = channels[channels > 0] * c.windows.weight.shape[2] * c.windows.weight.shape[3]
+        return int(axon_bits(self.packing, synapses, dense=c.is_dense or c.windows is not None, weight_bits=c.bits,
+                             delay_bits=self.delay_bits[piece.node] + tag_bits(c), slots=self.slots).sum())
 
     def circuits(self, piece: Piece) -> int:
         """Places for neurons that the piece takes."""
         taken = self.draft.nodes[piece.node].circuits
         return piece.size if taken is None else int(taken[piece.rows].sum())
 
-    def synapse_bits(self, piece: Piece) -> int:
-        return self.reach((piece,))[1]
+    def bundles(self, pre: int, units: np.ndarray) -> np.ndarray:
+        """int64[.]: which axon of a pixel each unit of an image belongs to, where channels share axons."""
+        channel, pixel = np.divmod(units.astype(np.int64), prod(self.draft.nodes[pre].population.shape[1:]))
+        return pixel * BUNDLES + channel // self.bundle
 
-    def reach(self, pieces: tuple[Piece, ...]) -> tuple[dict[int, np.ndarray], int]:
-        """(source node -> its units that reach any of the pieces, each once; bits of all their synapses)."""
-        found: dict[int, list] = {}
+    def reach(self, pieces: tuple[Piece, ...]) -> Reach:
+        """What the pieces hear of a core of their own."""
+        single: dict[int, list] = {}
+        bundled: dict[int, list] = {}
         bits = 0
         for p in pieces:
             for c in self.incoming[p.node]:
                 units, n = self.heard(c, p)
-                found.setdefault(c.pre, []).append(units)
-                bits += int(axon_bits(self.packing, n, dense=c.is_dense, weight_bits=c.bits,
-                                      delay_bits=self.delay_bits[p.node] + tag_bits(c), slots=self.slots).sum())
-        return {pre: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts))
-                for pre, parts in found.items()}, bits
+                (bundled if c.windows and self.bundle > 1 else single).setdefault(c.pre, []).append(units)
+                bits += self.bits(c, p, n)
+        return Reach(_united(single), _united(bundled), bits)
 
     def of(self, pieces: tuple[Piece, ...], resource: str) -> int:
         if resource == "neurons":
             return sum(self.circuits(p) for p in pieces)
         if resource == "neuron_configs":
             return len(np.unique(np.concatenate([self.configs[p.node][p.rows] for p in pieces])))
-        sources, bits = self.reach(pieces)
-        return bits if resource == "synapse_bits" else self.axons_in(pieces, sources)
+        found = self.reach(pieces)
+        return found.bits if resource == "synapse_bits" else self.axons_in(pieces, found)
 
-    def axons_in(self, pieces: tuple[Piece, ...], sources: dict[int, np.ndarray]) -> int:
-        """In-axons of pieces that hear `sources`: one for each; on a crossbar one for each axon type and delay."""
+    def axons_in(self, pieces: tuple[Piece, ...], found: Reach) -> int:
+        """In-axons of pieces that hear `found`: one for each source, or for the channels of a pixel that share it; on a
+        crossbar one for each axon type and delay."""
         if self.draft.chip.core.crossbar is None:
-            return sum(map(len, sources.values()))
-        found: dict[tuple, list] = {}
+            return sum(map(len, found.single.values())) + sum(
+                len(np.unique(self.bundles(pre, units))) for pre, units in found.bundled.items())
+        lists: dict[tuple, list] = {}
         for p in pieces:
             for c in self.incoming[p.node]:
-                found.setdefault((c.pre, c.receptor, c.delay), []).append(self.heard(c, p)[0])
-        return sum(len(np.unique(np.concatenate(parts))) for parts in found.values())
+                lists.setdefault((c.pre, c.receptor, c.delay), []).append(self.heard(c, p)[0])
+        return sum(len(np.unique(np.concatenate(parts))) for parts in lists.values())
+
+
+@dataclass(frozen=True)
+class Reach:
+    """single, bundled: source node -> its units, each once, that take an axon each or share one with the channels of
+    their pixel; bits of synapse memory."""
+
+    single: dict[int, np.ndarray]
+    bundled: dict[int, np.ndarray]
+    bits: int
+
+    def senders(self) -> list[tuple[int, np.ndarray]]:
+        """(source node, its units that reach the core, each once)."""
+        both: dict[int, list] = {}
+        for part in (self.single, self.bundled):
+            for pre, units in part.items():
+                both.setdefault(pre, []).append(units)
+        return list(_united(both).items())
+
+
+def _united(parts: dict[int, list]) -> dict[int, np.ndarray]:
+    return {pre: own[0] if len(own) == 1 else np.unique(np.concatenate(own)) for pre, own in parts.items()}
 
 
 def _config_codes(nodes: tuple[Node, ...]) -> list[np.ndarray | None]:
@@ -129,3 +165,10 @@ def misfit(draft: Draft, i: int, what: str, resource: str, need: int, have: int)
     return Diagnostic("M201", f"population `{node.name}` does not fit on {draft.chip.name}: {what} {exact(need)} "
                       f"{UNIT[resource]}, a core has {exact(have)} ({need / have:.1f} times as many)",
                       file=node.population.origin, help=REMEDY[resource])
+
+
+def alone(demand: Demand, i: int, unit: int, cap: dict[str, int | None]) -> list[Diagnostic]:
+    """M201 for every resource of which one neuron of node i needs more than a core has."""
+    piece = (Piece(i, unit, unit + 1),)
+    need = {r: demand.of(piece, r) for r in LOCAL if cap[r] is not None}
+    return [misfit(demand.draft, i, f"neuron {unit} alone needs", r, n, cap[r]) for r, n in need.items() if n > cap[r]]

@@ -12,6 +12,7 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.avoid import Avoid
+from chipsim.compiler.windows import Windows
 from chipsim.models.plasticity.rule import Plasticity
 from chipsim.network.graph import Network, Population
 
@@ -82,7 +83,7 @@ class Learning:
 class Connection:
     """One matrix from a node to a node with one delay.
 
-    weight   [post size, pre size]: CSR or (dense) ndarray; float64, after quantising int16 in the chip's units
+    weight   [post size, pre size]: CSR, (dense) ndarray or Windows; float64, after quantising int16 in the chip's units
     delay    ticks as the network means them; after `retime` as the chip counts them
     format   "dense" | "sparse" | "conv"
     bits     of a stored weight; bank_shift of the accumulator (0: none of its own)
@@ -93,7 +94,7 @@ class Connection:
 
     pre: int
     post: int
-    weight: csr_array | np.ndarray
+    weight: csr_array | np.ndarray | Windows
     delay: int
     format: str
     name: str
@@ -108,9 +109,30 @@ class Connection:
     def is_dense(self) -> bool:
         return isinstance(self.weight, np.ndarray)
 
+    @property
+    def windows(self) -> Windows | None:
+        """The matrix as a sliding kernel, where it is kept as one."""
+        return self.weight if isinstance(self.weight, Windows) else None
+
+    @property
+    def n_synapses(self) -> int:
+        return self.weight.size if self.is_dense else self.weight.nnz
+
+    @property
+    def fan_in(self) -> np.ndarray:
+        """int64[post size]: synapses of each target."""
+        return self.windows.fan_in if self.windows else np.diff(self.rows[0])
+
+    def part(self, piece: Piece) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+        """(rows int64, indptr int64, indices int32, values): the piece's synapses, as rows of a CSR matrix; indices
+        None: dense."""
+        if self.windows:
+            return np.arange(piece.size), *self.windows.expand(piece.indices)
+        return piece.indices, *self.rows, self.weight.ravel() if self.is_dense else self.weight.data
+
     @cached_property
     def rows(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """(indptr int64[post size + 1], indices int32[.] or None when dense) of the matrix, as kernels take them."""
+        """(indptr int64[post size + 1], indices int32[.] or None when dense) of a matrix that is no sliding kernel."""
         if self.is_dense:
             return np.arange(self.weight.shape[0] + 1, dtype=np.int64) * self.weight.shape[1], None
         return self.weight.indptr.astype(np.int64), self.weight.indices.astype(np.int32, copy=False)

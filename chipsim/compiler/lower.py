@@ -10,11 +10,12 @@ from scipy.sparse import csr_array
 
 from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.compiler.learning import check_learning
+from chipsim.compiler.windows import Windows, windows
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import Kernel, find_kernel
 from chipsim.models.neurons import arithmetics, chip_models, framework_models
 from chipsim.network.graph import Population, Projection
-from chipsim.network.linear import fold
+from chipsim.network.linear import Folded, Reshape, fold
 
 OF_AFFINE = ("loihi_lif", "affine_s1615", "analog_lif")        # `quantise` fills them from `affine`
 
@@ -32,7 +33,7 @@ def lower(draft: Draft) -> Draft:
     connections, late = [], {}
     for projection in network.projections:
         pre, post = index[projection.pre], index[projection.post]
-        folded = fold(projection.ops, network.populations[projection.pre].shape)
+        folded = _folded(draft, projection, network.populations[projection.pre].shape)
         name = projection.name or f"{projection.pre} -> {projection.post}"
         if folded.bias.any():
             _add_bias(draft, nodes[post], folded.bias, name)
@@ -58,6 +59,15 @@ def _axon_delay(draft: Draft, population: Population) -> int:
             f"{draft.chip.name} " + (f"delay by at most {most}" if most else "do not delay"), file=population.origin,
             help="give the delay to its projections, where synapses have room for it"))
     return population.axon_delay
+
+
+def _folded(draft: Draft, projection: Projection, in_shape: tuple[int, ...]) -> Folded:
+    """The chain as matrices; a convolution on a chip that shares kernels as its windows."""
+    if draft.chip.core.synapse_memory.kernels == "shared" and projection.plasticity is None:
+        if (kept := windows(projection.ops)) is not None:
+            (bias,) = (op.bias_vector() for op in projection.ops if not isinstance(op, Reshape))
+            return Folded({0: kept}, np.zeros(kept.shape[0]) if bias is None else bias, "conv")
+    return fold(projection.ops, in_shape)
 
 
 def _node(draft: Draft, population: Population) -> Node:
@@ -140,6 +150,8 @@ def _receptors(projection: Projection, name: str, kernel: type[Kernel], matrix) 
         return [(kernel.receptors.index(projection.receptor), matrix)]
     if not kernel.by_sign:
         return [(0, matrix)]
+    if isinstance(matrix, Windows):
+        matrix = matrix.tocsr()
     negative = matrix.minimum(0) if hasattr(matrix, "minimum") else np.minimum(matrix, 0)
     positive = matrix.maximum(0) if hasattr(matrix, "maximum") else np.maximum(matrix, 0)
     if kernel.by_sign == "magnitude":
@@ -250,7 +262,8 @@ def prune(draft: Draft) -> Draft:
     """Drop synapses of weight zero where they are stored one by one; a dense row keeps its zeros, as on the chip."""
     dropped, connections = 0, []
     for c in draft.connections:
-        if not c.is_dense and c.learning is None and not c.weight.data.all():     # a weight that learns may leave zero
+        sparse = not c.is_dense and c.windows is None       # windows leave their zeros out by themselves
+        if sparse and c.learning is None and not c.weight.data.all():      # a weight that learns may leave zero
             before = c.weight.nnz
             weight = c.weight.copy()
             weight.eliminate_zeros()

@@ -45,9 +45,11 @@ def partition(draft: Draft) -> Draft:
 
 
 def sharable(draft: Draft) -> bool:
-    """Populations can be mixed freely: on chips without limits there is one core, and without delay order matters."""
+    """Populations can be mixed freely: on chips without limits there is one core, without delay order matters,
+    neurons of several circuits stay in order, and shared kernels want boxes of an image (tiles.py)."""
     limited = any(v is not None for v in limits(draft.chip).values())
-    return draft.chip.core.delay.min > 0 and limited and all(n.circuits is None for n in draft.nodes)
+    apart = any(n.circuits is not None for n in draft.nodes) or any(c.windows for c in draft.connections)
+    return draft.chip.core.delay.min > 0 and limited and not apart
 
 
 def _large(draft: Draft) -> bool:

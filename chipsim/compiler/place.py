@@ -72,7 +72,7 @@ def core_traffic(draft: Draft) -> csr_array:
             home[p.node][p.rows] = c
     source, target, packets = [], [], []
     for c, reach in enumerate(tally_of(draft).heard):
-        for pre, senders in reach.items():
+        for pre, senders in reach:
             cores, at = np.unique(home[pre][senders], return_inverse=True)
             rates = draft.options.rates.get(draft.nodes[pre].name)
             count = np.bincount(at, weights=None if rates is None else rates[senders])

@@ -18,6 +18,7 @@ from chipsim.compiler.crossbar import to_crossbar
 from chipsim.compiler.draft import Connection, Draft, Learning, Node
 from chipsim.compiler.learning import ends
 from chipsim.compiler.quantise_s1615 import ring_buffers
+from chipsim.compiler.windows import Windows
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import find_kernel
 from chipsim.models.neurons.loihi_lif import PROFILES
@@ -143,6 +144,8 @@ def _scaled(c: Connection, gain: np.ndarray):
     if c.is_dense:
         return c.weight * gain[:, None]
     same = len(gain) and (gain == gain[0]).all()
+    if c.windows and not same:                           # neurons that share a kernel, but not their time constants
+        return _scaled(replace(c, weight=c.weight.tocsr()), gain)
     return _with_values(c.weight, c.weight.data * (gain[0] if same else np.repeat(gain, np.diff(c.weight.indptr))))
 
 
@@ -222,6 +225,8 @@ def _weights(c: Connection, weight, scale: float, draft: Draft, report: list[dic
 def _with_values(weight, values: np.ndarray):
     if isinstance(weight, np.ndarray):
         return values.reshape(weight.shape)
+    if isinstance(weight, Windows):
+        return weight.with_data(values)
     return type(weight)((values, weight.indices, weight.indptr), shape=weight.shape)
 
 

@@ -70,7 +70,7 @@ def _fit_alone(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> None
             continue
         fan_in = np.zeros(node.size, np.int64)
         for c in demand.incoming[i]:
-            fan_in += c.weight.shape[1] if c.is_dense else np.diff(c.weight.indptr)
+            fan_in += c.fan_in
         worst = int(np.argmax(fan_in))
         piece = (Piece(i, worst, worst + 1),)
         for name in ("axons_in", "synapse_bits"):

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from chipsim.compiler.demand import LOCAL, REMEDY, UNIT, Demand, limits_for, misfit, too_few
+from chipsim.compiler.demand import LOCAL, REMEDY, UNIT, Demand, alone, limits_for, misfit, too_few
 from chipsim.compiler.draft import Draft, Piece
+from chipsim.compiler.tally import tally
+from chipsim.compiler.tiles import tileable, tiles
 from chipsim.errors import Diagnostic, FitError
 from chipsim.figures import exact
+
+MANY = 64       # cores from which on what is left over of images shares cores
 
 
 def spread(draft: Draft) -> Draft:
@@ -18,7 +20,8 @@ def spread(draft: Draft) -> Draft:
     misfits: list[Diagnostic] = []
     pieces: list[Piece] = []
     for i in _order(draft):
-        pieces += _cut(draft, demand, i, cap, misfits)
+        boxes = tiles(demand, i, cap) if tileable(demand, i) else []
+        pieces += boxes or _cut(draft, demand, i, cap, misfits)
     if misfits:
         raise FitError(*misfits)
     if all(v is None for v in cap.values()):
@@ -27,8 +30,12 @@ def spread(draft: Draft) -> Draft:
     if misfits:
         raise FitError(*misfits)
     cores = [(p,) for p in pieces]
+    images = any(c.windows for c in draft.connections)
+    if images and draft.options.objective != "latency" and len(cores) > MANY:
+        small = {core for core in cores if 2 * demand.of(core, "neurons") <= (cap["neurons"] or 0)}
+        cores = [core for core in cores if core not in small] + _share(demand, cores, cap, small)
     if len(cores) > chip.n_cores:
-        cores = _share(demand, cores, cap)
+        cores = _share(demand, cores, cap, set(cores))
     if len(cores) > chip.n_cores:
         raise FitError(*_too_many(draft, demand, cores, cap))
     return replace(draft, cores=tuple(cores), merit={"cores": len(cores), "of": chip.n_cores, "objective": "latency"})
@@ -57,10 +64,7 @@ def _cut(draft: Draft, demand: Demand, i: int, cap: dict, misfits: list) -> list
             return all(demand.of((Piece(i, first, stop),), r) <= cap[r] for r in bound)
 
         if not fits(first + 1):
-            piece = Piece(i, first, first + 1)
-            for r in bound:
-                if (need := demand.of((piece,), r)) > cap[r]:
-                    misfits.append(misfit(draft, i, f"neuron {first} alone needs", r, need, cap[r]))
+            misfits += alone(demand, i, first, cap)
             return pieces
         low, high = first + 1, min(node.size, first + (cap["neurons"] or node.size))
         while low < high:                               # demand grows with the piece: the last stop that fits
@@ -71,50 +75,46 @@ def _cut(draft: Draft, demand: Demand, i: int, cap: dict, misfits: list) -> list
     return pieces
 
 
-def _out_axons(demand: Demand, pieces: list[Piece]) -> list[np.ndarray]:
-    """Per node, int64[size]: how many pieces each of its units reaches."""
-    reach = [np.zeros(n.size, np.int64) for n in demand.draft.nodes]
-    for p in pieces:
-        for pre, units in demand.sources(p).items():
-            reach[pre][units] += 1
-    return reach
-
-
 def _spread_outputs(draft: Draft, demand: Demand, pieces: list[Piece], cap: dict, misfits: list) -> list[Piece]:
     """Halve pieces that make more packets than their core has out-axons, until none does."""
     if cap["axons_out"] is None:
         return pieces
     while True:
-        reach = _out_axons(demand, pieces)
-        result, changed = [], False
-        for p in pieces:
-            need = int(reach[p.node][p.first : p.stop].sum())
-            if need <= cap["axons_out"]:
+        need = tally(demand, tuple((p,) for p in pieces)).usage["axons_out"]
+        if (need <= cap["axons_out"]).all():
+            return pieces
+        result = []
+        for p, n in zip(pieces, need, strict=True):
+            if n <= cap["axons_out"]:
                 result.append(p)
-            elif p.stop - p.first == 1:
-                misfits.append(misfit(draft, p.node, f"neuron {p.first} alone needs", "axons_out", need,
+            elif p.size == 1:
+                misfits.append(misfit(draft, p.node, f"neuron {p.first} alone needs", "axons_out", int(n),
                                        cap["axons_out"]))
                 return pieces
             else:
-                middle = (p.first + p.stop) // 2
-                result += [Piece(p.node, p.first, middle), Piece(p.node, middle, p.stop)]
-                changed = True
+                result += _halves(p)
         pieces = result
-        if not changed:
-            return pieces
 
 
-def _share(demand: Demand, cores: list[tuple[Piece, ...]], cap: dict) -> list[tuple[Piece, ...]]:
-    """Put pieces together, each onto the first core that still has room for it."""
-    reach = _out_axons(demand, [p for core in cores for p in core])
+def _halves(p: Piece) -> list[Piece]:
+    """Two pieces, the lower half of the neurons and the upper."""
+    units, middle = p.indices, p.size // 2
+    if p.units is None:
+        return [Piece(p.node, p.first, p.first + middle), Piece(p.node, p.first + middle, p.stop)]
+    return [Piece(p.node, int(part[0]), int(part[-1]) + 1, part) for part in (units[:middle], units[middle:])]
+
+
+def _share(demand: Demand, cores: list[tuple[Piece, ...]], cap: dict, some: set) -> list[tuple[Piece, ...]]:
+    """Put `some` of the cores together, each onto the first that still has room for it; those that are left."""
+    sends = dict(zip(cores, tally(demand, tuple(cores)).usage["axons_out"].tolist(), strict=True))
     shared: list[tuple[Piece, ...]] = []
-    for core in sorted(cores, key=lambda c: -demand.of(c, "neurons")):
+    for core in sorted((c for c in cores if c in some), key=lambda c: -demand.of(c, "neurons")):
         for k, other in enumerate(shared):
             union = other + core
             if all(cap[r] is None or demand.of(union, r) <= cap[r] for r in LOCAL) and (
-                    cap["axons_out"] is None
-                    or sum(int(reach[p.node][p.rows].sum()) for p in union) <= cap["axons_out"]):
+                    cap["axons_out"] is None or sends[other] + sends[core] <= cap["axons_out"]):
                 shared[k] = union
+                sends[union] = sends[other] + sends[core]
                 break
         else:
             shared.append(core)

@@ -25,7 +25,7 @@ def _pair(value: int | tuple[int, ...], name: str, n: int = 2) -> tuple[int, ...
 
 
 @dataclass(frozen=True)
-class _Window:
+class Window:
     """Where a sliding kernel of one axis reads: triples (output, kernel, input) of positions inside the input."""
 
     n_in: int
@@ -46,9 +46,10 @@ class _Window:
         return out[inside], k[inside], position[inside]
 
 
-def _spread(weight, channel, source, axes, in_shape, out_shape) -> csr_array:
-    """Every use of kernel element weight[o, c, ky, kx] as one entry of a matrix; channel, source: [o, c]."""
+def _spread(weight, source, axes, in_shape, out_shape) -> csr_array:
+    """Every use of kernel element weight[o, c, ky, kx] as one entry of a matrix; source: [o, c]."""
     (oy, ky, iy), (ox, kx, ix) = (axis.triples() for axis in axes)
+    channel = np.arange(len(weight))[:, None]
     o, c = (np.broadcast_to(a, weight.shape[:2])[:, :, None, None] for a in (channel, source))
     row = (o * out_shape[1] + oy[:, None]) * out_shape[2] + ox
     column = (c * in_shape[1] + iy[:, None]) * in_shape[2] + ix
@@ -87,7 +88,7 @@ class Conv2d(LinearOp):
                                         f"{text(self.in_shape[1:])}")
 
     @cached_property
-    def _axes(self) -> list[_Window]:
+    def _axes(self) -> list[Window]:
         stride, dilation = _pair(self.stride, "stride"), _pair(self.dilation, "dilation")
         kernel = self.weight.shape[2:]
         if isinstance(self.padding, str):
@@ -97,18 +98,22 @@ class Conv2d(LinearOp):
             total = [d * (k - 1) if self.padding == "same" else 0 for d, k in zip(dilation, kernel, strict=True)]
         else:
             total = [2 * p for p in _pair(self.padding, "padding")]
-        return [_Window(n, k, s, t // 2, t - t // 2, d)
+        return [Window(n, k, s, t // 2, t - t // 2, d)
                 for n, k, s, t, d in zip(self.in_shape[1:], kernel, stride, total, dilation, strict=True)]
 
     @property
     def out_shape(self) -> tuple[int, ...]:
         return (self.weight.shape[0], *(axis.n_out for axis in self._axes))
 
-    def matrix(self) -> csr_array:
+    def windows(self) -> tuple[np.ndarray, np.ndarray, list[Window]]:
+        """(kernels [out, in / groups, kh, kw], the input channel of each [out, in / groups], vertical and horizontal
+        windows): all that `matrix` is made of."""
         out, per_group = self.weight.shape[:2]
-        channel = np.arange(out)[:, None]
-        source = channel // (out // self.groups) * per_group + np.arange(per_group)     # [out, in / groups]
-        return _spread(self.weight, channel, source, self._axes, self.in_shape, self.out_shape)
+        source = np.arange(out)[:, None] // (out // self.groups) * per_group + np.arange(per_group)
+        return np.asarray(self.weight, float), source, self._axes
+
+    def matrix(self) -> csr_array:
+        return _spread(*self.windows(), self.in_shape, self.out_shape)
 
 
 def Conv1d(weight: np.ndarray, in_shape: tuple[int, ...], stride: int = 1, padding: int | str = 0, dilation: int = 1,
@@ -145,25 +150,29 @@ class SumPool2d(LinearOp):
                                         f"than its input {text(self.in_shape[1:])}")
 
     @cached_property
-    def _axes(self) -> list[_Window]:
+    def _axes(self) -> list[Window]:
         kernel = _pair(self.kernel_size, "kernel_size")
         stride = kernel if self.stride is None else _pair(self.stride, "stride")
         padding = _pair(self.padding, "padding")
         axes = zip(self.in_shape[1:], kernel, stride, padding, strict=True)
-        return [_Window(n, k, s, p, p, 1) for n, k, s, p in axes]
+        return [Window(n, k, s, p, p, 1) for n, k, s, p in axes]
 
     @property
     def out_shape(self) -> tuple[int, ...]:
         return (self.in_shape[0], *(axis.n_out for axis in self._axes))
 
-    def matrix(self) -> csr_array:
-        channel = np.arange(self.in_shape[0])[:, None]
+    def windows(self) -> tuple[np.ndarray, np.ndarray, list[Window]]:
+        """As of Conv2d: every channel by itself."""
         weight = np.ones((self.in_shape[0], 1, *_pair(self.kernel_size, "kernel_size")))
-        return _spread(weight, channel, channel, self._axes, self.in_shape, self.out_shape)
+        return weight, np.arange(self.in_shape[0])[:, None], self._axes
+
+    def matrix(self) -> csr_array:
+        return _spread(*self.windows(), self.in_shape, self.out_shape)
 
 
 class AvgPool2d(SumPool2d):
     """Mean over windows; padding counts as zeros (PyTorch's count_include_pad)."""
 
-    def matrix(self) -> csr_array:
-        return super().matrix() / prod(_pair(self.kernel_size, "kernel_size"))
+    def windows(self) -> tuple[np.ndarray, np.ndarray, list[Window]]:
+        weight, source, axes = super().windows()
+        return weight / prod(_pair(self.kernel_size, "kernel_size")), source, axes

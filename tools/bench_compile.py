@@ -1,0 +1,90 @@
+"""Compile large networks: CPU time of each pass, peak memory, and how long the layout takes to load.
+
+`python tools/bench.py compile [--side 1024] [--cores loihi|truenorth] [--effort fast]`: a sheet of side x side neurons
+with 100 synapses each, Gaussian with distance (sigma 4) and 5 % anywhere, at 1024: a million neurons, 102 million
+synapses. `--cores` gives each core the limits of one of these chips; the mesh is as large as needed.
+"""
+from __future__ import annotations
+
+import resource
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from chipsim.chip import load_chip
+from chipsim.compiler import compile, load_layout, save_layout
+from chipsim.network import NetworkBuilder
+
+FAN_IN, SIGMA, FAR = 100, 4.0, 0.05
+CORES = {"loihi": (), "truenorth": ("core.neurons=256", "core.axons_in=256", "core.axons_out=null",
+                                    "core.neuron_configs=null", "core.synapse_memory.bits=null")}
+
+
+def main(arguments: list[str]) -> int:
+    parser = ArgumentParser(prog="bench.py compile", description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=1024, help="neurons in a row and in a column (default 1024)")
+    parser.add_argument("--cores", choices=CORES, default="loihi", help="whose limits a core has")
+    parser.add_argument("--effort", default="fast", choices=("fast", "normal", "best"))
+    args = parser.parse_args(arguments)
+    net = NetworkBuilder("sheet", dt=1e-3)
+    net.add_input("in", 1)
+    net.add_population("sheet", args.side**2, "lif", tau=0.02, v_threshold=1.0)
+    net.connect("in", "sheet", "sparse", weights=csr_array(([0.5], ([0], [0])), shape=(args.side**2, 1)))
+    net.connect("sheet", "sheet", "sparse", weights=sheet(args.side), delay=1)
+    network = net.build(["sheet"])
+    side = max(8, int(2 * args.side / 32))
+    chip = load_chip("loihi", set=(f"fabric.width={2 * side}", f"fabric.height={side}", *CORES[args.cores]))
+    print(f"{network.n_neurons} neurons, {network.projections[1].ops[0].weight.nnz} synapses; network alone "
+          f"{_peak():.2f} GB", flush=True)
+    began, wall = time.process_time(), time.perf_counter()
+    layout = compile(network, chip, effort=args.effort, progress=_clock())
+    seconds = time.process_time() - began
+    print(f"{'in all':12} {seconds:8.1f} s CPU, {time.perf_counter() - wall:.1f} s wall, peak {_peak():.2f} GB")
+    print(layout)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "sheet.layout.h5"
+        save_layout(layout, file)
+        began = time.process_time()
+        load_layout(file)
+        took = time.process_time() - began
+        print(f"{'load':12} {took:8.2f} s CPU ({took / seconds:.1%} of compiling), {file.stat().st_size / 1e9:.2f} GB")
+    return 0
+
+
+def sheet(side: int) -> csr_array:
+    """float64 [post, pre] CSR, made in blocks of rows so that it is all that is ever in memory."""
+    rng, n = np.random.default_rng(0), side * side
+    indices, counts = [], []
+    for first in range(0, n, 1 << 16):
+        post = np.repeat(np.arange(first, min(n, first + (1 << 16))), FAN_IN)
+        dx, dy = (np.rint(rng.normal(0, SIGMA, len(post))).astype(np.int64) for _ in range(2))
+        pre = (post // side + dy) % side * side + (post + dx) % side
+        far = rng.random(len(post)) < FAR
+        pre[far] = rng.integers(0, n, int(far.sum()))
+        rows, columns = np.divmod(np.unique(post * n + pre), n)
+        indices.append(columns.astype(np.int32))
+        counts.append(np.bincount(rows - first, minlength=min(n - first, 1 << 16)))
+    columns = np.concatenate(indices)
+    start = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int32)
+    return csr_array((rng.uniform(0.01, 0.1, len(columns)), columns, start), shape=(n, n))
+
+
+def _clock():
+    """A `progress` that prints the CPU time between its calls."""
+    last: list = [None, 0.0]
+
+    def tell(name: str) -> None:
+        now = time.process_time()
+        if last[0]:
+            print(f"{last[0]:12} {now - last[1]:8.1f} s CPU, peak {_peak():.2f} GB", flush=True)
+        last[:] = [name, now]
+
+    return tell
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
