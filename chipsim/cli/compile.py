@@ -12,6 +12,7 @@ from chipsim.cli.options import (
     add_network_options,
     compiled,
     existing,
+    network_from,
     stored_kind,
     writable,
 )
@@ -21,13 +22,15 @@ from chipsim.errors import Diagnostic, UsageError
 from chipsim.figures import count, percent, si
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chipsim.compiler.layout import Layout
 
 USAGE = "NETWORK --chip CHIP [-o FILE.layout.h5] [options]"
 EXAMPLES = """\
   chipsim compile examples/digits.nir --chip loihi --nir-dialect snntorch
   chipsim compile examples/digits.nir --chip loihi --nir-dialect snntorch -o digits.layout.h5
-  chipsim compile examples/digits.nir --chip loihi --nir-dialect snntorch --neurons-per-core 32 --explain
+  chipsim compile examples/digits.nir --chip loihi --nir-dialect snntorch --check-accuracy examples/digits_test.h5
 """
 
 
@@ -42,6 +45,12 @@ def add_options(parser: ArgumentParser) -> None:
                        help="also where every population was placed, each pass, a floorplan")
     group.add_argument("--explain-core", metavar="N", type=whole(), help="what stands on core N of the chip, which "
                        "limit is closest, and what would relieve it")
+    group.add_argument("--quantisation", action="store_true", help="also a row per layer: bits, signal to noise, "
+                       "weights that saturate or become zero, errors of thresholds")
+    group.add_argument("--check-accuracy", metavar="SAMPLES", help="also run these samples on the chip and in floating "
+                       "point, and say how far apart they are")
+    group.add_argument("--reweigh", metavar="LAYOUT", help="put the weights of NETWORK on this stored layout of the "
+                       "same network: nothing else changes")
     group.add_argument("--format", metavar="F", choices=("text", "json"), default="text", help="text or json")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
@@ -55,8 +64,9 @@ def run(args: Namespace) -> int:
     if target is not None and not target.name.endswith(LAYOUT_SUFFIX):
         raise UsageError(Diagnostic("U434", f"a layout's file name ends in {LAYOUT_SUFFIX}, `{target}` does not",
                                     help=f"-o {target.with_suffix('')}{LAYOUT_SUFFIX}"))
+    samples = existing(args.check_accuracy, "samples") if args.check_accuracy else None
     talk = Talk(args.quiet)
-    layout = compiled(args, talk)
+    layout = _reweighed(args, file) if args.reweigh else compiled(args, talk)
     if target is not None:
         from chipsim.compiler.layout_file import save_layout
 
@@ -66,11 +76,34 @@ def run(args: Namespace) -> int:
         show(_core(layout, args.explain_core))
         return 0
     account = account_of(layout)
+    if samples is not None:
+        account["accuracy"] = _checked(args, layout, file, samples)
     if args.format == "json":
         show(json.dumps(account, indent=2, ensure_ascii=False))
-    else:
-        show(_text(account, args.explain) + (f"\n\n{_plan(layout)}" if args.explain else ""))
+        return 0
+    from chipsim.report import quality
+
+    parts = [_text(account, args.explain)]
+    parts += [_plan(layout)] if args.explain else []
+    parts += [quality.quantisation(account["approximations"])] if args.quantisation else []
+    parts += [quality.accuracy(account["accuracy"])] if samples is not None else []
+    show("\n\n".join(parts))
     return 0
+
+
+def _checked(args: Namespace, layout: Layout, file: Path, samples: Path) -> dict[str, Any]:
+    from chipsim.compiler.accuracy import check_accuracy
+    from chipsim.network.stimulus import Stimulus
+
+    return check_accuracy(layout, network_from(args, file), Stimulus.load(samples), seed=args.seed)
+
+
+def _reweighed(args: Namespace, file: Path) -> Layout:
+    """The stored layout with the network's weights."""
+    from chipsim.compiler import load_layout, reweigh
+
+    return reweigh(load_layout(existing(args.reweigh, "layout")), network_from(args, file),
+                   approximate=args.approximate)
 
 
 def account_of(layout: Layout) -> dict[str, Any]:

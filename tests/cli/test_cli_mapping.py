@@ -58,3 +58,32 @@ def test_an_empty_core_has_nothing_to_explain(capsys):
     assert main(["compile", *DIGITS, "--quiet", "--explain-core", "99"]) == 2
     error = capsys.readouterr().err
     assert "U425" in error and "nothing stands on core 99" in error and "cores in use: 0, 1" in error
+
+
+def test_accuracy_is_checked_on_samples_against_floating_point(capsys):
+    found = account(capsys, "--check-accuracy", "examples/digits_test.h5")["accuracy"]
+    assert found["samples"] == 360 and [p["population"] for p in found["populations"]] == ["lif1", "lif2"]
+    assert all(0 < p["count_error"] < 0.1 for p in found["populations"])
+    outputs = found["outputs"]
+    assert 0.97 < outputs["agreement"] < 1 and abs(outputs["accuracy_float"] - outputs["accuracy_chip"]) < 0.03
+
+
+def test_a_network_against_itself_in_floating_point_has_no_error(capsys):
+    options = ["examples/digits.nir", "--chip", "ideal", "--nir-dialect", "snntorch", "--quiet", "--format", "json"]
+    assert main(["compile", *options, "--check-accuracy", "examples/digits_test.h5"]) == 0
+    found = json.loads(capsys.readouterr().out)["accuracy"]
+    assert found["outputs"]["agreement"] == 1 and all(p["count_error"] == 0 for p in found["populations"])
+
+
+def test_quantisation_has_a_row_per_layer(capsys):
+    assert main(["compile", *DIGITS, "--quiet", "--quantisation"]) == 0
+    rows = capsys.readouterr().out.split("threshold error\n")[1].splitlines()
+    assert [row.split()[0] for row in rows] == ["thresholds", "weights"] * 2
+    assert all(30 < float(row.split(" 0 %")[0].split()[-1]) < 50 for row in rows[1::2])   # 8 bits, none saturated: dB
+
+
+def test_weights_of_the_same_network_leave_a_layout_as_it_was(capsys, tmp_path):
+    old, new = tmp_path / "old.layout.h5", tmp_path / "new.layout.h5"
+    assert main(["compile", *DIGITS, "--quiet", "-o", str(old)]) == 0
+    assert main(["compile", DIGITS[0], *DIGITS[3:], "--quiet", "--reweigh", str(old), "-o", str(new)]) == 0
+    assert new.read_bytes() == old.read_bytes()
