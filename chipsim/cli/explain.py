@@ -30,7 +30,7 @@ CODES = {
     "U417": "A readout asks for spikes or states that the run did not record, or in a way that there is not.",
     "U418": "The weights to start from were learnt by another network: projection names or synapses differ.",
     "U420": "`--approximate` takes what the compiler knows a replacement for: reset, multispike, v_min, current, bias, "
-            "delays.",
+            "synapse, calibration, delays.",
     "U421": "A core holds at least one neuron.",
     "U426": "What a mapping is for: energy (few packets), latency (each population on cores of its own), cores (few).",
     "U424": "Measured rates do not belong to the network: a population is missing or has another size.",

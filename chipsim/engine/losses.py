@@ -63,7 +63,7 @@ class Losses:
         target = plan.axon_core[lost["axon"]].astype(np.int64)
         parts = [(off[:, 0], off[:, 1], plan.endpoint[off[:, 1]].astype(np.int64),
                   A["hop_inject"] + plan.fabric.kind[off[:, 2]].astype(np.int64), off[:, 3])]
-        undone = [(A["axon_in"], np.full(len(target), -1))]
+        undone = [(A["axon_in"], np.full(len(target), -1)), (A["row_fetch"], -plan.fetched[lost["axon"]])]
         undone += [(A[name], -plan.axon_synops[lost["axon"], i]) for i, name in enumerate(SYNOPS)]
         parts += [(lost["tick"], lost["source"], target, np.full(len(target), action), by) for action, by in undone]
         tick, *rest = (np.concatenate(column) for column in zip(*parts, strict=True))

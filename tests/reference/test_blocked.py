@@ -13,6 +13,7 @@ from chipsim.compiler import compile
 from chipsim.engine import simulate
 from chipsim.engine.deadlock import refuse_cycles
 from chipsim.engine.outcome import LIMIT_LINK, LOST
+from chipsim.engine.plan import plan
 from chipsim.engine.run import HOPS, A
 from chipsim.engine.run_file import load_run, save_run
 from chipsim.engine.topology import plan_fabric
@@ -88,7 +89,8 @@ def crowded_chips(draw):
     wait = st.integers(1, 40)
     more = [f"fabric.topology={topology}", f"fabric.cast={draw(st.sampled_from(['unicast', 'multicast']))}",
             f"fabric.arbitration={draw(st.sampled_from(['fcfs', 'round_robin', 'oldest']))}",
-            impatient(draw(wait), draw(wait) if topology == "hex_torus" and draw(st.booleans()) else None)]
+            impatient(draw(wait), draw(wait) if topology == "hex_torus" and draw(st.booleans()) else None),
+            "costs.row_fetch={energy: 1 pJ, time: 1 ns}"]
     for name in ("inject", "eject", "east_west", "north_south", "diagonal"):
         latency, cycle, credit = (draw(st.integers(1, 20)) for _ in range(3))
         more.append(f"fabric.channels.{name}={{latency: {latency} ns, cycle: {cycle} ns, credit: {credit} ns, "
@@ -115,6 +117,8 @@ def test_engines_agree_on_what_is_lost_and_every_hop_is_charged(chip, network, d
     assert np.array_equal(kinds, fast.counts[:, [A[h] for h in HOPS]].sum(0))
     assert np.array_equal(sum(np.array([p["counts"][h] for h in HOPS]) for p in fast.populations), kinds)
     assert (fast.packets["arrived_ps"] == LOST).sum() == len(fast.lost["tick"])
+    fetched = plan(layout).fetched[fast.packets["axon"][fast.packets["arrived_ps"] != LOST]].sum()
+    assert fast.counts[:, A["row_fetch"]].sum() == fast.core_counts[:, A["row_fetch"]].sum() == fetched
     assert (fast.link_drops <= len(fast.lost["tick"])).all() and (fast.core_counts >= 0).all()
 
 
