@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from chipsim.compiler.layout import Layout
+from chipsim.engine.account import account_of
 from chipsim.engine.outcome import Outcome, Tardiness
 from chipsim.engine.plan import plan
 from chipsim.engine.run import Run
-from chipsim.engine.simulate import account_of, recording_of, schedule_of
+from chipsim.engine.schedule import recording_of, schedule_of
 from chipsim.engine.stats import N_BINS
 from chipsim.errors import Diagnostic, UsageError
 
