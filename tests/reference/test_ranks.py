@@ -18,7 +18,7 @@ from test_learning import PAIR, network, stimulus
 from chipsim.chip import load_chip
 from chipsim.compiler import compile
 from chipsim.engine import simulate
-from chipsim.engine.ranks import MpiRanks, simulate_ranks
+from chipsim.engine.ranks import simulate_ranks
 from chipsim.errors import UsageError
 from chipsim.network import NetworkBuilder, Stimulus
 
