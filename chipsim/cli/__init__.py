@@ -34,7 +34,7 @@ exit codes:
   4 a `--fail-if` rule holds, a validation misses · 130 interrupted
 
 examples:
-  chipsim run examples/digits.nir --chip loihi --input examples/digits_test.h5 --samples 0:10
+  chipsim run examples/digits.nir --chip loihi --nir-dialect snntorch --input examples/digits_test.h5 --samples 0:10
   chipsim report digits.run.h5 --costs loihi-calibrated
   chipsim chips loihi
 """

@@ -68,7 +68,8 @@ def run(args: Namespace) -> int:
     from chipsim.explore.compare import compare
     from chipsim.network import Stimulus
 
-    network, talk = network_from(args, file), Talk(args.quiet)
+    talk = Talk(args.quiet)
+    network = network_from(args, file, talk)
     stimulus = Stimulus.load(spikes, ticks_per_sample=args.ticks_per_sample) if spikes else None
     with talk.progress("comparing", "chips") as progress:
         found = compare(network, args.chips, stimulus, ticks=args.ticks, samples=args.samples, timing=args.timing,

@@ -19,7 +19,7 @@ from chipsim.cli.options import (
 from chipsim.cli.output import Talk, show
 from chipsim.cli.parser import whole
 from chipsim.errors import Diagnostic, UsageError
-from chipsim.figures import count, percent, si
+from chipsim.figures import count, exact, percent, si
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,7 +190,7 @@ def _text(account: dict[str, Any], explain: bool) -> str:
         for name, u in account["utilisation"].items()
     ]
     parts = [f"{account['network']} → {account['chip']}   {count(account['neurons'], 'neurons')} on "
-             f"{account['cores']} of {account['cores_available']} cores",
+             f"{exact(account['cores'])} of {exact(account['cores_available'])} cores",
              table(("per core", "max", "mean", "limit", "fullest"), rows, "<>>>>")]
     if account["approximations"]:
         parts.append("changed\n" + "\n".join(f"  {approximation(a)}" for a in account["approximations"]))

@@ -39,8 +39,8 @@ def run(args: Namespace) -> int:
     elif args.model:
         show(_one(known[args.model]))
     else:
-        rows = [(m["name"], ", ".join(m["chips"]) or "-", _cut(m["what"])) for m in known.values()]
-        show(table(("model", "chips", "what"), rows, "<<<"))
+        rows = [(m["name"], _cut(m["what"]), ", ".join(m["chips"]) or "-") for m in known.values()]
+        show(table(("model", "what", "chips"), rows, "<<<"))
     return 0
 
 

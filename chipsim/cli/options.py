@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chipsim.cli.output import Talk
 from chipsim.cli.parser import bound, names, real, whole
 from chipsim.errors import Diagnostic, UsageError
-from chipsim.figures import si
+from chipsim.figures import exact, si
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,10 +116,15 @@ def chip_from(args: Namespace) -> ChipSpec:
     return load_chip(args.chip, set=tuple(args.set))
 
 
-def network_from(args: Namespace, file: Path) -> Network:
+def network_from(args: Namespace, file: Path, talk: Talk | None = None) -> Network:
+    """The network in the file; what its NIR leaves open is asked for where there is somebody to talk to."""
     from chipsim.network import load_network
+    from chipsim.network.dialect import NOT_SAID
 
-    return load_network(file, **{k: getattr(args, k) for k in NETWORK_OPTIONS if getattr(args, k) is not None})
+    network = load_network(file, **{k: getattr(args, k) for k in NETWORK_OPTIONS if getattr(args, k) is not None})
+    if talk is not None and NOT_SAID in network.notes and not getattr(args, "verbose", False):
+        talk.line("note", f"{NOT_SAID}; `--nir-dialect` names another")
+    return network
 
 
 def compiled(args: Namespace, talk: Talk) -> Layout:
@@ -132,7 +137,7 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
         raise UsageError(Diagnostic("U434", f"`{file}` is a stored run", help=f"`chipsim report {file}` shows it"))
     if kind == "layout":
         return _stored(args, file)
-    chip, network = chip_from(args), network_from(args, file)
+    chip, network = chip_from(args), network_from(args, file, talk)
     from chipsim.compiler import compile
 
     traffic = getattr(args, "traffic", None)
@@ -142,7 +147,7 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
         layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,
                          seed=args.seed, effort=args.effort or "normal", avoid=args.avoid,
                          objective=getattr(args, "objective", None), rates=rates, progress=progress.step)
-    talk.line("compiled", f"{network.name} → {chip.name}   {layout.n_cores} of {chip.n_cores} cores   "
+    talk.line("compiled", f"{network.name} → {chip.name}   {exact(layout.n_cores)} of {exact(chip.n_cores)} cores   "
                           f"{si(perf_counter() - began, 's')}")
     if args.verbose:
         for note in layout.notes:

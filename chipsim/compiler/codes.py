@@ -19,8 +19,8 @@ On a chip where a neuron has one target axon, relay neurons stand in between whe
 core, whose number of neurons is the limit. Weights of fewer bits, or fewer cores to reach, need fewer axons.""",
     "M230": """\
 A population is of a model that this chip's cores do not compute; `core.neuron.models` of the chip file lists what they
-do. Give the population in physical terms (`lif`, `cuba_lif`), which become `affine` or, rounded, `loihi_lif`, or take
-the chip it was written for.""",
+do. Give the population in physical terms (`lif`, `cuba_lif`), which become `affine` or, rounded, `loihi_lif`; where the
+chip has a model of its own only (`odin_lif`), write it in that; or take the chip it was written for.""",
     "M231": """\
 A projection with a bias goes to a population whose model takes none from projections. Its own parameters have a
 constant input: `bias_mant` and `bias_exp` of `loihi_lif`.""",

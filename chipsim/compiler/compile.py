@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,8 +92,10 @@ def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Itera
         network = load_network(network)
     wanted = frozenset([approximate] if isinstance(approximate, str) else approximate)
     if unknown := sorted(wanted - set(REPLACEABLE)):
+        near = get_close_matches(unknown[0], REPLACEABLE, 1)
         raise UsageError(Diagnostic("U420", f"nothing called `{unknown[0]}` can be approximated",
-                                    help="one of " + ", ".join(f"{k} ({v})" for k, v in REPLACEABLE.items())))
+                                    help=(f"did you mean `{near[0]}`? " if near else "") + "one of "
+                                    + ", ".join(f"{k} ({v})" for k, v in REPLACEABLE.items())))
     if neurons_per_core is not None and neurons_per_core < 1:
         raise UsageError(Diagnostic("U421", "a core holds at least one neuron, "
                                     f"got neurons_per_core={neurons_per_core}"))

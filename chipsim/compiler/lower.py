@@ -108,13 +108,16 @@ def _node(draft: Draft, population: Population) -> Node:
 
 
 def _no_such_model(draft: Draft, population: Population) -> ExpressError:
+    models = draft.chip.core.neuron.models
+    linear = draft.chip.core.crossbar or {"affine", *OF_AFFINE} & set(models)
+    own = ("give the population in physical terms (model lif or cuba_lif)" if linear else
+           "write the population in the chip's own terms (" + ", ".join(models) + "; `chipsim models`)")
     return ExpressError(
         Diagnostic(
             "M230",
             f"population `{population.name}` is of model `{population.model}`; the cores of {draft.chip.name} compute "
-            + ", ".join(f"`{m}`" for m in draft.chip.core.neuron.models),
-            file=population.origin,
-            help="give the population in physical terms (model lif or cuba_lif), or choose a chip that has the model",
+            + ", ".join(f"`{m}`" for m in models),
+            file=population.origin, help=f"{own}, or choose a chip that has the model",
         )
     )
 

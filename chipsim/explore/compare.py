@@ -17,7 +17,7 @@ from chipsim.chip.spec import ChipSpec
 from chipsim.compiler import compile
 from chipsim.engine import simulate
 from chipsim.errors import ChipsimError, ExpressError, FitError, SimulationError
-from chipsim.figures import percent, si
+from chipsim.figures import exact, percent, si, significant
 from chipsim.network import Stimulus
 from chipsim.network.graph import Network
 from chipsim.report.cost import ratio
@@ -84,7 +84,9 @@ class Comparison:
         parts += ["\n".join(wrapped(said, 0))] if said else []
         if ran:
             what = "per inference" if any(r.samples for r in ran) else "of the whole run"
-            parts.append("\n".join(wrapped([f"energy and latency are {what}; ratio is of energy, to the first chip; "
+            first = next((r for r in ran if r.energy_J), ran[0])
+            to = "the first chip" if first is self.rows[0] else f"that of {first.chip}"
+            parts.append("\n".join(wrapped([f"energy and latency are {what}; ratio is of energy, to {to}; "
                                             "estimated: numbers that nobody published, their share of the energy"], 0)))
         return "\n\n".join(parts)
 
@@ -183,9 +185,16 @@ def _headline(r: Row, name: str) -> float | None:
 
 
 def _cells(r: Row) -> tuple[str, ...]:
-    ratio_ = "-" if r.energy_ratio is None else f"{r.energy_ratio:.3g}"
+    ratio_ = "-" if r.energy_ratio is None else _plain(r.energy_ratio)
     pace = f"{r.set_by} {percent(r.set_by_share)}" if r.set_by else "-"
-    share = f", {percent(round(r.estimated_share, 4))}" if r.estimated_share else ""
-    return (r.chip, f"{r.cores} of {r.cores_available}", percent(r.accuracy), si(_headline(r, "energy"), "J"), ratio_,
+    share = f", {percent(round(r.estimated_share, 4) or 1e-4)}" if r.estimated_share else ""
+    cores = " of ".join(exact(n or 0) for n in (r.cores, r.cores_available))
+    return (r.chip, cores, percent(r.accuracy), si(_headline(r, "energy"), "J"), ratio_,
             si(r.energy_per_sop_J, "J"), si(r.latency_s, "s"), pace,
             f"{r.estimated} of {r.numbers}{share}")
+
+
+def _plain(value: float) -> str:
+    """Three digits, without zeros that say nothing, never in exponent form: 1, 0.22, 14 300."""
+    text = significant(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text

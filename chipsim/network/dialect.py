@@ -18,6 +18,8 @@ from chipsim.network.validate import did_you_mean
 
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 RESETS = ("zero", "value", "subtract", "node")
+NOT_SAID = ("NIR does not say which framework's steps are meant; the equations are integrated exactly (dialect "
+            "`exact`)")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from chipsim.explore.fabric_curve import Point, Saturation
 from chipsim.explore.fabric_run import PARTS, FabricRun
 from chipsim.explore.fabric_stats import PS, QUANTILES, FabricStats, utilisation
 from chipsim.explore.traffic import Traffic
-from chipsim.figures import count, percent, si, significant
+from chipsim.figures import count, exact, percent, si, significant
 from chipsim.report.text import bar, table
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def fabric_name(chip: ChipSpec) -> str:
     timing = f"handshakes {f.arbitration}"
     if f.clock is not None:
         timing = f"clock {si(1 / f.clock.period, 'Hz')}, {f.clock.vcs} VC"
-    return f"{chip.name}: {chip.n_cores} nodes, {f.topology} {shape}, {f.routing}, {timing}"
+    return f"{chip.name}: {exact(chip.n_cores)} nodes, {f.topology} {shape}, {f.routing}, {timing}"
 
 
 def heading(chip: ChipSpec, traffic: Traffic | None, trace: str | None, seed: int) -> dict:

@@ -12,7 +12,7 @@ import numpy as np
 import chipsim
 from chipsim.chip.spec import ChipSpec
 from chipsim.engine.run import Run
-from chipsim.figures import count, percent, si, significant
+from chipsim.figures import count, exact, percent, si, significant
 from chipsim.report import charts, views
 from chipsim.report.report import Report, report
 from chipsim.report.text import approximation, title
@@ -82,7 +82,7 @@ def _headline(r: Report) -> list[tuple[str, str, str]]:
                     f"p99 {si(t.tick.p99_s, 's')}, longest {si(t.tick.max_s, 's')}"))
     out.append(("packets", count(r.traffic.packets),
                 f"mean {significant(r.traffic.mean_hops or 0)} hops" if r.traffic.packets else "none crossed the mesh"))
-    out.append(("cores in use", str(r.cores), f"of {r.cores_available}"))
+    out.append(("cores in use", exact(r.cores), f"of {exact(r.cores_available)}"))
     return out
 
 

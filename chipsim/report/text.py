@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from textwrap import wrap
 
-from chipsim.figures import count, percent, si, significant
+from chipsim.figures import count, exact, percent, si, significant
 from chipsim.report.report import Report
 from chipsim.report.sources import UNNAMED
 from chipsim.report.timing import Distribution
@@ -28,7 +28,7 @@ def render(r: Report) -> str:
         _block("latency", *_latency(r)),
         _block("traffic", *_traffic(r)),
         _block("activity", *_activity(r)),
-        _block("cores", [f"{r.cores} of {r.cores_available}"], _utilisation(r)),
+        _block("cores", [f"{exact(r.cores)} of {exact(r.cores_available)}"], _utilisation(r)),
         _block("sources", [], wrapped([", ".join(_sources(r))], LABEL)) if r.sources.numbers else [],
         _block("changed", [], wrapped(_changes(r), LABEL)),
         _block("note", [], wrapped(r.notes, LABEL)),

@@ -89,10 +89,10 @@ def _error(r: Result) -> str:
 
 
 def within(c: Case) -> str:
-    """The tolerance: "2 %", "exact", or as a power of ten."""
+    """The tolerance: "2 %", "exact", or with a power of ten."""
     if c.tolerance == 0:
         return "exact"
-    return percent(c.tolerance) if c.tolerance >= 1e-3 else f"{c.tolerance:.0e}"
+    return percent(c.tolerance) if c.tolerance >= 1e-3 else f"{100 * c.tolerance:.0e} %"
 
 
 def _sentence(text: str) -> str:

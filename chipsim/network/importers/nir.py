@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from chipsim.models.neurons import parameters_of
-from chipsim.network.dialect import TIME_UNITS, Dialect, choose
+from chipsim.network.dialect import NOT_SAID, TIME_UNITS, Dialect, choose
 from chipsim.network.graph import Network, Population, Projection
 from chipsim.network.importers.nir_graph import Graph, Node, read_graph
 from chipsim.network.importers.nir_ops import LINEAR, declared_input, linear_ops, squeeze
@@ -90,8 +90,7 @@ class _Importer:
         d, notes = self.dialect, []
         neurons = [p for p in self.populations.values() if p.params]
         if not dialect_given:
-            notes.append("NIR does not say which framework's steps are meant; the equations are integrated exactly "
-                         "(dialect `exact`)")
+            notes.append(NOT_SAID)
         if d.dt is None:
             notes.append("time constants are in ticks, as sinabs writes them")
         elif "dt" not in given:
