@@ -17,7 +17,7 @@ from chipsim.chip.spec import ChipSpec
 from chipsim.compiler import compile
 from chipsim.engine import simulate
 from chipsim.errors import ChipsimError, ExpressError, FitError, SimulationError
-from chipsim.figures import exact, percent, si, significant
+from chipsim.figures import count, exact, percent, si, significant
 from chipsim.network import Stimulus
 from chipsim.network.graph import Network
 from chipsim.report.cost import ratio
@@ -79,7 +79,7 @@ class Comparison:
         ran = [r for r in self.rows if not r.why]
         said = [f"{r.chip}: {'; '.join(r.replaced)}" for r in ran if r.replaced]
         said += [f"{r.chip} cannot run it: {r.why} [{r.code}]" for r in self.rows if r.why]
-        parts = [f"{self.network} on {len(self.rows)} chips"]
+        parts = [f"{self.network} on {count(len(self.rows), 'chips')}"]
         parts += [table(head, map(_cells, ran), "<>>>>>><>")] if ran else []
         parts += ["\n".join(wrapped(said, 0))] if said else []
         if ran:

@@ -62,7 +62,7 @@ def _headline(r: Report) -> list[tuple[str, str, str]]:
     e, t, out = r.energy, r.latency, []
     if r.inference and r.inference.accuracy is not None:
         out.append(("accuracy", percent(r.inference.accuracy),
-                    f"{r.inference.correct} of {count(r.inference.samples, 'samples')}"))
+                    f"{exact(r.inference.correct or 0)} of {count(r.inference.samples, 'samples')}"))
     kind = "energy" if e.static_J is not None else "dynamic energy"
     if e.per_inference_J is not None:
         out.append((f"{kind} per inference", si(e.per_inference_J, "J"), f"{si(e.total_J, 'J')} in all"))

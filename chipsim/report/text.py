@@ -112,7 +112,7 @@ def _accuracy(r: Report) -> tuple[list[str], list[str]]:
     i = r.inference
     if i is None or i.accuracy is None:
         return [], []
-    return [percent(i.accuracy)], [f"{i.correct} of {count(i.samples, 'samples')} classified right"]
+    return [percent(i.accuracy)], [f"{exact(i.correct or 0)} of {count(i.samples, 'samples')} classified right"]
 
 
 def _energy(r: Report) -> tuple[list[str], list[str]]:

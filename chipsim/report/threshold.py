@@ -65,9 +65,17 @@ class Threshold:
                 return float(self.value[:-1]) / 100
             return float(self.value.replace("_", ""))
         except QuantityError as error:
-            raise UsageError(Diagnostic("R502", f"`{self.value}` in `{self.text}` {error}", help=error.hint)) from None
+            raise UsageError(Diagnostic("R502", f"`{self.value}` in `{self.text}` {error}",
+                                        help=self._with_unit(unit) or error.hint)) from None
         except ValueError:
             raise UsageError(Diagnostic("R502", f"`{self.value}` in `{self.text}` is not a number")) from None
+
+    def _with_unit(self, unit: str) -> str:
+        """What to write for a bare number: the report's figures are in SI."""
+        try:
+            return f"write `{si(float(self.value), unit)}`"
+        except ValueError:
+            return ""
 
 
 def parse_threshold(text: str) -> Threshold:

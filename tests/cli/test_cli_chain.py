@@ -41,6 +41,12 @@ def test_run_tells_data_on_stdout_and_talk_on_stderr_and_stores_the_run(here, ca
     assert [p.name for p in here.iterdir()] == ["digits.run.h5"]
 
 
+def test_a_dialect_that_nobody_named_is_noted(here, capsys):
+    assert main(["run", NET, "--chip", "loihi", "--input", SPIKES, "--samples", "0:1", "--no-save"]) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("note") and "dialect `exact`" in first and "--nir-dialect" in first
+
+
 def test_a_stored_run_gives_the_same_report_again_and_another_at_other_costs(here, capsys):
     shown = run_json(capsys, *DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:5", "-o", "five.run.h5")
     assert main(["report", "five.run.h5", "--format", "json"]) == 0

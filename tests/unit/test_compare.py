@@ -4,6 +4,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,15 @@ def test_ratios_are_to_the_first_chip_that_has_an_energy(found):
     assert loihi.energy_ratio == 1
     assert calibrated.energy_ratio == calibrated.energy_J / loihi.energy_J > 1
     assert ideal.energy_J is ideal.energy_ratio is ideal.latency_s is None and ideal.accuracy == loihi.accuracy
+
+
+def test_the_table_names_what_ratios_are_to_and_writes_them_in_plain_digits(found):
+    loihi, calibrated, ideal, _ = found.rows
+    assert "ratio is of energy, to the first chip;" in found.to_text()
+    dear = replace(calibrated, energy_ratio=14_312.0)
+    text = " ".join(Comparison("toy", (ideal, loihi, dear)).to_text().split())
+    assert "ratio is of energy, to that of loihi;" in text and " 14 300 " in text
+    assert Comparison("toy", (loihi,)).to_text().startswith("toy on 1 chip\n")
 
 
 def test_a_chip_that_is_too_small_is_a_row_that_says_why(found):

@@ -41,6 +41,12 @@ def test_all_broken_rules_are_told_at_once(r):
     assert len(caught.value.diagnostics) == 2
 
 
+def test_a_bare_number_is_shown_with_its_unit(r):
+    with pytest.raises(UsageError) as caught:
+        check(r, [parse_threshold("energy.total_J > 1e-6")])
+    assert caught.value.diagnostics[0].help == "write `1.00 µJ`"
+
+
 @pytest.mark.parametrize("rule, code, phrase", [
     ("energy", "R502", "is not a threshold"), ("energy.total = 3 J", "R502", "is not a threshold"),
     ("energy.total > 3", "R502", "needs a unit of energy"), ("energy.total > 3 s", "R502", "quantity of time"),
