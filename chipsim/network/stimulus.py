@@ -143,7 +143,10 @@ class Stimulus:
         chosen = np.atleast_1d(np.arange(self.n_samples)[samples] if isinstance(samples, slice)
                                else np.asarray(samples if isinstance(samples, int) else list(samples), np.int64))
         if not chosen.size or chosen.min() < 0 or chosen.max() >= self.n_samples:
-            raise _error(self.origin, "S309", f"samples {samples} are not among the {self.n_samples} there are")
+            asked = (f"{samples.start or 0}:{'' if samples.stop is None else samples.stop}"
+                     if isinstance(samples, slice) else samples)
+            raise _error(self.origin, "S309", f"samples {asked} are not among the {self.n_samples} there are, "
+                                              f"0:{self.n_samples}")
         start = np.asarray(self.start)
         pieces = [slice(start[s * self.ticks], start[(s + 1) * self.ticks]) for s in chosen]
         counts = np.diff(start).reshape(self.n_samples, self.ticks)[chosen].ravel()

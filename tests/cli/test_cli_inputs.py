@@ -43,7 +43,7 @@ def here(tmp_path, monkeypatch):
     ("run net.yaml --chip loihi --input nan.npy", 2, "S304", ["12 values are NaN"]),
     ("run net.yaml --chip loihi --input labels.npz", 2, "S305", ["7 labels for 2 samples"]),
     ("run net.yaml --chip loihi --input in.h5 --ticks-per-sample 3", 2, "S308", ["samples of 3"]),
-    ("run net.yaml --chip loihi --input in.h5 --samples 5:9", 2, "S309", ["2"]),
+    ("run net.yaml --chip loihi --input in.h5 --samples 5:9", 2, "S309", ["samples 5:9", "the 2 there are, 0:2"]),
     ("run nan.yaml --chip loihi --input in.h5", 2, "N213", ["NaN"]),
     ("run soft.yaml --chip loihi --input in.h5", 3, "M240", ["`a` subtracts the threshold", "--approximate reset"]),
     ("run soft.yaml --chip loihi --input in.h5 --approximate resett", 2, "U420", ["`resett`", "reset"]),
