@@ -297,6 +297,9 @@ def crossbars_have_a_size(chip: ChipSpec) -> Iterator[Misfit]:
         if getattr(core, name) is None:
             yield Misfit(f"core.{name}", f"`core.crossbar` needs `core.{name}`, which is null",
                          "say how many rows and columns the crossbar has")
+    if core.synapse_memory.kernels == "shared":
+        yield Misfit("core.synapse_memory.kernels", "a crossbar has a bit for every axon and neuron, and no kernels",
+                     "write `kernels: unrolled`, or leave it out")
     if "truenorth" not in core.neuron.models:
         yield Misfit("core.neuron", "`core.crossbar` needs neurons with weights for axon types: the model `truenorth`",
                      "write `models: [truenorth]`, or leave `crossbar` out")

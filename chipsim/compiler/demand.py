@@ -64,6 +64,7 @@ class Demand:
         self.delay_bits = [int(np.ceil(np.log2(1 + ticks))) for ticks in longest]
         self.configs = _config_codes(draft.nodes)
         self.bundle = chip.core.axon_channels or 1
+        self.pixels = {c.pre: prod(c.windows.in_shape[1:]) for c in draft.connections if c.windows}
         self.zeros = [np.zeros(n.size, np.int32) for n in draft.nodes]          # room for counting
 
     def heard(self, c: Connection, piece: Piece) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +91,7 @@ class Demand:
 
     def bundles(self, pre: int, units: np.ndarray) -> np.ndarray:
         """int64[.]: which axon of a pixel each unit of an image belongs to, where channels share axons."""
-        channel, pixel = np.divmod(units.astype(np.int64), prod(self.draft.nodes[pre].population.shape[1:]))
+        channel, pixel = np.divmod(units.astype(np.int64), self.pixels[pre])
         return pixel * BUNDLES + channel // self.bundle
 
     def reach(self, pieces: tuple[Piece, ...]) -> Reach:

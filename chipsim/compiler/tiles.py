@@ -14,9 +14,10 @@ from chipsim.compiler.packing import axon_bits
 
 
 def tileable(demand: Demand, i: int) -> bool:
-    """Some connection to node i is kept as a sliding kernel."""
-    shape = demand.draft.nodes[i].population.shape
-    return len(shape) == 3 and any(c.windows for c in demand.incoming[i])
+    """Some connection to node i is kept as a sliding kernel, and the node has the shape of what these make."""
+    shape = tuple(demand.draft.nodes[i].population.shape)
+    made = {c.windows.out_shape for c in demand.incoming[i] if c.windows}
+    return made == {shape}
 
 
 def tiles(demand: Demand, i: int, cap: dict[str, int | None]) -> list[Piece]:

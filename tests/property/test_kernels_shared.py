@@ -2,19 +2,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from chipsim.chip import load_chip
+from chipsim.chip import check_chip, load_chip
 from chipsim.compiler import compile
 from chipsim.compiler.windows import windows
 from chipsim.engine import simulate
 from chipsim.engine.run import A
 from chipsim.errors import FitError
 from chipsim.network import NetworkBuilder, Stimulus
+from chipsim.network.linear import Reshape
 
 SOME = settings(max_examples=12, phases=[Phase.generate],             # shrinking a network takes minutes
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -144,3 +146,21 @@ def test_a_large_image_takes_the_cores_that_its_neurons_fill():
     layout = compile(network, "loihi")
     assert layout.n_cores == 32 and len(layout.target) < 0.8 * layout.segment_size.sum()
     assert compile(network, chip("unrolled", "null")).n_cores > 2 * 32
+
+
+def test_channels_share_axons_by_pixel_where_the_image_comes_as_a_flat_population_too():
+    net = NetworkBuilder("image", dt=1e-3)
+    net.add_input("in", (4, 8, 8))
+    net.add_population("conv", (8, 8, 8), "lif", tau=0.01, v_threshold=0.3)
+    net.connect("in", "conv", "conv2d", weights=np.random.default_rng(0).normal(size=(8, 4, 3, 3)), padding=1)
+    network = net.build(["conv"])
+    (projection,) = network.projections
+    flat = replace(network, populations=network.populations | {"in": replace(network.populations["in"], shape=(256,))},
+                   projections=(replace(projection, ops=(Reshape((256,), (4, 8, 8)), *projection.ops)),))
+    used = [compile(n, chip("shared", 2), effort="fast").usage["axons_in"].tolist() for n in (network, flat)]
+    assert used[0] == used[1] == [128]
+
+
+def test_a_crossbar_that_shares_kernels_is_refused():
+    found = check_chip("truenorth", set=("core.synapse_memory.kernels=shared",))
+    assert [d.message for d in found] == ["a crossbar has a bit for every axon and neuron, and no kernels"]
