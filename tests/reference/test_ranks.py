@@ -101,7 +101,8 @@ def test_ranks_of_mpi_agree_with_one_process(tmp_path):
     pytest.importorskip("mpi4py")
     script = tmp_path / "ranks.py"
     script.write_text(
-        "import numpy as np\nfrom test_ranks import MpiRanks, two_layers, simulate_ranks, simulate, compile, Stimulus\n"
+        "import numpy as np\nfrom test_ranks import two_layers, simulate_ranks, simulate, compile, Stimulus\n"
+        "from chipsim.engine.ranks import MpiRanks\n"
         "from test_engines_agree import assert_same_run\n"
         "layout = compile(two_layers('loihi_lif', 3, du=2000, dv=300, vth_mant=60), 'loihi', neurons_per_core=8)\n"
         "x = Stimulus.from_dense((np.random.default_rng(3).random((25, 7)) < 0.4).astype(float))\n"
