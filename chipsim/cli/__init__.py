@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "find every error in chip and network files",
     "fabric": "offer traffic to a chip's fabric alone: latency, throughput, links, saturation",
     "compare": "one network on several chips: cores, energy, latency, accuracy, why not",
+    "sweep": "one network on every combination of some values of a chip's numbers",
     "validate": "published numbers beside the simulated ones",
     "chips": "list the chips that ship, or every number of one with its source",
     "models": "list the neuron models, or the parameters of one",

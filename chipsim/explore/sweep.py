@@ -1,0 +1,138 @@
+"""One network on many variants of a chip: every combination of some values of its numbers, a row for each.
+
+A point that is no chip, or that the network does not fit, is a row that says why. Rows are appended to a file of JSON
+lines as they come, so a sweep that was interrupted goes on where it ended; a line belongs to a sweep by its `of`.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chipsim.chip import load_chip
+from chipsim.compiler import compile
+from chipsim.engine import simulate
+from chipsim.errors import ChipError, ExpressError, FitError, SimulationError
+from chipsim.explore.compare import Row, refused, row_of
+from chipsim.figures import percent, si
+from chipsim.network import Stimulus
+from chipsim.network.graph import Network
+from chipsim.report.report import report
+from chipsim.report.text import table, wrapped
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Point:
+    """One variant: the values that were set, the row of `compare`, and whether no other beats it in both figures."""
+
+    values: dict[str, str]
+    row: Row
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Points in the order of the grid, the last key changing fastest."""
+
+    network: str
+    chip: str
+    points: tuple[Point, ...]
+
+    def to_text(self) -> str:
+        """A table, then a line for each point that could not run; `*`: no other has less energy and less latency."""
+        keys = list(self.points[0].values) if self.points else []
+        rows = [("*" if p.best else "", *p.values.values(), f"{p.row.cores} of {p.row.cores_available}",
+                 percent(p.row.accuracy), si(energy_of(p.row), "J"), si(p.row.latency_s, "s"),
+                 f"{p.row.set_by} {percent(p.row.set_by_share)}" if p.row.set_by else "-")
+                for p in self.points if not p.row.why]
+        parts = [f"{self.network} on {self.chip}, {len(self.points)} variants"]
+        if rows:
+            head = ("", *keys, "cores", "accuracy", "energy", "latency", "set by")
+            parts.append(table(head, rows, "<" + ">" * (len(head) - 2) + "<"))
+        said = [f"{', '.join(f'{k}={v}' for k, v in p.values.items())}: {p.row.why} [{p.row.code}]"
+                for p in self.points if p.row.why]
+        parts += ["\n".join(wrapped(said, 0))] if said else []
+        return "\n\n".join([*parts, "*: no other variant has less energy and less latency"] if rows else parts)
+
+    def to_json(self) -> str:
+        return json.dumps({"schema_version": SCHEMA_VERSION, "network": self.network, "chip": self.chip,
+                           "points": [asdict(p) for p in self.points]}, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def energy_of(row: Row) -> float | None:
+    """Per inference where there are samples, else of the run, in J."""
+    return row.energy_per_inference_J if row.samples else row.energy_J
+
+
+def sweep(network: Network, chip: str, grid: Mapping[str, Sequence[str]], stimulus: Stimulus | None = None, *,
+          set: Iterable[str] = (), ticks: int | None = None, samples: slice | None = None, timing: str = "exact",
+          approximate: Iterable[str] = (), effort: str = "normal", seed: int = 0, log: Path | None = None,
+          progress: Callable[[str], None] | None = None) -> Sweep:
+    """Run a network on every combination of `grid` (key of the chip file -> values as text).
+
+    set   values all variants share;   log   JSON lines to append to and to go on from
+    Other options as those of `compile` and `simulate`. Raises ChipError where the chip is wrong without any of it.
+    """
+    base = load_chip(chip, set=tuple(set))
+    digest = sha256(repr((network.name, repr(network), base.to_dict(), ticks, samples, timing, tuple(approximate), effort,
+                          seed)).encode())
+    for array in (stimulus.start, stimulus.line) if stimulus is not None else ():
+        digest.update(np.ascontiguousarray(array).data)
+    mark = digest.hexdigest()[:16]
+    known = _read(log, mark)
+    points = []
+    for chosen in product(*grid.values()):
+        values = dict(zip(grid, chosen, strict=True))
+        at = ", ".join(f"{key}={value}" for key, value in values.items())
+        if progress:
+            progress(at)
+        row = known.get(at)
+        if row is None:
+            try:
+                variant = load_chip(chip, set=(*set, *(f"{key}={value}" for key, value in values.items())))
+            except ChipError as error:
+                row = Row(chip=chip, why=error.diagnostics[0].message, code=error.diagnostics[0].code)
+            else:
+                try:
+                    layout = compile(network, variant, approximate=approximate, effort=effort, seed=seed)
+                    run = simulate(layout, stimulus, ticks=ticks, samples=samples, timing=timing, seed=seed)
+                    row = row_of(report(run))
+                except (ExpressError, FitError, SimulationError) as error:
+                    row = refused(variant, error)
+            if log is not None:
+                with log.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(dict(of=mark, at=at, row=asdict(row)), ensure_ascii=False) + "\n")
+        points.append(Point(values, row))
+    return Sweep(network.name, chip, tuple(_with_best(points)))
+
+
+def _read(log: Path | None, of: str) -> dict[str, Row]:
+    """Rows of this sweep that are there already; a last line that was cut off is not one."""
+    known: dict[str, Row] = {}
+    for line in log.read_text(encoding="utf-8").splitlines() if log is not None and log.is_file() else ():
+        try:
+            entry: dict[str, Any] = json.loads(line)
+        except ValueError:
+            continue
+        if entry.get("of") == of:
+            known[entry["at"]] = Row(**entry["row"] | {"replaced": tuple(entry["row"]["replaced"])})
+    return known
+
+
+def _with_best(points: list[Point]) -> list[Point]:
+    figures = [(energy_of(p.row), p.row.latency_s) for p in points]
+
+    def beaten(i: int) -> bool:
+        e, t = figures[i]
+        return e is None or t is None or any(
+            f[0] <= e and f[1] <= t and f != figures[i] for f in figures if f[0] is not None and f[1] is not None)
+
+    return [Point(p.values, p.row, not beaten(i)) for i, p in enumerate(points)]
