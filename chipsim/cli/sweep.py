@@ -31,7 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--timing", metavar="LEVEL", choices=("none", "analytic", "exact"), default="exact",
                        help="none, analytic, or exact (the default: every packet, every hop)")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
-    group.add_argument("--log", metavar="FILE", help="append each row as a line of JSON; go on from those that are there")
+    group.add_argument("--log", metavar="FILE", help="append each row as a line of JSON; go on from those there")
     group.add_argument("--format", metavar="F", choices=("text", "json"), default="text", help="text or json")
     group.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
 
@@ -41,7 +41,7 @@ def run(args: Namespace) -> int:
     if not grid:
         raise UsageError(Diagnostic("U433", "which numbers? `--grid` is missing", help="--grid core.neurons=64,128"))
     if not args.chip:
-        raise UsageError(Diagnostic("U433", "which chip? `--chip` is missing", help="`chipsim chips` lists those that ship"))
+        raise UsageError(Diagnostic("U433", "which chip? `--chip` is missing", help="`chipsim chips` lists what ships"))
     if args.avoid or args.neurons_per_core:
         raise UsageError(Diagnostic("U433", "`--avoid` and `--neurons-per-core` belong to one layout, not to a sweep"))
     if not args.input and not args.ticks:

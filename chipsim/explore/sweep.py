@@ -82,8 +82,8 @@ def sweep(network: Network, chip: str, grid: Mapping[str, Sequence[str]], stimul
     Other options as those of `compile` and `simulate`. Raises ChipError where the chip is wrong without any of it.
     """
     base = load_chip(chip, set=tuple(set))
-    digest = sha256(repr((network.name, repr(network), base.to_dict(), ticks, samples, timing, tuple(approximate), effort,
-                          seed)).encode())
+    digest = sha256(repr((network.name, repr(network), base.to_dict(), ticks, samples, timing, tuple(approximate),
+                          effort, seed)).encode())
     for array in (stimulus.start, stimulus.line) if stimulus is not None else ():
         digest.update(np.ascontiguousarray(array).data)
     mark = digest.hexdigest()[:16]
