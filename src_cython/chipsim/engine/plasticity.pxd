@@ -1,5 +1,5 @@
 """Learning engine: the compiled twin of chipsim/models/plasticity/learner.py."""
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef struct Factor:
@@ -54,6 +54,18 @@ cdef struct Plastic:
     double* hx                  # [te + 1, 2, n_pre]
     double* hy                  # [te + 1, 3, n_post]
     double* head                # [n_products]
+    # rules without w, t and d among the factors, in fixed point: see learn_tabled
+    bint tabled
+    const uint8_t* run          # [n_pre] the row's neurons follow each other
+    int32_t* table              # [n_products, n_post] what a product adds, in units of the fraction
+    double* table_head          # [n_products] the row's part for which the table stands; and its tick, 0: none
+    int64_t* table_at
+    int64_t* spiked             # [n_post] neurons that spiked in the epoch
+    int64_t* live               # [n_post] neurons at which a product of x0 or u adds something
+    int64_t* due                # [2, n_post + 1] differences of how many rows are due: all, at spiked neurons only
+    int64_t* open               # [longest row] synapses that change, and their sums
+    int32_t* sums
+    uint32_t* words
     double r0, r1, reward
     # where the weights go, and who counts
     const int64_t* place        # [P] index into the layout's weights; NULL: nowhere
@@ -75,3 +87,4 @@ cdef class Learner:
 
     cdef void* hold(self, str name, array, dtype) except NULL
     cdef int hold_rule(self, rule, precision) except -1
+    cdef int tables(self, rule) except -1
