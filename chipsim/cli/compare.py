@@ -3,9 +3,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from chipsim.cli.options import add_network_options, existing, network_from, stored_kind, writable, write
+from chipsim.cli.options import (
+    add_input_options,
+    add_network_options,
+    existing,
+    need_input,
+    network_from,
+    stored_kind,
+    writable,
+    write,
+)
 from chipsim.cli.output import Talk, show
-from chipsim.cli.parser import names, span, whole
+from chipsim.cli.parser import names, whole
 from chipsim.errors import Diagnostic, UsageError
 
 USAGE = "NETWORK --chips CHIP,... --input FILE [options]"
@@ -22,11 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help=".nir or .yaml")
     parser.add_argument("--chips", metavar="CHIP,...", type=names, default=(),
                         help="names from `chipsim chips`, or chip files; energy ratios are to the first")
-    group = parser.add_argument_group("input")
-    group.add_argument("--input", metavar="FILE", help="spikes: .h5, .npz, .npy or .csv")
-    group.add_argument("--ticks-per-sample", metavar="N", type=whole(1), help="cut the input into samples of N ticks")
-    group.add_argument("--samples", metavar="A:B", type=span, help="run samples A to B-1 only")
-    group.add_argument("--ticks", metavar="N", type=whole(1), help="ticks to run, per sample if there are several")
+    add_input_options(parser)
     add_network_options(parser)
     group = parser.add_argument_group("mapping and simulation")
     group.add_argument("--approximate", metavar="WHAT,...", type=names, default=(),
@@ -52,9 +57,7 @@ def run(args: Namespace) -> int:
 
         raise UsageError(Diagnostic("U433", "which chips? `--chips` is missing",
                                     help=f"chips that ship: {', '.join(entry.name for entry in catalogue())}"))
-    if not args.input and not args.ticks:
-        raise UsageError(Diagnostic("U433", "which input? `--input FILE` is missing",
-                                    help="a network that spikes by itself runs with `--ticks N` alone"))
+    need_input(args)
     file = existing(args.network, "network")
     if stored_kind(file) is not None:
         raise UsageError(Diagnostic("U434", f"`{file}` is a stored {stored_kind(file)}",

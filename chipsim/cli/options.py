@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chipsim.cli.output import Talk
-from chipsim.cli.parser import bound, names, real, whole
+from chipsim.cli.parser import bound, names, real, span, whole
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.figures import exact, si
 
@@ -47,6 +47,21 @@ def add_mapping_options(parser: ArgumentParser) -> None:
                             "(default: latency up to 64 cores, energy beyond)")
     group.add_argument("--profile", metavar="RUN", dest="traffic",
                        help="take the traffic from a stored run of this network")
+
+
+def add_input_options(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("input")
+    group.add_argument("--input", metavar="FILE", help="spikes: .h5, .npz, .npy or .csv")
+    group.add_argument("--ticks-per-sample", metavar="N", type=whole(1), help="cut the input into samples of N ticks")
+    group.add_argument("--samples", metavar="A:B", type=span, help="run samples A to B-1 only")
+    group.add_argument("--ticks", metavar="N", type=whole(1), help="ticks to run, per sample if there are several")
+
+
+def need_input(args: Namespace) -> None:
+    """UsageError where neither an input nor a number of ticks is given."""
+    if not args.input and not args.ticks:
+        raise UsageError(Diagnostic("U433", "which input? `--input FILE` is missing",
+                                    help="a network that spikes by itself runs with `--ticks N` alone"))
 
 
 def add_network_options(parser: ArgumentParser) -> None:

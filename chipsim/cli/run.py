@@ -9,10 +9,12 @@ import chipsim
 from chipsim.cli.options import (
     RUN_SUFFIX,
     add_chip_options,
+    add_input_options,
     add_network_options,
     add_report_options,
     compiled,
     existing,
+    need_input,
     render,
     stem,
     stored_kind,
@@ -37,11 +39,7 @@ EXAMPLES = """\
 
 def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK|LAYOUT", help=".nir, .yaml, or a compiled .layout.h5")
-    group = parser.add_argument_group("input")
-    group.add_argument("--input", metavar="FILE", help="spikes: .h5, .npz, .npy or .csv")
-    group.add_argument("--ticks-per-sample", metavar="N", type=whole(1), help="cut the input into samples of N ticks")
-    group.add_argument("--samples", metavar="A:B", type=span, help="run samples A to B-1 only")
-    group.add_argument("--ticks", metavar="N", type=whole(1), help="ticks to run, per sample if there are several")
+    add_input_options(parser)
     add_chip_options(parser)
     add_network_options(parser)
     group = parser.add_argument_group("simulation")
@@ -78,9 +76,7 @@ def run(args: Namespace) -> int:
         raise UsageError(Diagnostic("U433", "`--trace FILE` and `--trace-ticks A:B` need each other"))
     if args.trace and args.timing != "exact":
         raise UsageError(Diagnostic("U433", f"with `--timing {args.timing}` no packet has times to draw"))
-    if not args.input and not args.ticks:
-        raise UsageError(Diagnostic("U433", "which input? `--input FILE` is missing",
-                                    help="a network that spikes by itself runs with `--ticks N` alone"))
+    need_input(args)
     laps = Laps()
     network = existing(args.network, "network")
     spikes = existing(args.input, "input") if args.input else None

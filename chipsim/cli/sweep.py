@@ -3,9 +3,18 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from chipsim.cli.options import add_chip_options, add_network_options, existing, network_from, stored_kind, writable
+from chipsim.cli.options import (
+    add_chip_options,
+    add_input_options,
+    add_network_options,
+    existing,
+    need_input,
+    network_from,
+    stored_kind,
+    writable,
+)
 from chipsim.cli.output import Talk, show
-from chipsim.cli.parser import span, whole
+from chipsim.cli.parser import whole
 from chipsim.errors import Diagnostic, UsageError
 
 USAGE = "NETWORK --chip CHIP --grid KEY=V1,V2,... --input FILE [options]"
@@ -20,11 +29,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("network", metavar="NETWORK", help=".nir or .yaml")
     parser.add_argument("--grid", metavar="KEY=V1,V2,...", action="append", default=[],
                         help="a number of the chip and its values; with several, every combination")
-    group = parser.add_argument_group("input")
-    group.add_argument("--input", metavar="FILE", help="spikes: .h5, .npz, .npy or .csv")
-    group.add_argument("--ticks-per-sample", metavar="N", type=whole(1), help="cut the input into samples of N ticks")
-    group.add_argument("--samples", metavar="A:B", type=span, help="run samples A to B-1 only")
-    group.add_argument("--ticks", metavar="N", type=whole(1), help="ticks to run, per sample if there are several")
+    add_input_options(parser)
     add_chip_options(parser)
     add_network_options(parser)
     group = parser.add_argument_group("simulation and output")
@@ -44,9 +49,7 @@ def run(args: Namespace) -> int:
         raise UsageError(Diagnostic("U433", "which chip? `--chip` is missing", help="`chipsim chips` lists what ships"))
     if args.avoid or args.neurons_per_core:
         raise UsageError(Diagnostic("U433", "`--avoid` and `--neurons-per-core` belong to one layout, not to a sweep"))
-    if not args.input and not args.ticks:
-        raise UsageError(Diagnostic("U433", "which input? `--input FILE` is missing",
-                                    help="a network that spikes by itself runs with `--ticks N` alone"))
+    need_input(args)
     file = existing(args.network, "network")
     if stored_kind(file) is not None:
         raise UsageError(Diagnostic("U434", f"`{file}` is a stored {stored_kind(file)}",
