@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from chipsim.chip import load_chip
 from chipsim.compiler import compile
@@ -82,10 +83,8 @@ def sweep(network: Network, chip: str, grid: Mapping[str, Sequence[str]], stimul
     Other options as those of `compile` and `simulate`. Raises ChipError where the chip is wrong without any of it.
     """
     base = load_chip(chip, set=tuple(set))
-    digest = sha256(repr((network.name, repr(network), base.to_dict(), ticks, samples, timing, tuple(approximate),
-                          effort, seed)).encode())
-    for array in (stimulus.start, stimulus.line) if stimulus is not None else ():
-        digest.update(np.ascontiguousarray(array).data)
+    digest = sha256()
+    _feed(digest, (network, stimulus, base.to_dict(), ticks, samples, timing, tuple(approximate), effort, seed))
     mark = digest.hexdigest()[:16]
     known = _read(log, mark)
     points = []
@@ -112,6 +111,25 @@ def sweep(network: Network, chip: str, grid: Mapping[str, Sequence[str]], stimul
                     lines.write(json.dumps(dict(of=mark, at=at, row=asdict(row)), ensure_ascii=False) + "\n")
         points.append(Point(values, row))
     return Sweep(network.name, chip, tuple(_with_best(points)))
+
+
+def _feed(digest: Any, value: Any) -> None:
+    """All that a value holds, arrays and sparse matrices by their numbers, into a digest."""
+    if isinstance(value, np.ndarray):
+        digest.update(repr((value.dtype.str, value.shape)).encode() + np.ascontiguousarray(value).tobytes())
+    elif issparse(value):
+        matrix = value.tocsr()
+        _feed(digest, (matrix.shape, matrix.indptr, matrix.indices, matrix.data))
+    elif is_dataclass(value):
+        _feed(digest, [(f.name, getattr(value, f.name)) for f in fields(value)])
+    elif isinstance(value, Mapping):
+        _feed(digest, list(value.items()))
+    elif isinstance(value, list | tuple):
+        digest.update(f"{len(value)}:".encode())
+        for part in value:
+            _feed(digest, part)
+    else:
+        digest.update(repr(value).encode())
 
 
 def _read(log: Path | None, of: str) -> dict[str, Row]:

@@ -45,6 +45,15 @@ def test_a_log_that_was_cut_off_is_gone_on_with(net, capsys, monkeypatch):
     assert len(done) == 4
 
 
+def test_a_log_of_other_weights_is_not_gone_on_with(net, capsys, monkeypatch):
+    assert main([*net, "--log", "rows.jsonl"]) == 0
+    Path("net.yaml").write_text(NET.replace("weights: 1", "weights: 2"))
+    done = []
+    monkeypatch.setattr(module, "simulate", lambda *a, f=module.simulate, **k: (done.append(1), f(*a, **k))[1])
+    assert main([*net, "--log", "rows.jsonl"]) == 0
+    assert len(done) == 3
+
+
 def test_what_is_no_grid_is_refused(net, capsys):
     assert main([*net[:-4], "--grid", "core.neurons"]) == 2
     assert "is no axis of a grid" in capsys.readouterr().err
