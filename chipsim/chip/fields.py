@@ -12,10 +12,16 @@ from inspect import cleandoc
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from chipsim.chip.units import format_quantity
+
+
+class Part(BaseModel):
+    """A mapping of the chip file. There, `source`, `provenance` and `note` hold for every number below it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def quantity(unit: str, *, doc: str, ge: float | None = None, gt: float | None = None, default: Any = ...) -> Any:
@@ -26,6 +32,7 @@ def quantity(unit: str, *, doc: str, ge: float | None = None, gt: float | None =
 def count(of: str, *, doc: str, ge: int | None = None, le: int | None = None, default: Any = ...) -> Any:
     """A whole number of `of` (neurons, ticks, bit ...), written plain in the file."""
     return Field(default, ge=ge, le=le, description=doc, json_schema_extra={"unit": of})
+
 
 ShapeKind = Literal["part", "table", "list", "quantity", "count", "choice", "text"]
 _SINGLE: dict[type, ShapeKind] = {float: "quantity", int: "count", str: "text"}

@@ -13,8 +13,8 @@ import yaml
 from pydantic import BaseModel
 
 from chipsim.chip.document import Document, Place
-from chipsim.chip.fields import Shape, fields_of
-from chipsim.chip.spec import ChipSpec, Kind, Part, Provenance
+from chipsim.chip.fields import Part, Shape, fields_of
+from chipsim.chip.spec import ChipSpec, Kind, Provenance
 from chipsim.chip.tree import FAILED, Table, Value
 from chipsim.chip.units import QuantityError, parse_count, parse_quantity
 from chipsim.errors import ChipError, Diagnostic

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chipsim.chip.fields import Shape, fields_of
+from chipsim.chip.fields import Part, Shape, fields_of
 from chipsim.chip.reader import ANNOTATIONS, EXTENDS
-from chipsim.chip.spec import ChipSpec, Part
+from chipsim.chip.spec import ChipSpec
 from chipsim.chip.units import BINARY, DIMENSIONS, NUMBER, PREFIXES, SYMBOLS, TYPICAL
 
 Schema = dict[str, Any]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from chipsim.chip.spec import Fabric
+from chipsim.chip.fabric import Fabric
 from chipsim.errors import Diagnostic, UsageError
 
 KEYS = ("cores", "routers", "links", "pin")

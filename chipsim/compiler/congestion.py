@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from chipsim.chip.spec import Fabric
+from chipsim.chip.fabric import Fabric
 from chipsim.compiler.links import relieve
 from chipsim.engine.topology import LOCAL, plan_fabric
 

@@ -14,7 +14,7 @@ from chipsim.models.plasticity.learner import VARIABLE_BITS, Precision
 from chipsim.models.plasticity.rule import X_TRACES, Y_TRACES, Plasticity
 
 if TYPE_CHECKING:
-    from chipsim.chip import spec
+    from chipsim.chip import core
     from chipsim.models.kernels import Kernel
     from chipsim.network.graph import Projection
     from chipsim.network.linear import Folded
@@ -23,7 +23,7 @@ TARGETS = {"w": "weight", "t": "tag", "d": "delay"}
 EXACT_BITS = 52                         # a product of factors is worked out in double precision
 
 
-def precision_of(engine: spec.Learning) -> Precision | None:
+def precision_of(engine: core.Learning) -> Precision | None:
     """The arithmetic of a chip's learning engine; None: floating point."""
     if engine.trace_bits is None:
         return None

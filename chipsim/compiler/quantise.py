@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from chipsim.chip.spec import ChipSpec, Neuron
+from chipsim.chip.core import Neuron
+from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.analog import analog
 from chipsim.compiler.crossbar import to_crossbar
 from chipsim.compiler.draft import Connection, Draft, Learning, Node

@@ -13,7 +13,7 @@ import numpy as np
 from chipsim.errors import ChipError, Diagnostic, SimulationError
 
 if TYPE_CHECKING:
-    from chipsim.chip.spec import Fabric
+    from chipsim.chip.fabric import Fabric
     from chipsim.engine.topology import FabricPlan
 
 SHOWN = 8                                                   # channels of a cycle that a message names

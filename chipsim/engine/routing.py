@@ -11,7 +11,7 @@ from collections import deque
 
 import numpy as np
 
-from chipsim.chip.spec import Fabric
+from chipsim.chip.fabric import Fabric
 
 LOCAL = 255                                               # next_port at the destination router
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chipsim.chip.spec import Fabric
+from chipsim.chip.fabric import Fabric
 from chipsim.engine import routing, straight
 
 KINDS = ("inject", "eject", "east_west", "north_south", "diagonal", "tree", "interchip")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chipsim.chip import ChipSpec
-from chipsim.chip.spec import Clock
+from chipsim.chip.fabric import Clock
 from chipsim.engine.multicast import build_trees
 from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh

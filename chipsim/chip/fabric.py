@@ -1,0 +1,123 @@
+"""Classes of a chip file's `fabric`: routers, channels, and what a packet does where it cannot go on."""
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from chipsim.chip.fields import Part, count, quantity
+
+
+class Channel(Part):
+    """One direction of a link between two routers, or between a core and its router."""
+
+    latency: float = quantity("s", ge=0, doc="grant of an output to the flit's next request: the hop without any wait")
+    cycle: float = quantity("s", ge=0, doc="least time between two flits on the channel")
+    credit: float = quantity("s", ge=0, doc="a flit leaves the FIFO at the far end to its slot being usable again")
+    slots: int = count("flits", ge=1, doc="FIFO slots at the far end")
+    energy: float = quantity("J", ge=0, doc="one flit over the channel")
+
+
+class Channels(Part):
+    """Channels of the fabric by class; a topology needs those it has."""
+
+    inject: Channel = Field(description="core to router")
+    eject: Channel = Field(description="router to core; `slots` is the core's input FIFO")
+    east_west: Channel | None = Field(None, description="between routers of a row; all links of a custom topology")
+    north_south: Channel | None = Field(None, description="between routers of a column")
+    diagonal: Channel | None = Field(None, description="the third direction of a hexagonal torus")
+    tree: Channel | None = Field(None, description="between the levels of a tree")
+    interchip: Channel | None = Field(None, description="between routers of different chips")
+
+
+class Io(Part):
+    """Where the host's spikes enter: a port of its own on one router."""
+
+    router: tuple[Annotated[int, count("routers", ge=0, doc="column or row")], int] = Field(
+        description="column and row of the router with the host's port, from [0, 0]; tree, custom: its number and 0")
+
+
+class Clock(Part):
+    """Routers that work in step: input-queued, with virtual channels and iSLIP allocators.
+
+    `latency` of a channel is then its length in time, rounded up to whole cycles, and `slots` the flits each of its
+    virtual channels holds.
+    """
+
+    period: float = quantity("s", gt=0, doc="one cycle")
+    vcs: int = count("channels", ge=1, le=8, default=1, doc="virtual channels of every input")
+    routing_delay: int = count("cycles", ge=0, le=1, default=0, doc="cycles of route computation; 0: looked ahead")
+    credit_delay: int = count("cycles", ge=0, le=16, default=1, doc="cycles from a credit's arrival to its use")
+    traversal: int = count("cycles", ge=1, le=16, default=1, doc="cycles of switch traversal")
+    allocator: Literal["islip", "round_robin", "oldest"] = Field(
+        "islip", description="of virtual channels and of the switch, one iteration: outputs offer and inputs accept "
+        "round robin; inputs choose and outputs pick round robin; or both take the packet offered first")
+    reuse: Literal["at_once", "when_empty"] = Field(
+        "at_once", description="when an output's virtual channel takes its next packet: as soon as the tail of the "
+        "last has left, or when all its flits have left the far end")
+
+
+class Blocked(Part):
+    """How long a packet stands at the head of a FIFO; without this, until it can go on."""
+
+    wait: float = quantity("s", gt=0, doc="for its output; then it turns to the emergency route, or is dropped")
+    emergency_wait: float | None = quantity(
+        "s", gt=0, default=None, doc="for the emergency route, the two links round a blocked one of a hexagonal torus; "
+        "then it is dropped; null: no emergency route")
+
+
+class Fabric(Part):
+    """Routers, the channels between them, and the cores on them."""
+
+    topology: Literal["mesh", "torus", "hex_torus", "tree", "custom"] = Field(description="how routers are joined")
+    width: int = count("routers", ge=1, doc="routers in a row of a chip; 1 for tree and custom")
+    height: int = count("routers", ge=1, doc="routers in a column of a chip; 1 for tree and custom")
+    cores_per_router: int = count("cores", ge=1, doc="cores on each router")
+    n_cores: int | None = count("cores", ge=1, default=None,
+                                doc="cores in all, where the last routers have fewer; null: every place is taken")
+    arity: int | None = count("children", ge=2, default=None, doc="tree: children of a router")
+    levels: int | None = count("levels", ge=1, default=None, doc="tree: levels below the root; cores sit on the last")
+    routers: int | None = count("routers", ge=1, default=None, doc="custom: number of routers")
+    links: tuple[str, ...] = Field((), description="custom: two-way links, each written `3-4` for routers 3 and 4")
+    routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "shortest"] = Field(
+        "xy", description="dimension order, a turn model (adaptive, on a mesh), or fewest hops (tree, custom)")
+    cast: Literal["unicast", "multicast"] = Field(
+        "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")
+    arbitration: Literal["fcfs", "round_robin", "oldest"] = Field(
+        "fcfs", description="clockless: who goes first at an output; equal claims in port order after the last winner")
+    blocked: Blocked | None = Field(
+        None, description="clockless: when a packet that cannot go on turns aside or is dropped; null: it waits")
+    packet_bits: int = count("bit", ge=1, default=32, doc="length of a spike packet, one flit")
+    clock: Clock | None = Field(None, description="clocked routers; null: handshakes, no clock")
+    channels: Channels
+    io: Io
+    chips: tuple[int, int] | None = Field(                          # `system.chips`, for functions of a fabric alone
+        None, json_schema_extra={"computed": True})
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Routers joined by each link of a custom topology; ValueError where one is not written `3-4`."""
+        return tuple((int(a), int(b)) for a, _, b in (link.partition("-") for link in self.links))
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Routers in a row and in a column of the whole system, all chips together."""
+        across, down = self.chips or (1, 1)
+        return self.width * across, self.height * down
+
+    @property
+    def first_router(self) -> int:
+        """Router of core 0: the first leaf of a tree, else router 0."""
+        return (self.n_places - 1) // ((self.arity or 0) - 1) if self.topology == "tree" else 0
+
+    @property
+    def n_routers(self) -> int:
+        """Routers of the whole system."""
+        if self.topology == "tree":
+            return self.first_router + self.n_places
+        return (self.routers or 0) if self.topology == "custom" else self.grid[0] * self.grid[1]
+
+    @property
+    def n_places(self) -> int:
+        """Routers that have cores: the leaves of a tree, else all."""
+        return (self.arity or 0) ** (self.levels or 0) if self.topology == "tree" else self.n_routers
