@@ -83,8 +83,9 @@ class Fabric(Part):
         "xy", description="dimension order, a turn model (adaptive, on a mesh), or fewest hops (tree, custom)")
     cast: Literal["unicast", "multicast"] = Field(
         "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")
-    arbitration: Literal["fcfs", "round_robin", "oldest"] = Field(
-        "fcfs", description="clockless: who goes first at an output; equal claims in port order after the last winner")
+    arbitration: Literal["fcfs", "round_robin", "oldest", "mutex_tree"] = Field(
+        "fcfs", description="clockless: who goes first at an output; equal claims in port order after the last winner; "
+        "mutex_tree: mutexes between neighbouring ports, in a tree, each first come, first served")
     blocked: Blocked | None = Field(
         None, description="clockless: when a packet that cannot go on turns aside or is dropped; null: it waits")
     packet_bits: int = count("bit", ge=1, default=32, doc="length of a spike packet, one flit")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chipsim.engine.deadlock import deadlock
+from chipsim.engine.mutex_tree import MutexTree
 from chipsim.engine.outcome import LIMIT_LINK, LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LOST
 from chipsim.engine.reference_servers import Packet, Server, next_channel
 from chipsim.engine.topology import EJECT, INJECT
@@ -19,7 +20,7 @@ from chipsim.engine.topology import EJECT, INJECT
 if TYPE_CHECKING:
     from chipsim.engine.plan import Plan
 
-POLICIES = ("fcfs", "round_robin", "oldest")
+POLICIES = ("fcfs", "round_robin", "oldest", "mutex_tree")
 WAKE, TIMEOUT = -1, -2                                       # events that are not the arrival of a flit
 
 
@@ -55,8 +56,9 @@ class Mesh:
     A flit may leave by an output when it is at the head of its FIFO and the FIFO's cycle since the last departure is
     over (its claim), the output's cycle is over, and a slot at the far end is free. Among the claims that stand at that
     time the earliest wins (fcfs), the next port after the last winner (round_robin), or the packet made first
-    (oldest); equal ones go in port order after the last winner. All arrivals of a time stamp come before all
-    grants of it, and every latency is at least 1 ps, so no grant can see another of the same time.
+    (oldest); equal ones go in port order after the last winner. Or mutexes between pairs decide (mutex_tree.py).
+    All arrivals of a time stamp come before all grants of it, and every latency is at least 1 ps, so no grant can see
+    another of the same time.
 
     Adaptive routing chooses on arrival, of the outputs it allows, the one with fewest slots taken (then the lowest
     port). A multicast packet claims all outputs of its node at once, leaves by each when that one is granted, and frees
@@ -72,6 +74,7 @@ class Mesh:
     def __init__(self, plan: Plan):
         self.plan, self.fabric = plan, plan.fabric
         self.outputs = [Output() for _ in range(plan.fabric.n_channels)]
+        self.mutexes = [MutexTree(plan.fabric.n_ports) for _ in self.outputs]
         self.events: list[tuple[int, int, int]] = []          # (time, channel, index of the flit that arrives or -1)
         self.flying: list[tuple[Packet, int, bool]] = []
         self.load = np.zeros(plan.fabric.n_channels, np.int64)        # flits sent
@@ -231,12 +234,19 @@ class Mesh:
             if out.credits:
                 heapq.heappush(self.events, (min(out.credits), channel, WAKE))
             return                                            # else the departure that frees a slot comes back here
-        rank = {"fcfs": lambda w: w[0], "round_robin": lambda w: 0, "oldest": lambda w: w[1]}[self.plan.arbitration]
-        _, _, port, source = min((w for w in wanted if w[0] <= now),
-                                 key=lambda w: (rank(w), (w[2] - out.last_port - 1) % f.n_ports))
+        _, _, port, source = self.first(channel, [w for w in wanted if w[0] <= now])
         self.grant(now, channel, port, source)
         if f.kind[channel] != INJECT and len(wanted) > 1:
             heapq.heappush(self.events, (out.free_at, channel, WAKE))
+
+    def first(self, channel: int, standing: list[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
+        """The one of the claims that gets the output."""
+        policy, last, n = self.plan.arbitration, self.outputs[channel].last_port, self.fabric.n_ports
+        if policy == "mutex_tree":
+            port = self.mutexes[channel].winner({w[2]: w[0] for w in standing})
+            return next(w for w in standing if w[2] == port)
+        rank = {"fcfs": lambda w: w[0], "round_robin": lambda w: 0, "oldest": lambda w: w[1]}[policy]
+        return min(standing, key=lambda w: (rank(w), (w[2] - last - 1) % n))
 
     def grant(self, now: int, channel: int, port: int, source: int) -> None:
         out, f, aside = self.outputs[channel], self.fabric, False
@@ -256,6 +266,7 @@ class Mesh:
             if not flit.wants:
                 self.leave(now, source)
         out.free_at, out.last_port = now + int(f.cycle[channel]), port
+        self.mutexes[channel].won(port, out.free_at)
         self.load[channel] += 1
         arrival = now + int(f.latency[channel])
         if f.kind[channel] == EJECT:

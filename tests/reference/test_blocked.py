@@ -88,7 +88,7 @@ def crowded_chips(draw):
     topology = draw(st.sampled_from(["hex_torus", "hex_torus", "hex_torus", "torus", "custom"]))
     wait = st.integers(1, 40)
     more = [f"fabric.topology={topology}", f"fabric.cast={draw(st.sampled_from(['unicast', 'multicast']))}",
-            f"fabric.arbitration={draw(st.sampled_from(['fcfs', 'round_robin', 'oldest']))}",
+            f"fabric.arbitration={draw(st.sampled_from(['fcfs', 'round_robin', 'oldest', 'mutex_tree']))}",
             impatient(draw(wait), draw(wait) if topology == "hex_torus" and draw(st.booleans()) else None),
             "costs.row_fetch={energy: 1 pJ, time: 1 ns}"]
     for name in ("inject", "eject", "east_west", "north_south", "diagonal"):

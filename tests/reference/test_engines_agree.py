@@ -54,7 +54,7 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False):
     topology, routing = draw(st.sampled_from(fabrics))
     cast = "unicast" if "_" in routing else draw(st.sampled_from(casts))
     settings = [f"fabric.topology={topology}", f"fabric.routing={routing}", f"fabric.cast={cast}",
-                f"fabric.arbitration={draw(st.sampled_from(['fcfs', 'round_robin', 'oldest']))}",
+                f"fabric.arbitration={draw(st.sampled_from(['fcfs', 'round_robin', 'oldest', 'mutex_tree']))}",
                 f"fabric.cores_per_router={draw(st.integers(1, 3))}"]
     width, height = (1, 1) if topology in ("tree", "custom") else (draw(st.integers(1, 4)), draw(st.integers(1, 3)))
     chips = (draw(st.integers(1, 2)), 1) if topology == "mesh" else (1, 1)

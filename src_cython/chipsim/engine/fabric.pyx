@@ -17,11 +17,13 @@ from libc.string cimport memcpy
 import numpy as np
 
 from chipsim.engine.deadlock import deadlock
+from chipsim.engine.mutex_tree import leaves
 from chipsim.engine.reference_mesh import POLICIES
 
 from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, Hop, Hops, PacketSeed, add_hop
 from chipsim.engine.function cimport Function
+from chipsim.engine.mutex cimport Mutexes, mutex_reset, mutex_winner, mutex_won
 from chipsim.engine.servers cimport LIMIT_LINK, LIMIT_SOMA, LIMIT_SYNAPSE, LOST, Times, Totals, account, times_of
 from chipsim.engine.stream cimport Stream
 from chipsim.engine.wheel cimport Timed, Wheel, wheel_close, wheel_fill, wheel_open, wheel_push, wheel_restart
@@ -36,6 +38,7 @@ cdef enum:
     FCFS = 0
     ROUND_ROBIN = 1
     OLDEST = 2
+    MUTEX_TREE = 3
     ALONE = 1                   # what `touched` says of a channel within a time stamp
     SHARED = 2
     LISTED = 3
@@ -108,6 +111,7 @@ cdef class Fabric:
     cdef const int32_t* branch_channel
     cdef const int64_t* branch_child
     cdef int64_t policy
+    cdef Mutexes* mutexes                           # per channel, where the policy is mutex_tree
     cdef readonly Stream stream                     # tried first; None where packets do not all go one way
     cdef bint streams
     cdef bint open_loop                             # gaps are times of making, not soma time since the packet before
@@ -167,6 +171,8 @@ cdef class Fabric:
             self.node_start = <const int64_t*>self.hold("node_start", trees.node_start, np.int64)
             self.branch_channel = <const int32_t*>self.hold("branch_channel", trees.branch_channel, np.int32)
             self.branch_child = <const int64_t*>self.hold("branch_child", trees.branch_child, np.int64)
+        if self.policy == MUTEX_TREE:
+            self.make_mutexes(leaves(self.n_ports))
         self.wait, self.emergency_wait = f.wait, f.emergency_wait
         self.alarm = <int64_t*>self.hold("alarm", np.full(self.n_channels, FOREVER), np.int64)
         self.drops = <int64_t*>self.hold("drops", np.zeros(self.n_channels), np.int64)
@@ -210,6 +216,14 @@ cdef class Fabric:
     cdef void* hold(self, str name, array, dtype) except NULL:
         self.keep[name] = np.ascontiguousarray(array, dtype)
         return <void*><size_t>self.keep[name].ctypes.data
+
+    cdef void make_mutexes(self, int64_t width):
+        cdef int64_t k, n = self.n_channels
+        cdef int64_t* released = <int64_t*>self.hold("mutex_released", np.zeros(n * width), np.int64)
+        cdef uint8_t* last = <uint8_t*>self.hold("mutex_last", np.ones(n * width), np.uint8)
+        self.mutexes = <Mutexes*>self.hold("mutexes", np.zeros(n * sizeof(Mutexes)), np.uint8)
+        for k in range(n):
+            self.mutexes[k] = Mutexes(released + k * width, last + k * width, width)
 
     def __dealloc__(self):
         wheel_close(&self.wheel)
@@ -435,6 +449,8 @@ cdef class Fabric:
             c.last_port, c.starved, c.touched, c.wake_at = -1, 0, 0, FOREVER
             c.dirty = c.turned = 0
             self.alarm[self.dirty[i]] = FOREVER
+            if self.mutexes != NULL:
+                mutex_reset(&self.mutexes[self.dirty[i]])
         self.n_dirty = self.n_alarms = self.last_drop = self.last_dropped = 0
         wheel_restart(&self.wheel)
 
@@ -546,6 +562,8 @@ cdef class Fabric:
             return 0
         self.mark(wanted)
         o.last_port = c.in_port
+        if self.mutexes != NULL:
+            mutex_won(&self.mutexes[wanted], c.in_port, now + o.cycle)
         c.head_at = now + c.cycle
         self.give_back(c, now + c.credit)
         if c.starved:
@@ -638,6 +656,8 @@ cdef class Fabric:
                     others = min(others, at)
             if best < 0:
                 return self.wake(channel, max(c.free_at, others)) if others != FOREVER else 0
+            if self.mutexes != NULL:
+                best = self.through_mutexes(channel, now, &others)
         if c.free_at > now or best_at > now:
             return self.wake(channel, max(c.free_at, best_at))
         if not self.has_room(c, now):
@@ -651,6 +671,8 @@ cdef class Fabric:
         packet = source.queue[source.first].packet
         c.requests &= ~(<uint64_t>1 << best)
         c.last_port = best
+        if self.mutexes != NULL:
+            mutex_won(&self.mutexes[channel], best, now + c.cycle)
         child = self.axon_core[self.seeds[packet].axon] if self.root == NULL and c.kind != EJECT else 0
         if self.root != NULL:
             source.branches -= 1
@@ -668,6 +690,27 @@ cdef class Fabric:
         if others != FOREVER:
             return self.wake(channel, max(c.free_at, others))
         return 0
+
+    cdef int32_t through_mutexes(self, uint32_t channel, int64_t now, int64_t* others) noexcept nogil:
+        """The port of the claim that the mutexes of an output pass on; others: when the next of the rest claims."""
+        cdef Channel* c = &self.channels[channel]
+        cdef uint64_t m = c.requests, standing = 0
+        cdef int64_t claims[64]
+        cdef int32_t port, best
+        others[0] = FOREVER
+        while m:
+            port = lowest_bit(m)
+            m &= m - 1
+            claims[port] = self.channels[self.in_channel[c.from_router * self.n_ports + port]].head_at
+            if claims[port] <= now:
+                standing |= <uint64_t>1 << port
+        best = mutex_winner(&self.mutexes[channel], standing, claims)
+        m = c.requests & ~(<uint64_t>1 << best)
+        while m:
+            port = lowest_bit(m)
+            m &= m - 1
+            others[0] = min(others[0], claims[port])
+        return best
 
     cdef int enter(self, uint32_t channel, int64_t now) noexcept nogil:
         """The packet an endpoint waits to send goes into the fabric; the soma server starts on the next."""
