@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chipsim.engine.arbiter import Arbiter, Claim
 from chipsim.engine.deadlock import deadlock
-from chipsim.engine.mutex_tree import MutexTree
 from chipsim.engine.outcome import LIMIT_LINK, LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LOST
 from chipsim.engine.reference_servers import Packet, Server, next_channel
 from chipsim.engine.topology import EJECT, INJECT
@@ -20,7 +20,6 @@ from chipsim.engine.topology import EJECT, INJECT
 if TYPE_CHECKING:
     from chipsim.engine.plan import Plan
 
-POLICIES = ("fcfs", "round_robin", "oldest", "mutex_tree")
 WAKE, TIMEOUT = -1, -2                                       # events that are not the arrival of a flit
 
 
@@ -41,7 +40,6 @@ class Output:
     """A channel with its sender's bookkeeping and the FIFO at its far end."""
 
     free_at: int = 0
-    last_port: int = -1                                      # winner of the last grant, for ties
     credits: list[int] = field(default_factory=list)         # times at which slots taken become usable again
     held: int = 0                                            # slots taken whose return is not yet known
     queue: deque = field(default_factory=deque)              # of Flit
@@ -56,7 +54,7 @@ class Mesh:
     A flit may leave by an output when it is at the head of its FIFO and the FIFO's cycle since the last departure is
     over (its claim), the output's cycle is over, and a slot at the far end is free. Among the claims that stand at that
     time the earliest wins (fcfs), the next port after the last winner (round_robin), or the packet made first
-    (oldest); equal ones go in port order after the last winner. Or mutexes between pairs decide (mutex_tree.py).
+    (oldest); equal ones go in port order after the last winner. Or mutexes between pairs decide (arbiter.py).
     All arrivals of a time stamp come before all grants of it, and every latency is at least 1 ps, so no grant can see
     another of the same time.
 
@@ -74,7 +72,7 @@ class Mesh:
     def __init__(self, plan: Plan):
         self.plan, self.fabric = plan, plan.fabric
         self.outputs = [Output() for _ in range(plan.fabric.n_channels)]
-        self.mutexes = [MutexTree(plan.fabric.n_ports) for _ in self.outputs]
+        self.arbiters = [Arbiter(plan.arbitration, plan.fabric.n_ports) for _ in self.outputs]
         self.events: list[tuple[int, int, int]] = []          # (time, channel, index of the flit that arrives or -1)
         self.flying: list[tuple[Packet, int, bool]] = []
         self.load = np.zeros(plan.fabric.n_channels, np.int64)        # flits sent
@@ -234,19 +232,11 @@ class Mesh:
             if out.credits:
                 heapq.heappush(self.events, (min(out.credits), channel, WAKE))
             return                                            # else the departure that frees a slot comes back here
-        _, _, port, source = self.first(channel, [w for w in wanted if w[0] <= now])
+        standing = [w for w in wanted if w[0] <= now]
+        _, _, port, source = standing[self.arbiters[channel].winner([Claim(*w[:3]) for w in standing])]
         self.grant(now, channel, port, source)
         if f.kind[channel] != INJECT and len(wanted) > 1:
             heapq.heappush(self.events, (out.free_at, channel, WAKE))
-
-    def first(self, channel: int, standing: list[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
-        """The one of the claims that gets the output."""
-        policy, last, n = self.plan.arbitration, self.outputs[channel].last_port, self.fabric.n_ports
-        if policy == "mutex_tree":
-            port = self.mutexes[channel].winner({w[2]: w[0] for w in standing})
-            return next(w for w in standing if w[2] == port)
-        rank = {"fcfs": lambda w: w[0], "round_robin": lambda w: 0, "oldest": lambda w: w[1]}[policy]
-        return min(standing, key=lambda w: (rank(w), (w[2] - last - 1) % n))
 
     def grant(self, now: int, channel: int, port: int, source: int) -> None:
         out, f, aside = self.outputs[channel], self.fabric, False
@@ -265,8 +255,8 @@ class Mesh:
                                    (packet.source, int(f.rejoin[channel]), 1)]
             if not flit.wants:
                 self.leave(now, source)
-        out.free_at, out.last_port = now + int(f.cycle[channel]), port
-        self.mutexes[channel].won(port, out.free_at)
+        out.free_at = now + int(f.cycle[channel])
+        self.arbiters[channel].won(port, out.free_at)
         self.load[channel] += 1
         arrival = now + int(f.latency[channel])
         if f.kind[channel] == EJECT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chipsim.engine.mutex_tree import MutexTree
+from chipsim.engine.arbiter import MutexTree
 from tests.mesh_lab import CYCLE, ENGINES, LATENCY, NS, Tick, chip
 
 TREE = ("fabric.arbitration=mutex_tree",)

@@ -16,9 +16,8 @@ from libc.string cimport memcpy
 
 import numpy as np
 
+from chipsim.engine.arbiter import POLICIES, leaves
 from chipsim.engine.deadlock import deadlock
-from chipsim.engine.mutex_tree import leaves
-from chipsim.engine.reference_mesh import POLICIES
 
 from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, Hop, Hops, PacketSeed, add_hop

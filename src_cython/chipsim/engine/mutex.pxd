@@ -1,4 +1,4 @@
-"""Trees of two-input mutexes: the compiled twin of mutex_tree.py. Nodes as in a heap, 1 is the root."""
+"""Trees of two-input mutexes: the compiled twin of arbiter.py. Nodes as in a heap, 1 is the root."""
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from chipsim.engine.bits cimport lowest_bit
