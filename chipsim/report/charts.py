@@ -8,13 +8,14 @@ import numpy as np
 from chipsim.engine.outcome import LIMITS
 from chipsim.engine.run import SYNOPS, Run
 from chipsim.engine.stats import percentile_ps
-from chipsim.figures import count, percent, si
+from chipsim.figures import count, exact, percent, si, significant
 from chipsim.report import views
-from chipsim.report.maps import Plan, core_plan, link_plan, plan_map
+from chipsim.report.maps import MOST_TOLD, Plan, core_plan, link_plan, plan_map
 from chipsim.report.names import set_by
 from chipsim.report.svg import RIGHT, TOP, WIDTH, Chart, picture
 from chipsim.report.timing import PS
 
+MOST_STRIPS = 16                                   # populations whose rates are drawn; the table has all
 RASTER_ROWS = 150                                  # of a raster, shared out among its populations
 SETTERS = ("barrier", *LIMITS[1:])                 # what sets a tick, by kind; also the names of their classes
 
@@ -97,11 +98,35 @@ def raster_chart(run: Run) -> tuple[str, str] | None:
         lines = "".join(f"M{left + t * step:.1f} {y:.1f}v{block:.1f}" for t in between)
         parts.append(f'<path class="boundary" d="{lines}"/>' if lines else "")
         y += block + 6
-    parts.append(f'<text x="{left}" y="{y + 12:.0f}">tick {r.first}</text>'
-                 f'<text x="{WIDTH - RIGHT}" y="{y + 12:.0f}" text-anchor="end">tick {r.stop - 1}</text>')
-    caption = f"Ticks 0 to {count(r.stop - 1)} of {count(run.ticks)}"
+    parts.append(f'<text x="{left}" y="{y + 12:.0f}">tick {exact(r.first)}</text>'
+                 f'<text x="{WIDTH - RIGHT}" y="{y + 12:.0f}" text-anchor="end">tick {exact(r.stop - 1)}</text>')
+    caption = f"Ticks 0 to {exact(r.stop - 1)} of {exact(run.ticks)}"
     caption += "; lines part the samples" if run.samples and r.stop > int(run.samples["ticks"]) else ""
     return picture(f"Raster of spikes, {caption.lower()}", WIDTH, y + 18, "".join(parts)), caption
+
+
+def rates_chart(run: Run) -> str | None:
+    """Spikes per unit and tick over the run, a strip of bars for each recorded population on a scale of its own."""
+    found = views.rates(run)
+    if found is None:
+        return None
+    first, rates = found
+    left, tall, gap = 8, 34, 20
+    x = left + first / run.ticks * (WIDTH - left - RIGHT)
+    y, parts = float(TOP), []
+    for name, rate in list(rates.items())[:MOST_STRIPS]:
+        top = float(rate.max(initial=0))
+        base, high = y + gap - 6 + tall, tall * rate / (top or 1)
+        bars = "".join(f"M{a:.1f} {base:.1f}v{-h:.1f}h{max(b - a, 0.6):.1f}v{h:.1f}z"
+                       for a, b, h in zip(x, x[1:], high, strict=False) if h)
+        words = f"{name}: at most {significant(top)} per unit and tick" if top else f"{name}: silent"
+        parts.append(f'<text x="{left}" y="{y + 9:.0f}">{escape(words)}</text>'
+                     f'<rect class="field" x="{left}" y="{y + gap - 6:.1f}" width="{WIDTH - left - RIGHT}" '
+                     f'height="{tall}"/><path class="bar" d="{bars}"/>')
+        y += tall + gap + 2
+    parts.append(f'<text x="{left}" y="{y + 9:.0f}">tick 0</text>'
+                 f'<text x="{WIDTH - RIGHT}" y="{y + 9:.0f}" text-anchor="end">tick {exact(run.ticks - 1)}</text>')
+    return picture("Rates of recorded populations over the run", WIDTH, y + 16, "".join(parts))
 
 
 def core_maps(run: Run, cores: views.Cores) -> tuple[Plan, list[tuple[str, str]]]:
@@ -136,6 +161,9 @@ def link_map(run: Run, links: views.Links) -> tuple[Plan, str] | None:
     """Links of the mesh by the share of the run they were occupied; None where no packet crossed one."""
     if not len(links.packets) or not links.packets.max():
         return None
+    if len(links.packets) > MOST_TOLD:              # a link of a large mesh is a speck: idle ones stay undrawn
+        order = np.argsort(-links.packets, kind="stable")
+        links = views.of_links(links, order[links.packets[order] > 0])
     plan = link_plan(links, views.grid_of(run))
     packets = [count(int(n), "packets") for n in links.packets]
     if links.utilisation is None:
@@ -148,7 +176,7 @@ def link_map(run: Run, links: views.Links) -> tuple[Plan, str] | None:
 
 def span(first: int, stop: int) -> str:
     """ "tick 3", "ticks 10 to 19" """
-    return f"tick {first}" if stop - first == 1 else f"ticks {first} to {stop - 1}"
+    return f"tick {exact(first)}" if stop - first == 1 else f"ticks {exact(first)} to {exact(stop - 1)}"
 
 
 def significant_count(value: float) -> str:

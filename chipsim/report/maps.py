@@ -20,6 +20,7 @@ ROUTER, ROAD = 6, 6
 MARGIN = 1
 LEGEND = 34
 TALLEST = 420
+MOST_TOLD = 2000                                       # links that the pointer is told of, busiest first
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,39 +37,40 @@ class Plan:
     outline: list[str]
     names: list[str]
     ground: str                                        # what lies beneath, as the data of a path
+    told: int                                          # cells, from the first, that the pointer is told of
 
     def cells(self) -> str:
         """For the page's script: names and corners, once for all maps of this plan."""
-        return json.dumps(dict(x=self.x.tolist(), y=self.y.tolist(), w=self.w.tolist(), h=self.h.tolist(),
-                               name=self.names), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+        x, y, w, h = (side[: self.told].tolist() for side in (self.x, self.y, self.w, self.h))
+        cells = dict(x=x, y=y, w=w, h=h, name=self.names[: self.told])
+        return json.dumps(cells, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 
 def core_plan(cores: Cores, grid: Grid) -> Plan:
     """Cores on their routers, row 0 at the bottom."""
-    k, columns, rows = grid.per_router, grid.columns, grid.rows
+    k, (left, right, bottom, top) = grid.per_router, grid.window
     across = ceil(sqrt(k))
     pitch_x, pitch_y = across * CORE + STREET, ceil(k / across) * CORE + STREET
-    x, y = _corner(np.arange(grid.n_cores), k, across, columns, rows, pitch_x, pitch_y)
-    ground = "".join(f"M{a} {b}h{CORE}v{CORE}h-{CORE}z" for a, b in zip(x, y, strict=True))
+    router, place = np.divmod(np.arange(grid.n_cores), k)
+    column, row = router % grid.columns, router // grid.columns
+    x = (column - left) * pitch_x + place % across * CORE
+    y = (top - 1 - row) * pitch_y + place // across * CORE
+    seen = (column >= left) & (column < right) & (row >= bottom) & (row < top)
+    ground = "".join(f"M{a} {b}h{CORE}v{CORE}h-{CORE}z" for a, b in zip(x[seen], y[seen], strict=True))
     names = [f"core {c} at ({a},{b})" for c, a, b in zip(cores.number, cores.column, cores.row, strict=True)]
     side = np.full(len(names), CORE)
-    return Plan("cores", columns * pitch_x - STREET, rows * pitch_y - STREET, x[cores.number], y[cores.number],
-                side, side, [f"h{CORE}v{CORE}h-{CORE}z"] * len(names), names, ground)
-
-
-def _corner(number: np.ndarray, k: int, across: int, columns: int, rows: int, pitch_x: int, pitch_y: int) -> tuple:
-    router, place = np.divmod(number, k)
-    return (router % columns * pitch_x + place % across * CORE,
-            (rows - 1 - router // columns) * pitch_y + place // across * CORE)
+    return Plan("cores", (right - left) * pitch_x - STREET, (top - bottom) * pitch_y - STREET, x[cores.number],
+                y[cores.number], side, side, [f"h{CORE}v{CORE}h-{CORE}z"] * len(names), names, ground, len(names))
 
 
 def link_plan(links: Links, grid: Grid) -> Plan:
     """Routers as squares, each link an arrow beside its way back."""
-    columns, rows, pitch = grid.columns, grid.rows, ROUTER + ROAD
+    first, right, bottom, top_row = grid.window
+    columns, rows, pitch = right - first, top_row - bottom, ROUTER + ROAD
     ground = "".join(f"M{c * pitch} {r * pitch}h{ROUTER}v{ROUTER}h-{ROUTER}z"
                      for c in range(columns) for r in range(rows))
-    left = np.minimum(links.start[:, 0], links.end[:, 0]) * pitch
-    top = (rows - 1 - np.maximum(links.start[:, 1], links.end[:, 1])) * pitch
+    left = (np.minimum(links.start[:, 0], links.end[:, 0]) - first) * pitch
+    top = (top_row - 1 - np.maximum(links.start[:, 1], links.end[:, 1])) * pitch
     dx, dy = (links.end - links.start).T
     level = dx != 0
     x = np.where(level, left + ROUTER, left + np.where(dy > 0, 0, 3))
@@ -76,8 +78,11 @@ def link_plan(links: Links, grid: Grid) -> Plan:
     w, h = np.where(level, ROAD, 3), np.where(level, 3, ROAD)
     arrow = {(1, 0): "m.4 .4h3.6l1.5 1.1l-1.5 1.1h-3.6z", (-1, 0): "m5.6 .4h-3.6l-1.5 1.1l1.5 1.1h3.6z",
              (0, 1): "m.4 5.6v-3.6l1.1 -1.5l1.1 1.5v3.6z", (0, -1): "m.4 .4v3.6l1.1 1.5l1.1 -1.5v-3.6z"}
+    if len(dx) > MOST_TOLD:
+        arrow = {d: f"h{ROAD}v3h-{ROAD}z" if d[0] else f"h3v{ROAD}h-3z" for d in arrow}
     outline = [arrow[int(a), int(b)] for a, b in zip(dx, dy, strict=True)]
-    return Plan("links", columns * pitch - ROAD, rows * pitch - ROAD, x, y, w, h, outline, links.name, ground)
+    return Plan("links", columns * pitch - ROAD, rows * pitch - ROAD, x, y, w, h, outline, links.name, ground,
+                MOST_TOLD)
 
 
 def plan_map(plan: Plan, title: str, values: np.ndarray, texts: list[str], top: float, top_text: str) -> str:
@@ -92,7 +97,7 @@ def plan_map(plan: Plan, title: str, values: np.ndarray, texts: list[str], top: 
     height = plan.height * scale + LEGEND + 2 * MARGIN
     x = (WIDTH - plan.width * scale) / 2
     body = f'<g class="plan" transform="translate({x:.2f} {MARGIN}) scale({scale:.4f})">{"".join(paths)}</g>'
-    texts_json = escape(json.dumps(texts, separators=(",", ":"), ensure_ascii=False), quote=True)
+    texts_json = escape(json.dumps(texts[: plan.told], separators=(",", ":"), ensure_ascii=False), quote=True)
     figure = picture(title, WIDTH, round(height), body + legend(height - 14, top_text))
     return f'<div class="map" data-plan="{plan.key}" data-texts="{texts_json}">{figure}</div>'
 

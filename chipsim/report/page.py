@@ -33,7 +33,7 @@ def to_html(run: Run, account: Report | None = None, costs: ChipSpec | None = No
     costs = costs or ChipSpec.from_dict(run.chip)
     environment = Environment(loader=PackageLoader("chipsim.report", "."), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= dict(si=si, count=count, percent=percent, significant=significant)
+    environment.filters |= dict(si=si, count=count, exact=exact, percent=percent, significant=significant)
     return environment.get_template("page.html.j2").render(**_content(run, account, costs))
 
 
@@ -51,10 +51,18 @@ def _content(run: Run, r: Report, costs: ChipSpec) -> dict[str, Any]:
         channels=views.busiest_channels(run), layers=layers, layer_rest=_rest(r, layers),
         tick_chart=charts.tick_chart(run), tick_kinds=charts.tick_kinds(run),
         latency_chart=charts.latency_chart(run), activity_chart=charts.activity_chart(run),
-        raster=charts.raster_chart(run), unrecorded=[p["name"] for p in run.populations if p["name"] not in run.spikes],
+        raster=charts.raster_chart(run), rates_chart=charts.rates_chart(run), part=_part(views.grid_of(run)),
+        unrecorded=[p["name"] for p in run.populations if p["name"] not in run.spikes],
         rates=[(p["name"], p["size"], p["spikes"], p["spikes"] / (p["size"] * run.ticks)) for p in run.populations],
         confusion=_confusion(run), changes=[approximation(a) for a in r.approximations], bibliography=_cited(r, costs),
     )
+
+
+def _part(grid: views.Grid) -> str | None:
+    """What of the chip the maps show; None where they show all of it."""
+    left, right, bottom, top = grid.window
+    return None if grid.is_whole else (f"Columns {left} to {right - 1}, rows {bottom} to {top - 1} of "
+                                       f"{grid.columns} × {grid.rows} routers; the rest had nothing to do.")
 
 
 def _headline(r: Report) -> list[tuple[str, str, str]]:

@@ -85,7 +85,8 @@ def links(run: Run, *, ax: Axes | None = None) -> Axes:
     ax, mesh = _axes(ax), views.links_of(run)
     grid = views.grid_of(run)
     ax.set(title="Links", xlabel="column", ylabel="row", aspect="equal")
-    column, row = np.meshgrid(np.arange(grid.columns), np.arange(grid.rows))
+    left, right, bottom, top = grid.window
+    column, row = np.meshgrid(np.arange(left, right), np.arange(bottom, top))
     ax.plot(column.ravel(), row.ravel(), "s", color="0.8", markersize=9, zorder=3)
     if not len(mesh.packets):
         return _nothing(ax, "no links between neighbours")
@@ -128,6 +129,7 @@ def floorplan(run: Run, what: Literal["neurons", "memory", "energy", "time"] = "
     values, unit = {"neurons": (cores.neurons, "neurons"), "memory": (cores.memory, "bit"),
                     "energy": (cores.energy_J, "J"), "time": (np.maximum(cores.soma_s, cores.synapse_s), "s")}[what]
     grid = views.grid_of(run)
+    left, right, bottom, top = grid.window
     across = int(np.ceil(np.sqrt(grid.per_router)))
     side = 0.84 / across
     corner = np.stack([cores.column - 0.42 + cores.place % across * side,
@@ -143,7 +145,7 @@ def floorplan(run: Run, what: Literal["neurons", "memory", "energy", "time"] = "
         bar.formatter = EngFormatter(unit)
         bar.set_label(what)
     ax.set(title=f"Per core: {what}", xlabel="column", ylabel="row", aspect="equal",
-           xlim=(-0.6, grid.columns - 0.4), ylim=(-0.6, grid.rows - 0.4))
+           xlim=(left - 0.6, right - 0.4), ylim=(bottom - 0.6, top - 0.4))
     return ax
 
 

@@ -19,6 +19,7 @@ from chipsim.report.names import link_name
 from chipsim.report.timing import PS, total_time
 
 UPDATES = ("neuron_idle", "neuron_active")
+LARGE = 64                              # routers of a plan that is shown whole, however few of them are in use
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Grid:
 
     is_plane  whether the fabric is a grid itself; the leaves of a tree and the routers of a custom fabric are put on
               one in the order of their numbers, and their links have no place on it
+    window    columns and rows worth a look, from the first to before the last: (left, right, bottom, top)
     """
 
     columns: int
@@ -34,6 +36,11 @@ class Grid:
     per_router: int
     n_cores: int
     is_plane: bool
+    window: tuple[int, int, int, int]
+
+    @property
+    def is_whole(self) -> bool:
+        return self.window == (0, self.columns, 0, self.rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +113,30 @@ class Raster:
 
 
 def grid_of(run: Run) -> Grid:
-    """The plan of the chip a run was simulated on."""
+    """The plan of the chip a run was simulated on; a window where most of a large chip had nothing to do."""
     chip = ChipSpec.from_dict(run.chip)
     fabric = chip.fabric
     is_plane = fabric.topology not in ("tree", "custom")
     columns = fabric.grid[0] if is_plane else int(np.ceil(np.sqrt(fabric.n_places)))
-    return Grid(columns, fabric.grid[1] if is_plane else -(-fabric.n_places // columns), fabric.cores_per_router,
-                chip.n_cores, is_plane)
+    rows = fabric.grid[1] if is_plane else -(-fabric.n_places // columns)
+    return Grid(columns, rows, fabric.cores_per_router, chip.n_cores, is_plane,
+                _window(run, columns, rows, fabric.cores_per_router, is_plane))
+
+
+def _window(run: Run, columns: int, rows: int, per_router: int, is_plane: bool) -> tuple[int, int, int, int]:
+    """Routers that had something to do, and one more on each side, if that leaves out most of a large plan."""
+    whole = (0, columns, 0, rows)
+    busy = np.asarray(run.cores, np.int64) // per_router
+    if is_plane and len(run.link_packets):
+        ends = np.concatenate([run.links["from_router"], run.links["to_router"]])[np.tile(run.link_packets > 0, 2)]
+        busy = np.concatenate([busy, ends[ends >= 0]])
+    if columns * rows <= LARGE or not len(busy):
+        return whole
+    x, y = busy % columns, busy // columns
+    window = (max(int(x.min()) - 1, 0), min(int(x.max()) + 2, columns), max(int(y.min()) - 1, 0),
+              min(int(y.max()) + 2, rows))
+    area = (window[1] - window[0]) * (window[3] - window[2])
+    return window if area <= columns * rows // 4 else whole
 
 
 def cores_of(run: Run, chip: ChipSpec) -> Cores:
@@ -131,18 +155,28 @@ def cores_of(run: Run, chip: ChipSpec) -> Cores:
 
 
 def links_of(run: Run) -> Links:
-    """Links between routers that stand side by side; others (around a torus, of a tree) have no place on a plan."""
+    """Links between neighbours in the plan's window; others (around a torus, of a tree) have no place on it."""
     grid, links = grid_of(run), run.links
     width = grid.columns
     source, target = np.asarray(links["from_router"]), np.asarray(links["to_router"])
     apart = np.abs(source % width - target % width) + np.abs(source // width - target // width)
     between = (np.asarray(links["kind"]) >= EAST_WEST) & (source >= 0) & (target >= 0) & (apart == 1)
+    left, right, bottom, top = grid.window
+    for end in (source, target):
+        column, row = end % width, end // width
+        between &= (column >= left) & (column < right) & (row >= bottom) & (row < top)
     ids = np.flatnonzero(between & grid.is_plane)
     time_s = total_time(run)
     packets = run.link_packets[ids]
     start, end = (np.stack([r[ids] % width, r[ids] // width], axis=1) for r in (source, target))
     return Links([link_name(run, int(i)) for i in ids], start, end, packets,
                  None if time_s is None else packets * links["cycle_ps"][ids] * PS / time_s)
+
+
+def of_links(links: Links, which: np.ndarray) -> Links:
+    """Those of some links, in the order given."""
+    return Links([links.name[i] for i in which], links.start[which], links.end[which], links.packets[which],
+                 None if links.utilisation is None else links.utilisation[which])
 
 
 def busiest_channels(run: Run, most: int = 10) -> list[tuple[str, int, float | None]]:
@@ -203,10 +237,25 @@ def raster(run: Run, ticks: int = 200) -> Raster | None:
     stop = min(run.ticks, max(ticks // each, 1) * each)
     sizes = {p["name"]: p["size"] for p in run.populations}
     shown = {}
-    for name, (tick, index) in run.spikes.items():
-        end = int(np.searchsorted(tick, stop))
-        shown[name] = (sizes.get(name, int(index.max(initial=0)) + 1), tick[:end], index[:end])
+    for name, size in sizes.items():
+        if name in run.spikes:
+            tick, index = run.spikes[name]
+            end = int(np.searchsorted(tick, stop))
+            shown[name] = (size, tick[:end], index[:end])
     return Raster(0, stop, shown)
+
+
+def rates(run: Run, most: int = 100) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
+    """First tick of at most `most` bins (and the end); spikes per unit and tick in each, by recorded population.
+
+    None where nothing was recorded.
+    """
+    if not run.spikes:
+        return None
+    first = bins_of(run.ticks, most)
+    edges = np.append(first, run.ticks)
+    return edges, {p["name"]: np.diff(np.searchsorted(run.spikes[p["name"]][0], edges)) / (np.diff(edges) * p["size"])
+                   for p in run.populations if p["name"] in run.spikes}
 
 
 def layer_energy(run: Run, chip: ChipSpec) -> list[tuple[str, float, float | None]]:

@@ -19,9 +19,24 @@ from chipsim.figures import si
 from chipsim.report import report
 from chipsim.report.charts import SETTERS
 from chipsim.report.cost import joules
+from chipsim.report.maps import MOST_TOLD, link_plan
 from chipsim.report.page import to_html
 from chipsim.report.svg import decades, shades, ticks
-from chipsim.report.views import bins_of, confusion, cores_of, latency_bins, layer_energy, links_of, raster, tick_series
+from chipsim.report.views import (
+    Grid,
+    Links,
+    bins_of,
+    confusion,
+    cores_of,
+    grid_of,
+    latency_bins,
+    layer_energy,
+    links_of,
+    of_links,
+    raster,
+    rates,
+    tick_series,
+)
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "rect", "line", "path", "polyline"}
 
@@ -229,6 +244,40 @@ def test_raster_shows_whole_samples(run):
     assert r.stop == 44
     tick, _ = run.spikes["lif1"]
     assert len(r.spikes["lif1"][1]) == (tick < 44).sum()
+
+
+def test_rates_over_time_have_every_recorded_spike(run):
+    edges, found = rates(run, most=7)
+    for name, rate in found.items():
+        size = next(p["size"] for p in run.populations if p["name"] == name)
+        assert (rate * np.diff(edges) * size).sum() == pytest.approx(len(run.spikes[name][0]))
+
+
+def small_corner(columns, rows):
+    """A run on routers 0 to 4 of a mesh, whatever its size."""
+    base = paper.run()
+    fabric = base.chip["fabric"] | dict(topology="mesh", width=columns, height=rows)
+    return replace(base, chip=base.chip | dict(fabric=fabric), link_packets=np.zeros_like(base.link_packets))
+
+
+@pytest.mark.parametrize("columns, rows, window", [(64, 64, (0, 6, 0, 2)), (8, 8, (0, 8, 0, 8))])
+def test_plan_of_a_large_chip_shows_where_something_happened(columns, rows, window):
+    run = small_corner(columns, rows)
+    assert grid_of(run).window == window
+    said = f"Columns 0 to 5, rows 0 to 1 of {columns} × {rows} routers" in to_html(run)
+    assert said == (window != (0, columns, 0, rows))
+
+
+def test_pointer_is_told_the_busiest_of_many_links():
+    side = 40
+    pairs = [(r * side + c, r * side + c + 1) for r in range(side) for c in range(side - 1)] * 2
+    pairs = pairs[: MOST_TOLD + 100]
+    start, end = (np.array([(n % side, n // side) for n in ends]) for ends in zip(*pairs, strict=True))
+    packets = np.arange(len(pairs))
+    links = Links([str(n) for n in packets], start, end, packets, None)
+    grid = Grid(side, side, 1, side * side, True, (0, side, 0, side))
+    told = json.loads(link_plan(of_links(links, np.argsort(-packets)), grid).cells())
+    assert told["name"] == [str(n) for n in packets[:-MOST_TOLD - 1:-1]]
 
 
 def test_confusion_has_every_sample_once(run):
