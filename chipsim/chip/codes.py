@@ -66,4 +66,9 @@ decimal numbers.""",
     "E117": """\
 The chip description stored in a layout or run file does not hold: the file was changed by hand,
 or written by a version of chipsim with other keys. Make it again from the chip file.""",
+    "E118": """\
+A routing table (`fabric.table`) does not bring every packet to its target. Packets are followed from every router with
+cores, and from the host's port, to every router with cores: a router has no entry for one, the way out is not there, a
+default of `straight` would split packets for one target that come from several sides, or routers send it round in a
+circle. Names of routers and ways out that do not exist are found here, too.""",
 }

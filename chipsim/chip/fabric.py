@@ -66,6 +66,20 @@ class Blocked(Part):
         "then it is dropped; null: no emergency route")
 
 
+class RoutingTable(Part):
+    """Next hops, written down: by which way out each router sends packets for each target router.
+
+    Routers and targets are given as `5`, `4-7` or `all`; on meshes and tori also as `x2y0`, or by two corners
+    `x0y0-x3y1`. Ways out are `east`, `west`, `north`, `south` (`northeast`, `southwest`), `straight`, or the neighbour
+    behind the link. Of several entries that hold, the first one counts.
+    """
+
+    default: str | None = Field(None, description="way out of packets without an entry; `straight`: on, in the "
+                                "direction they came; null: all have one")
+    routers: dict[str, dict[str, str]] = Field(description="routers: {targets: way out}; the first entry that holds "
+                                               "counts")
+
+
 class Fabric(Part):
     """Routers, the channels between them, and the cores on them."""
 
@@ -79,8 +93,10 @@ class Fabric(Part):
     levels: int | None = count("levels", ge=1, default=None, doc="tree: levels below the root; cores sit on the last")
     routers: int | None = count("routers", ge=1, default=None, doc="custom: number of routers")
     links: tuple[str, ...] = Field((), description="custom: two-way links, each written `3-4` for routers 3 and 4")
-    routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "shortest"] = Field(
-        "xy", description="dimension order, a turn model (adaptive, on a mesh), or fewest hops (tree, custom)")
+    routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "shortest",
+                     "table"] = Field("xy", description="dimension order, a turn model (adaptive, on a mesh), fewest "
+                                      "hops (tree, custom), or as `table` says")
+    table: RoutingTable | None = Field(None, description="routing `table`: the next hops; null: with any other")
     cast: Literal["unicast", "multicast"] = Field(
         "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")
     arbitration: Literal["fcfs", "round_robin", "oldest", "mutex_tree"] = Field(

@@ -172,7 +172,7 @@ def _check(tree: Table, findings: _Findings) -> ChipSpec | None:
         known.fabric.__dict__["chips"] = known.system.chips if known.system else None       # as ChipSpec does
     for m in broken(known, partial=True):
         keys = tuple(int(k) if k.isdigit() else k for k in m.path.split("."))
-        findings.diagnostics.append(locate(tree, keys).place.diagnostic("E109", m.message, help=m.help))
+        findings.diagnostics.append(locate(tree, keys).place.diagnostic(m.code, m.message, help=m.help))
     return None
 
 

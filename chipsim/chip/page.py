@@ -33,7 +33,7 @@ def _holds(shape: Shape) -> str:
         case "part":
             text = "mapping"
         case "table":
-            text = "table" if shape.item and shape.item.cls else "table of quantities"
+            text = "table of quantities" if shape.item and shape.item.is_number else "table"
         case "list":
             assert shape.item
             text = "list of " + (", ".join(f"`{c}`" for c in shape.item.choices) or shape.item.unit)

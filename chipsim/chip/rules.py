@@ -20,6 +20,7 @@ class Misfit:
     path: str
     message: str
     help: str
+    code: str = "E109"
 
 
 def broken(chip: ChipSpec, *, partial: bool = False) -> list[Misfit]:
@@ -28,6 +29,9 @@ def broken(chip: ChipSpec, *, partial: bool = False) -> list[Misfit]:
     for rule in RULES:
         with suppress(AttributeError) if partial else nullcontext():
             found += rule(chip)
+    if not found:                                           # routes are followed where there is nothing else to mend
+        with suppress(AttributeError) if partial else nullcontext():
+            found += tables_lead_to_their_targets(chip)
     return found
 
 
@@ -60,8 +64,9 @@ def host_is_on_the_mesh(chip: ChipSpec) -> Iterator[Misfit]:
 
 CLASSES = {"mesh": ("east_west", "north_south"), "torus": ("east_west", "north_south"),
            "hex_torus": ("east_west", "north_south", "diagonal"), "tree": ("tree",), "custom": ("east_west",)}
-ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even"), "torus": ("xy", "yx"),
-            "hex_torus": ("xy",), "tree": ("shortest",), "custom": ("shortest",)}
+ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "table"),
+            "torus": ("xy", "yx", "table"), "hex_torus": ("xy", "table"), "tree": ("shortest", "table"),
+            "custom": ("shortest", "table")}
 
 
 def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
@@ -76,6 +81,13 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
     if f.routing not in ROUTINGS[f.topology]:
         yield Misfit("fabric.routing", f"routing `{f.routing}` does not exist on a {f.topology}",
                      "use " + " or ".join(ROUTINGS[f.topology]))
+    if (f.routing == "table") != (f.table is not None):
+        yield Misfit("fabric.table" if f.table else "fabric.routing",
+                     "`fabric.table` and `fabric.routing: table` belong together; one is there without the other",
+                     "write both: `table: {default: straight, routers: {0: {1-3: east}}}`")
+    if f.routing == "table" and f.clock is not None and f.topology == "torus":
+        yield Misfit("fabric.routing", "the virtual channels that cut the rings of a clocked torus are chosen for "
+                     "dimension order, not for tables", "leave `clock` out, or use a mesh")
     if f.topology == "tree" and (f.arity is None or f.levels is None):
         yield Misfit("fabric.topology", "a tree needs `arity` and `levels`", "write `arity: 4` and `levels: 2`")
         return
@@ -100,6 +112,19 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
                      "use `cast: unicast`, or leave `clock` out")
 
 
+def custom_fabrics_hang_together(chip: ChipSpec) -> Iterator[Misfit]:
+    f = chip.fabric
+    if f.topology != "custom" or not f.routers:
+        return
+    group = list(range(f.routers))                          # of each router, the lowest that a path leads to
+    with suppress(ValueError, IndexError):                  # links that join nothing are another rule's
+        for a, b in f.pairs * f.routers:
+            if group[a] != group[b]:
+                group[a] = group[b] = min(group[a], group[b])
+        if cut := [r for r in range(f.routers) if group[r]]:
+            yield Misfit("fabric.links", f"no path leads from router 0 to router {cut[0]}", "join all routers by links")
+
+
 def blocked_packets_have_a_way_out(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
     if f.blocked is None:
@@ -110,6 +135,14 @@ def blocked_packets_have_a_way_out(chip: ChipSpec) -> Iterator[Misfit]:
     if f.blocked.emergency_wait is not None and f.topology != "hex_torus":
         yield Misfit("fabric.blocked.emergency_wait", f"a {f.topology} has no triangles, and so no emergency routes",
                      "leave `emergency_wait` out: packets are dropped after `wait`")
+
+
+def tables_lead_to_their_targets(chip: ChipSpec) -> Iterator[Misfit]:
+    """Written routes bring every packet home, and cannot deadlock where blocked packets wait."""
+    if chip.fabric.routing == "table":
+        from chipsim.engine.table_check import table_misfits
+
+        yield from table_misfits(chip)
 
 
 LINK_PORTS = {"mesh": 4, "torus": 4, "hex_torus": 6}
@@ -305,8 +338,9 @@ def crossbars_have_a_size(chip: ChipSpec) -> Iterator[Misfit]:
                      "write `models: [truenorth]`, or leave `crossbar` out")
 
 
-RULES = (topology_has_what_it_needs, blocked_packets_have_a_way_out, routers_fit_the_engine, cores_have_places,
-         host_is_on_the_mesh, least_is_not_above_most, exponents_are_in_order,
+RULES = (topology_has_what_it_needs, custom_fabrics_hang_together, blocked_packets_have_a_way_out,
+         routers_fit_the_engine, cores_have_places, host_is_on_the_mesh, least_is_not_above_most,
+         exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, crossbars_have_a_size,
          continuous_chips_have_a_step, analog_ranges_are_in_order,

@@ -50,7 +50,10 @@ def plain(tree: Table | Value) -> Any:
 def locate(tree: Table | Value, path: tuple[str | int, ...]) -> Table | Value:
     """What stands at `path`, or the nearest thing above it."""
     for key in path:
-        if not isinstance(tree, Table) or key not in tree.entries:
+        if not isinstance(tree, Table):
+            break
+        key = key if key in tree.entries else str(key)      # names of the user's choice may look like numbers
+        if key not in tree.entries:
             break
         tree = tree.entries[key]
     return tree

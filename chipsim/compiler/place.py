@@ -91,8 +91,9 @@ def _floorplan(chip: ChipSpec, router: np.ndarray, routes: Routes | None, avoid:
         cells = np.stack([router, np.zeros_like(router)], axis=1)
     else:
         cells = np.stack([router % fabric.grid[0], router // fabric.grid[0]], axis=1)
-    plain = fabric.chips is None and not avoid.links
-    if fabric.topology == "mesh" and not avoid.links:
+    regular = fabric.routing != "table" and not avoid.links
+    plain = fabric.chips is None and regular
+    if fabric.topology == "mesh" and regular:
         return mesh(cells, hop=tuple(
             np.where(np.arange(1, side + 1) % own == 0, price["interchip"], price[kind]) for side, own, kind in zip(
                 fabric.grid, (fabric.width, fabric.height), ("east_west", "north_south"), strict=True)))

@@ -3,7 +3,7 @@
 next_ports   uint8[R,R] for every topology and algorithm (adaptive ones: a path they allow, for loads and energy)
 choices      uint8[2,R,R] for adaptive algorithms: every port they allow, as bits
 
-Whether routes can deadlock is answered in deadlock.py.
+Routes that the chip file writes down are read in next_hops.py. Whether routes can deadlock is answered in deadlock.py.
 """
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collections import deque
 import numpy as np
 
 from chipsim.chip.fabric import Fabric
+from chipsim.engine.next_hops import follow
+from chipsim.errors import ChipError, Diagnostic
 
 LOCAL = 255                                               # next_port at the destination router
 
@@ -122,7 +124,12 @@ def choices(fabric: Fabric) -> np.ndarray | None:
 
 
 def next_ports(fabric: Fabric, n_routers: int, links: list) -> np.ndarray:
-    """int[R,R] link port towards each router, LOCAL when there."""
+    """int[R,R] link port towards each router, LOCAL when there. ChipError for a table that does not lead there."""
+    if fabric.routing == "table":
+        table, wrong = follow(fabric, n_routers, links)
+        if wrong:
+            raise ChipError(*(Diagnostic(m.code, m.message, help=m.help) for m in wrong))
+        return table
     if fabric.topology in ("tree", "custom"):
         return shortest_paths(n_routers, links)
     if fabric.topology == "hex_torus":
