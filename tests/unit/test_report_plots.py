@@ -55,7 +55,7 @@ def test_energy_bars_are_the_joules_of_the_report():
 def test_raster_has_every_spike_and_one_label_per_population():
     ax = plots.raster(paper.run(spikes=SPIKES | {"in": (np.array([1]), np.array([0], np.int32))}))
     assert sum(len(c.get_offsets()) for c in ax.collections) == 4
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["out (10)", "in (3)"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["in (3)", "out (10)"]          # as the run lists them
 
 
 def test_latency_counts_every_packet():
