@@ -118,6 +118,26 @@ class Analog(Part):
     mismatch: Mismatch
 
 
+class OperatingPoint(Part):
+    """A supply voltage and the clock it allows."""
+
+    clock: float = quantity("Hz", gt=0, doc="clock of the core")
+    cycle: float = quantity("J", gt=0, doc="a cycle of work, above a core that sleeps at this point")
+    asleep: float = quantity("W", ge=0, doc="a core at this point, whether it works or not")
+
+
+class Dvfs(Part):
+    """Operating points between which every core chooses in every tick, by the packets that it is sent in it.
+
+    The chip's costs hold at `high`. A core at `low` takes longer by the ratio of the clocks, and less energy for the
+    same work by that of the cycles; once its work is done a core rests at `low`, which `costs.static` includes.
+    """
+
+    packets: int = count("packets", ge=0, doc="from so many packets in a tick on a core works at `high`")
+    low: OperatingPoint
+    high: OperatingPoint
+
+
 class Core(Part):
     """What one core holds and computes; null means no limit."""
 
@@ -137,3 +157,4 @@ class Core(Part):
     neuron: Neuron
     learning: Learning | None = Field(None, description="learning engine; null: synapses stay as they are")
     analog: Analog | None = Field(None, description="analogue neurons; null: digital ones")
+    dvfs: Dvfs | None = Field(None, description="operating points chosen core by core; null: the costs always hold")

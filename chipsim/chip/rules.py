@@ -338,6 +338,26 @@ def crossbars_have_a_size(chip: ChipSpec) -> Iterator[Misfit]:
                      "write `models: [truenorth]`, or leave `crossbar` out")
 
 
+def operating_points_are_in_order(chip: ChipSpec) -> Iterator[Misfit]:
+    dvfs = chip.core.dvfs
+    if dvfs is None:
+        return
+    for name, low, high in (("clock", dvfs.low.clock, dvfs.high.clock), ("cycle", dvfs.low.cycle, dvfs.high.cycle),
+                            ("asleep", dvfs.low.asleep, dvfs.high.asleep)):
+        if low > high:
+            yield Misfit(f"core.dvfs.low.{name}", f"`core.dvfs.low.{name}` is above that of `high`", "swap the two")
+    for name in ("low", "high"):
+        if (clock := getattr(dvfs, name).clock) % 1:
+            yield Misfit(f"core.dvfs.{name}.clock", f"a clock of {clock} Hz is not a whole number of hertz",
+                         "round it: times are scaled in whole numbers")
+    if chip.fabric.blocked is not None:
+        yield Misfit("core.dvfs", "operating points follow the packets sent to a core, of which a fabric that drops "
+                     "packets loses some", "leave `dvfs` out, or `fabric.blocked`")
+    if chip.core.learning is not None:
+        yield Misfit("core.dvfs", "operating points do not reach the learning phase of a tick",
+                     "leave `dvfs` out, or `learning`")
+
+
 RULES = (topology_has_what_it_needs, custom_fabrics_hang_together, blocked_packets_have_a_way_out,
          routers_fit_the_engine, cores_have_places, host_is_on_the_mesh, least_is_not_above_most,
          exponents_are_in_order,
@@ -345,4 +365,4 @@ RULES = (topology_has_what_it_needs, custom_fabrics_hang_together, blocked_packe
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, crossbars_have_a_size,
          continuous_chips_have_a_step, analog_ranges_are_in_order,
          more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, fixed_point_learning_has_all_widths,
-         learning_has_costs, packed_weights_have_bits)
+         learning_has_costs, packed_weights_have_bits, operating_points_are_in_order)

@@ -15,6 +15,7 @@ from chipsim.engine.analytic import analytic
 from chipsim.engine.clocked import ClockedFabric
 from chipsim.engine.fabric import Fabric
 from chipsim.engine.function import Function
+from chipsim.engine.levels import Levels
 from chipsim.engine.losses import Losses
 from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording, Tardiness
 from chipsim.engine.plan import Plan
@@ -31,8 +32,10 @@ class CompiledEngine:
                  seed: int = 0):
         self.plan, self.recording, self.timing, self.threads = plan, recording, timing, max(1, threads)
         self.function = Function(plan, recording.sources, timing != "none", seed)
+        self.levels = Levels.of(plan)
+        self.timed = self.levels.timed if self.levels else plan       # what fabrics know of servers
         make = ClockedFabric.of if plan.period_ps else Fabric
-        self.fabrics = [make(plan) for _ in range(self.threads)] if timing == "exact" else []
+        self.fabrics = [make(self.timed) for _ in range(self.threads)] if timing == "exact" else []
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 and self.fabrics else None
         self.loads_before: np.ndarray | int = 0                      # of the parts of the run taken already
         self.queues_before = Queues.none(plan.fabric.n_channels)
@@ -51,6 +54,7 @@ class CompiledEngine:
         self.losses = Losses(*self.blocked_before)
         self.slowest: tuple[int, int, dict] = (-1, -1, {})
         self.packets: list[dict] = []
+        self.settled: tuple[list, list] = ([], [])                    # of `levels`, per chunk
         self.tardiness = Tardiness(self.plan.layout.n_sources)
 
     def advance(self, n_ticks: int, start: np.ndarray, line: np.ndarray, value: np.ndarray | None,
@@ -72,10 +76,13 @@ class CompiledEngine:
                                                self.coupled)
         ps, limit = np.zeros(n, np.int64), np.zeros(n, np.int32)
         between = perf_counter()
+        packets = self.function.packets() if self.timing == "exact" else None
+        if self.levels:
+            for done, total in zip(self.settled, self.levels.settle(self.function), strict=True):
+                done.append(total)
         if self.timing == "analytic":
-            analytic(self.plan, self.function, n, ps, limit, self.soma_ps, self.synapse_ps)
-        elif self.timing == "exact":
-            packets = self.function.packets()
+            analytic(self.timed, self.function, n, ps, limit, self.soma_ps, self.synapse_ps)
+        elif packets is not None:
             times = self.mesh(n, len(packets[1]), ps, limit)
             if self.coupled:
                 late = self.plan.late(times[-1, : len(packets[1])], times[2, : len(packets[1])], first_tick)
@@ -196,7 +203,9 @@ class CompiledEngine:
             learning_ps=joined(5), learning_core=joined(6), core_learning=self.function.learning_per_core(),
             tardiness=self.tardiness, losses=self.losses if lossy else None, weights=self.function.weights(),
             slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
-            packets=columns(self.packets) if self.packets else None)
+            packets=columns(self.packets) if self.packets else None,
+            **dict(zip(("low_counts", "high_ps"), map(np.concatenate, self.settled), strict=True))
+            if self.levels else {})
 
 
 def records(t: int, first_tick: int, start, source, axon, times) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chipsim.engine.queues import Queues
+from chipsim.engine.run import ACTIONS
 
 if TYPE_CHECKING:
     from chipsim.engine.losses import Losses
@@ -71,6 +72,8 @@ class Outcome:
     slowest_tick: int = -1
     slowest_packets: dict[str, np.ndarray] = field(default_factory=dict)   # PACKET_FIELDS of that tick
     packets: dict[str, np.ndarray] | None = None
+    low_counts: np.ndarray = field(default_factory=lambda: np.zeros((0, len(ACTIONS)), np.int64))    # see Run
+    high_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LIMIT_LINK, LIMIT_LEARNING = range(5)

@@ -26,7 +26,8 @@ MOST_BYTES = 1 << 26                        # of ticks, spikes and packets held 
 VERSION = 1
 
 # How a field of the parts becomes that of the run.
-PER_TICK = ("counts", "tick_ps", "busy_ps", "barrier_ps", "tick_limit", "learning_ps")
+PER_TICK = ("counts", "tick_ps", "busy_ps", "barrier_ps", "tick_limit", "learning_ps", "low_counts",
+            "high_ps")
 TOTAL = ("core_counts", "source_spikes", "link_packets", "soma_ps", "synapse_ps", "stall_ps", "latency",
          "link_queued_ps", "link_drops", "link_detours")
 MOST = ("link_peak",)

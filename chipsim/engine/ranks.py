@@ -72,15 +72,17 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
     """As `simulate(..., timing="none")`, on all ranks together; every rank calls it and gets the whole Run.
 
     ranks  default: those that `mpiexec` started (needs mpi4py)
-    Raises UsageError (U440) for layouts that learn, and for those with delays of 0, which act within the tick; U441
-    without mpi4py.
+    Raises UsageError (U440) for layouts that learn, for those with delays of 0, which act within the tick, and for chips
+    whose cores change their operating points; U441 without mpi4py.
     """
     from chipsim.engine.function import Function
 
     ranks = ranks or MpiRanks()
     whole = plan(layout)
-    if whole.learning is not None or whole.same_tick:
-        why = "it learns" if whole.learning is not None else "it has delays of 0 ticks"
+    dvfs = layout.chip.core.dvfs is not None
+    if whole.learning is not None or whole.same_tick or dvfs:
+        why = "its cores change their operating points" if dvfs else \
+            "it learns" if whole.learning is not None else "it has delays of 0 ticks"
         raise UsageError(Diagnostic("U440", f"`{layout.network}` cannot run on several ranks: {why}",
                                     help="run it in one process"))
     schedule = schedule_of(layout, stimulus, ticks)

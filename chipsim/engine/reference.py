@@ -12,13 +12,15 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.engine.learning import PHASE_COLUMNS, REWARD
+from chipsim.engine.levels import Levels
 from chipsim.engine.losses import Losses
 from chipsim.engine.outcome import LOST, PACKET_FIELDS, Outcome, Recording, Tardiness
 from chipsim.engine.plan import Plan, initial_state
 from chipsim.engine.queues import Queues
 from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh
-from chipsim.engine.reference_servers import analytic_tick, soma_work
+from chipsim.engine.reference_servers import Server, analytic_tick, settle_plainly, soma_work
+from chipsim.engine.run import ACTIONS
 from chipsim.engine.stats import N_BINS, bin_of
 from chipsim.models.draws import Draws
 from chipsim.models.plasticity.learner import Learner
@@ -46,6 +48,9 @@ class ReferenceEngine:
         self.queues = Queues.none(plan.fabric.n_channels)
         self.losses = Losses(np.zeros_like(self.link_packets), np.zeros_like(self.link_packets))
         self.slowest: tuple[int, int, list] = (-1, -1, [])
+        self.levels = Levels.of(plan)
+        self.low_counts: list[np.ndarray] = []
+        self.high_ps: list[int] = []
         self.learning = plan.learning
         self.learners = self.learning.learners(Learner, seed) if self.learning else []
         self.weight = self.layout.weight.copy()
@@ -80,7 +85,13 @@ class ReferenceEngine:
 
     def step(self, lines: np.ndarray, values: np.ndarray) -> None:
         emitted, active = self.emit(lines, values)
-        timed = self.time(active, [s for s, _ in emitted]) if self.timing != "none" else (0, 0, [])
+        sources = [s for s, _ in emitted]
+        servers = soma_work(self.plan, active, sources) if self.timing != "none" or self.levels else []
+        if self.levels:
+            counts, high_ps = settle_plainly(self.levels, servers, active, sources)
+            self.low_counts.append(counts)
+            self.high_ps.append(high_ps)
+        timed = self.time(servers) if self.timing != "none" else (0, 0, [])
         late = None
         if self.plan.coupled and self.timing == "exact":
             done, arrived = (np.array([r[i] for r in timed[2]], np.int64) for i in (-1, -3))
@@ -198,17 +209,16 @@ class ReferenceEngine:
         ps = work @ np.array(plan.ps, np.int64)
         return int(ps.max(initial=0)), int(ps.argmax())
 
-    def time(self, active: np.ndarray, sources: list[int]) -> tuple[int, int, list[tuple]]:
+    def time(self, servers: list[Server]) -> tuple[int, int, list[tuple]]:
         """Length of the tick in ps, what set it, and a row of PACKET_FIELDS per packet, in the order of `emit`."""
-        plan, layout = self.plan, self.layout
-        servers = soma_work(plan, active, sources)
+        plan, layout = self.levels.timed if self.levels else self.plan, self.layout
         for e, server in enumerate(servers):
             self.soma_ps[e] += sum(p.gap for p in server.packets) + server.tail
         work = np.zeros(layout.n_cores, np.int64)
         for server in servers:
             for p in server.packets:
                 for axon in p.axons:
-                    work[layout.axon_core[axon]] += plan.service_ps[axon]
+                    work[plan.axon_core[axon]] += plan.service_ps[axon]
         self.synapse_ps += work
         if self.timing == "analytic":
             return *analytic_tick(plan, servers, work), []
@@ -219,11 +229,11 @@ class ReferenceEngine:
         packets = [p for server in [servers[-1], *servers[:-1]] for p in server.packets]      # host port first
         for e, server in enumerate(servers):
             self.stall_ps[e] += sum(p.entered - p.made for p in server.packets)
-        records = [(self.tick, p.source, axon, p.made, p.entered, p.arrived[d], p.started[d], p.done[d])
-                   for p in packets for d, axon in enumerate(p.axons)]
+        records = [(self.tick, p.source, axon % len(layout.axon_core), p.made, p.entered, p.arrived[d], p.started[d],
+                    p.done[d]) for p in packets for d, axon in enumerate(p.axons)]
         for r in records:
             if r[5] == LOST:
-                self.synapse_ps[layout.axon_core[r[2]]] -= plan.service_ps[r[2]]
+                self.synapse_ps[plan.axon_core[r[2]]] -= plan.service_ps[r[2]]
             else:
                 self.latency[bin_of(r[5] - r[3])] += 1
         if plan.fabric.wait:
@@ -257,7 +267,9 @@ class ReferenceEngine:
             losses=self.losses if self.timing == "exact" and self.plan.fabric.wait else None,
             weights=[learner.variables["w"].copy() for learner in self.learners],
             slowest_tick=self.slowest[1], slowest_packets=as_columns(self.slowest[2]),
-            packets=as_columns(self.packets) if self.recording.packets and self.timing == "exact" else None)
+            packets=as_columns(self.packets) if self.recording.packets and self.timing == "exact" else None,
+            low_counts=np.array(self.low_counts, np.int64).reshape(-1, len(ACTIONS)),
+            high_ps=np.array(self.high_ps, np.int64))
 
 
 def as_columns(records: list[tuple]) -> dict[str, np.ndarray]:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chipsim.engine.levels import stretched
 from chipsim.engine.outcome import LIMIT_LINK, LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE
+from chipsim.engine.run import ACTIONS, SYNOPS, A
 from chipsim.engine.topology import EJECT, LOCAL
 
 if TYPE_CHECKING:
+    from chipsim.engine.levels import Levels
     from chipsim.engine.plan import Plan
 
 
@@ -65,6 +68,42 @@ def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server
     for line in (s for s in sources if s >= layout.n_neurons):
         servers[-1].packets += [Packet(line, axons, plan.host_ps) for axons in packets(line)]
     return servers
+
+
+def settle_plainly(levels: Levels, servers: list[Server], active: np.ndarray,
+                   sources: list[int]) -> tuple[np.ndarray, int]:
+    """Choose a level for every core in one tick and slow down those at the lower point; twin of Levels.settle.
+
+    Packets to a core at the lower point then name the second copy of their in-axons, see `Levels.timed`.
+    Returns (int64[ACTIONS] actions done at the lower point, ps of work at the upper one).
+    """
+    plan, layout = levels.plan, levels.plan.layout
+    received: list[list[int]] = [[] for _ in range(layout.n_cores)]
+    for server in servers:
+        for p in server.packets:
+            for axon in p.axons:
+                received[plan.axon_core[axon]].append(axon)
+    counts, high_ps = np.zeros(len(ACTIONS), np.int64), 0
+    for c, (server, axons) in enumerate(zip(servers, received, strict=False)):
+        if len(axons) >= levels.packets:
+            high_ps += sum(p.gap for p in server.packets) + server.tail + int(plan.service_ps[axons].sum())
+            continue
+        for neuron in range(layout.core_start[c], layout.core_start[c + 1]):
+            counts[A["neuron_active" if active[neuron] else "neuron_idle"]] += plan.compartments[neuron]
+            counts[A["spike"]] += neuron in sources
+        counts[A["axon_out"]] += len(server.packets)
+        counts[A["axon_in"]] += len(axons)
+        for axon in axons:
+            counts[A["row_fetch"]] += plan.fetched[axon]
+            for name, n in zip(SYNOPS, plan.axon_synops[axon], strict=True):
+                counts[A[name]] += n
+        server.tail = stretched(server.tail, levels.longer)
+        for p in server.packets:
+            p.gap = stretched(p.gap, levels.longer)
+    for server in servers:
+        for p in server.packets:
+            p.axons = [a + levels.n_axons * (len(received[plan.axon_core[a]]) < levels.packets) for a in p.axons]
+    return counts, high_ps
 
 
 def analytic_tick(plan: Plan, servers: list[Server], work: np.ndarray) -> tuple[int, int]:

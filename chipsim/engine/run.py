@@ -59,6 +59,9 @@ class Run:
     soma_ps        int64[C], synapse_ps int64[C]  busy time per core, summed over ticks;
                    stall_ps int64[C] soma stalled on a full FIFO
     learning_ps    int64[ticks]             of that, the learning phase at the end of an epoch
+    low_counts     int64[ticks, ACTIONS]    of `counts`, what cores did at their lower operating point, and
+                   high_ps int64[ticks] their work at the upper one, summed over cores (levels.py); no rows on chips
+                   without operating points
     weights        plastic projection -> (pre int32[P], post int32[P], weight float64[P]) at the end of the run
     slowest        dict describing the slowest tick: tick, core or link, busy times of its servers
     latency        int64[bins] histogram of packet latencies (made -> accepted by the synapse server's FIFO);
@@ -110,6 +113,8 @@ class Run:
     link_detours: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     samples: dict | None = None
     learning_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    low_counts: np.ndarray = field(default_factory=lambda: np.zeros((0, len(ACTIONS)), np.int64))
+    high_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     link_queued_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     link_peak: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
     weights: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)

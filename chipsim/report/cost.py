@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
-from chipsim.engine.run import ACTIONS, HOPS, SYNOPS, A
+from chipsim.engine.run import ACTIONS, HOPS, SYNOPS, A, Run
 
 SOP_DEFINITION = (
     "one stored synapse processed by a synapse server for one arriving spike (zero weights of dense rows included)"
@@ -76,19 +76,47 @@ def joules(action: str, chip: ChipSpec) -> float:
     return 0.0 if part is None else part.energy * chip.dynamic_scale
 
 
-def price(counts: np.ndarray, chip: ChipSpec, time_s: float | None, n_inferences: int = 0) -> Energy:
+def mean_joules(run: Run, chip: ChipSpec) -> dict[str, float]:
+    """Energy of one action on that chip, in the mean over the operating points that a run's cores worked at."""
+    counts, low = run.counts.sum(axis=0), run.low_counts.sum(axis=0)
+    return {a: joules(a, chip) * _eased(int(counts[A[a]]), int(low[A[a]]), chip) for a in ACTIONS if a != "barrier"}
+
+
+def _eased(count: int, low: int, chip: ChipSpec) -> float:
+    """What operating points make of the energy of an action that was done `low` of `count` times at the lower one."""
+    dvfs = chip.core.dvfs
+    return 1.0 - low / count * (1.0 - dvfs.low.cycle / dvfs.high.cycle) if dvfs and low else 1.0
+
+
+def awake_energy(chip: ChipSpec, time_s: float, high_s: float | None) -> float:
+    """Joules that cores at the upper operating point draw more than at the lower, besides their work.
+
+    high_s  summed over cores; None: the run knows of no lower point, so that all were at the upper one all the time
+    """
+    dvfs = chip.core.dvfs
+    if dvfs is None:
+        return 0.0
+    return (dvfs.high.asleep - dvfs.low.asleep) * (chip.n_cores * time_s if high_s is None else high_s)
+
+
+def price(counts: np.ndarray, chip: ChipSpec, time_s: float | None, n_inferences: int = 0,
+          low_counts: np.ndarray | None = None, high_s: float | None = None) -> Energy:
     """Price action counts (int64[..., ACTIONS], summed over leading axes) with a chip's costs.
 
-    time_s  length of the run, for static power; None where the run has no times
+    time_s      length of the run, for static power; None where the run has no times
+    low_counts  of the counts, what was done at the lower operating point, and
+    high_s      seconds of work at the upper one, summed over cores; None where the run has none
     """
     totals = np.asarray(counts).reshape(-1, len(ACTIONS)).sum(axis=0)
+    low = np.zeros_like(totals) if low_counts is None else np.asarray(low_counts).reshape(-1, len(ACTIONS)).sum(axis=0)
     by_action = {
-        name: {a: _act(int(totals[A[a]]), joules(a, chip)) for a in actions if totals[A[a]]}
+        name: {a: _act(int(totals[A[a]]), joules(a, chip) * _eased(int(totals[A[a]]), int(low[A[a]]), chip))
+               for a in actions if totals[A[a]]}
         for name, actions in COMPONENTS.items()
     }
     spent = {name: sum(a.energy_J for a in actions.values()) for name, actions in by_action.items()}
     dynamic = sum(spent.values())
-    static = None if time_s is None else chip.static_power * time_s
+    static = None if time_s is None else chip.static_power * time_s + awake_energy(chip, time_s, high_s)
     total = dynamic + (static or 0.0)
     if static is not None:
         spent["static"], by_action["static"] = static, {}

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
-from chipsim.engine.run import A, Run
-from chipsim.figures import percent
-from chipsim.report.cost import SOP_DEFINITION, Energy, joules, price, ratio
+from chipsim.chip.units import format_quantity
+from chipsim.engine.run import SYNOPS, A, Run
+from chipsim.figures import percent, si
+from chipsim.report.cost import SOP_DEFINITION, Energy, mean_joules, price, ratio
 from chipsim.report.neurobench import NeuroBench, neurobench_of
 from chipsim.report.sources import Sources, sources_of
-from chipsim.report.timing import Latency, latency_of, total_time
+from chipsim.report.timing import PS, Latency, latency_of, total_time
 from chipsim.report.traffic import Traffic, traffic_of
 
 SCHEMA_VERSION = 1
@@ -131,7 +132,9 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
     priced_by = costs or simulated
     n_samples = int(run.samples["count"]) if run.samples else 0
     time_s = total_time(run)
-    energy = price(run.counts, priced_by, time_s, n_samples)
+    levels = len(run.low_counts) > 0
+    energy = price(run.counts, priced_by, time_s, n_samples, run.low_counts if levels else None,
+                   int(run.high_ps.sum()) * PS if levels else None)
     sources = sources_of(energy, priced_by, simulated, time_s is not None)
     return Report(
         schema_version=SCHEMA_VERSION,
@@ -148,7 +151,7 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
         neurobench=neurobench_of(run),
         sources=sources,
         approximations=tuple(dict(a) for a in run.approximations),
-        notes=(*_notes(run, simulated, priced_by), *_doubts(sources, priced_by)),
+        notes=(*_notes(run, simulated, priced_by), *_levels(run, simulated), *_doubts(sources, priced_by)),
     )
 
 
@@ -176,10 +179,11 @@ def _utilisation(run: Run) -> dict[str, Usage]:
 
 
 def _populations(run: Run, chip: ChipSpec) -> dict[str, PopulationActivity]:
+    each = mean_joules(run, chip)
     return {
         p["name"]: PopulationActivity(
             p["size"], p["spikes"], p["packets"], p["synops"],
-            sum(n * joules(action, chip) for action, n in p["counts"].items()) if "counts" in p else None,
+            sum(n * each.get(action, 0.0) for action, n in p["counts"].items()) if "counts" in p else None,
             p.get("late_packets", 0), p.get("lost_packets", 0))
         for p in run.populations
     }
@@ -198,6 +202,17 @@ def _notes(run: Run, simulated: ChipSpec, priced_by: ChipSpec) -> Iterator[str]:
         yield "simulated with timing `none`: no latency, and static energy is not in the total"
     elif run.timing == "analytic":
         yield "timing `analytic`: ticks are as long as their busiest core or link; waiting for each other is left out"
+
+
+def _levels(run: Run, chip: ChipSpec) -> Iterator[str]:
+    """How cores used their operating points."""
+    dvfs, sops = chip.core.dvfs, [A[s] for s in SYNOPS]
+    if dvfs is None:
+        return
+    low, every = int(run.low_counts[:, sops].sum()), int(run.counts[:, sops].sum())
+    clocks = [format_quantity(p.clock, "Hz") for p in (dvfs.low, dvfs.high)]
+    yield (f"operating points: {percent(low / every) if every else 'none'} of the synaptic operations at {clocks[0]}; "
+           f"cores worked at {clocks[1]} for {si(int(run.high_ps.sum()) * PS, 's')}, all together")
 
 
 def _doubts(sources: Sources, priced_by: ChipSpec) -> Iterator[str]:

@@ -51,6 +51,7 @@ def sources_of(energy: Energy, priced_by: ChipSpec, simulated: ChipSpec, timed: 
                if path in priced_by.provenance]
     numbers += [_number(path, priced_by, None, 0.0) for path in priced_by.provenance
                 if priced_by.voltage is not None and path.startswith(("voltage", "costs.voltage."))]
+    numbers += [_number(path, priced_by, None, 0.0) for path in priced_by.provenance if path.startswith("core.dvfs.")]
     if timed:
         used = {path.removesuffix("energy") for path in joules} - {"costs.static.power"}
         used |= {"tick.period", "continuous."}

@@ -14,7 +14,7 @@ from chipsim.engine.outcome import LIMITS
 from chipsim.engine.run import ACTIONS, Run
 from chipsim.engine.stats import bin_edges_ps
 from chipsim.engine.topology import EAST_WEST
-from chipsim.report.cost import joules
+from chipsim.report.cost import mean_joules
 from chipsim.report.names import link_name
 from chipsim.report.timing import PS, total_time
 
@@ -144,7 +144,8 @@ def cores_of(run: Run, chip: ChipSpec) -> Cores:
     grid = grid_of(run)
     number = np.asarray(run.cores)
     router, place = np.divmod(number, grid.per_router)
-    each = np.array([0.0 if a == "barrier" else joules(a, chip) for a in ACTIONS])
+    joules = mean_joules(run, chip)
+    each = np.array([joules.get(a, 0.0) for a in ACTIONS])
     memory = next((r for r in run.usage if r.startswith("synapse")), "")
     zeros = np.zeros(len(number))
     return Cores(
@@ -264,7 +265,7 @@ def layer_energy(run: Run, chip: ChipSpec) -> list[tuple[str, float, float | Non
     A spike sets off itself, its packets, their hops, and the synaptic operations at its targets. Updates are counted
     per core: they are None where a population shares one of its cores with another.
     """
-    each = {a: joules(a, chip) for a in ACTIONS}
+    each = mean_joules(run, chip)
     at = {int(core): i for i, core in enumerate(run.cores)}
     owners: dict[int, int] = {}
     for p in run.populations:
@@ -272,7 +273,7 @@ def layer_energy(run: Run, chip: ChipSpec) -> list[tuple[str, float, float | Non
             owners[core] = owners.get(core, 0) + 1
     rows = []
     for p in run.populations:
-        spent = sum(n * each[a] for a, n in p.get("counts", {}).items())
+        spent = sum(n * each.get(a, 0.0) for a, n in p.get("counts", {}).items())
         updates: float | None = None
         if all(owners[c] == 1 for c in p.get("cores", ())):
             mine = np.array([at[c] for c in p.get("cores", ())], np.int64)

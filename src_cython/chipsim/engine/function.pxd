@@ -10,7 +10,7 @@ cdef class Function:
     cdef readonly int64_t tick
     cdef SynapseMemory memory                       # of the layout, and the sums
     cdef object keep                                # arrays the raw pointers below point into
-    cdef bint integer, want_seeds, multicast, same_tick, held
+    cdef bint integer, want_seeds, want_work, multicast, same_tick, held
     cdef list somas                                 # one Soma per model
     cdef const Model** group_model
     cdef const int64_t* group_soma
@@ -43,6 +43,7 @@ cdef class Function:
     cdef Events events                              # recorded spikes since the start
     cdef int64_t* seed_start                        # [ticks * (cores + 1) + 1]: host port, then cores, tick by tick
     cdef int64_t* tail_ps                           # [ticks * (cores + 1)]
+    cdef int64_t* work                              # [ticks * (cores + 1), 2] active updates and spikes, or NULL
     cdef list learners
     cdef int64_t n_learners, learn_first            # learn_first: the first of the three actions of learning
     cdef Plastic** plastic

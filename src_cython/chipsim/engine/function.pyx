@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from chipsim.engine.bits cimport fetch
-from chipsim.engine.buffers cimport FOLLOWS, Event, add_event, add_seed
+from chipsim.engine.buffers cimport FOLLOWS, Event, PacketSeed, add_event, add_seed
 from chipsim.engine.delivery cimport SynapseMemory, bring_in, deliver_fired, deliver_run
 from chipsim.engine.neurons cimport Model, Slice, Soma
 from chipsim.engine.learning import PHASE
@@ -33,7 +33,8 @@ cdef class Function:
     def __init__(self, plan, record, bint want_seeds, seed=0):
         layout = plan.layout
         self.integer = layout.accumulator == "i4"
-        self.want_seeds = want_seeds
+        self.want_work = plan.layout.chip.core.dvfs is not None
+        self.want_seeds = want_seeds or self.want_work
         self.multicast = plan.trees is not None
         self.n_neurons, self.n_sources, self.n_cores = layout.n_neurons, layout.n_sources, layout.n_cores
         self.n_groups, self.n_actions = len(layout.groups), plan.per_spike.shape[1]
@@ -154,6 +155,8 @@ cdef class Function:
         self.seeds.n = 0
         self.seed_start = <int64_t*>self.hold("seed_start", np.zeros(n_ticks * stride + 1), np.int64)
         self.tail_ps = <int64_t*>self.hold("tail_ps", np.zeros(n_ticks * stride), np.int64)
+        if self.want_work:
+            self.work = <int64_t*>self.hold("work", np.zeros(n_ticks * stride * 2), np.int64)
         self.learning_ps = <int64_t*>self.hold("learning_ps", np.zeros(n_ticks), np.int64)
         self.learning_core = <int32_t*>self.hold("learning_core", np.zeros(n_ticks), np.int32)
         with nogil:
@@ -313,6 +316,9 @@ cdef class Function:
                 on *= places
                 n_active[0] += on
                 self.core_active[core] += on
+                if self.want_work:
+                    self.work[2 * (row + core + 1)] += on
+                    self.work[2 * (row + core + 1) + 1] += next < stop
                 elapsed += on * self.active_ps + off * self.idle_ps
                 if next < stop:
                     elapsed += self.spike_ps
@@ -428,6 +434,20 @@ cdef class Function:
             a[k] = self.seeds.at[k].source
             b[k] = self.seeds.at[k].axon
         return self.keep["seed_start"][::stride].copy(), source, axon
+
+    def servers(self):
+        """Of the chunk advanced last, as views to write to: seeds [p] of PacketSeed, start of each endpoint's seeds
+        int64[ticks * (C + 1) + 1], tail_ps int64[ticks, C + 1], work int64[ticks, C + 1, 2] active updates and spikes.
+        """
+        cdef PacketSeed[::1] seeds
+        if self.seeds.n:
+            seeds = <PacketSeed[:self.seeds.n]>self.seeds.at
+            table = np.asarray(seeds)
+        else:
+            table = np.zeros(0, [("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])
+        shape = (-1, self.n_cores + 1)
+        return (table, self.keep["seed_start"], self.keep["tail_ps"].reshape(shape),
+                self.keep["work"].reshape(*shape, 2))
 
     # ---- a run in parts ----
 
