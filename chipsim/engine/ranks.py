@@ -72,8 +72,8 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
     """As `simulate(..., timing="none")`, on all ranks together; every rank calls it and gets the whole Run.
 
     ranks  default: those that `mpiexec` started (needs mpi4py)
-    Raises UsageError (U440) for layouts that learn, for those with delays of 0, which act within the tick, and for chips
-    whose cores change their operating points; U441 without mpi4py.
+    Raises UsageError (U440) for layouts that learn, for those with delays of 0, which act within the tick, and for
+    chips whose cores change their operating points; U441 without mpi4py.
     """
     from chipsim.engine.function import Function
 

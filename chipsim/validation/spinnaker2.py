@@ -100,7 +100,7 @@ CASES = (
     Case(name="all busy, both points, lower", workload=HALF + BOTH, unit="W", published=0.4246, tolerance=0.05,
          source=SOURCE, basis="fitted", note=PEER, measure=lambda: power("spinnaker2-dvfs", 0.5)),
     Case(name="energy of gestures with both points over 300 MHz", unit="", published=0.741 / 1.023, tolerance=0.05,
-         workload="12 000 synaptic events on each PE in half of the ticks, none in the others; both points over 300 MHz",
+         workload="12 000 synaptic events on each PE in half of the ticks, none in the others; with over without",
          source="scholze2026, DVS gestures, 0.741 J and 1.023 J", basis="predicted", measure=gesture_saving,
          note="neither the network nor its spikes are published: from no busy tick to all are swept"),
     Case(name="synaptic events per second, 300 MHz", workload=FULL, unit="Hz", published=1.8e9, tolerance=0.05,
