@@ -8,7 +8,7 @@ N_BINS = (64 - SUB_BITS) << SUB_BITS
 
 
 def bin_of(ps: int) -> int:
-    """Bin of a time in picoseconds (the compiled twin is `latency_bin` in fabric.pyx)."""
+    """Bin of a time in picoseconds (the compiled twin is `bin_of` in bits.pxd)."""
     if ps < 1 << SUB_BITS:
         return max(ps, 0)
     shift = ps.bit_length() - 1 - SUB_BITS

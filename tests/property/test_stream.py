@@ -81,8 +81,9 @@ def cases(draw):
         lines |= dict(fabric__arity=2, fabric__levels=draw(st.integers(1, 3)))
     else:
         lines |= dict(fabric__routers=6, fabric__links="['0-1','1-2','2-3','3-4','1-5']")
+    delays = draw(st.sampled_from([st.integers(1, 9).map("{} ns".format), st.integers(1024, 2600).map("{} ps".format)]))
     for channel in CHANNELS:
-        times = ", ".join(f"{k}: {draw(st.integers(1, 9))} ns" for k in ("latency", "cycle", "credit"))
+        times = ", ".join(f"{k}: {draw(delays)}" for k in ("latency", "cycle", "credit"))
         lines[f"fabric__channels__{channel}"] = f"{{{times}, slots: {draw(st.integers(1, 8))}, energy: 1 pJ}}"
     plan = lane(service_ps=draw(st.sampled_from([0, 500, 7000, 40_000])), fabric__io__router="[0, 0]", **lines)
     n = draw(st.integers(1, 120))

@@ -49,8 +49,14 @@ RINGS = [("torus", "xy"), ("hex_torus", "xy"), ("custom", "shortest")]     # wit
 
 @st.composite
 def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False):
-    """Small fabrics with short FIFOs and times that collide: contention, stalls and ties in every example."""
-    ns = st.integers(1, 9)
+    """Small fabrics with short FIFOs and times that collide: contention, stalls and ties in every example.
+
+    Delays are whole nanoseconds, of which no two fall into one window of the engine's calendar, or of similar length
+    and uneven: then several times do.
+    """
+    ns, ps = "{} ns".format, "{} ps".format
+    delays, costs = draw(st.sampled_from([(st.integers(1, 9).map(ns), st.integers(0, 12).map(ns)),
+                                          (st.integers(1024, 2600).map(ps), st.integers(0, 1500).map(ps))]))
     topology, routing = draw(st.sampled_from(fabrics))
     cast = "unicast" if "_" in routing else draw(st.sampled_from(casts))
     settings = [f"fabric.topology={topology}", f"fabric.routing={routing}", f"fabric.cast={cast}",
@@ -73,11 +79,11 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False):
             settings.append(f"fabric.blocked.emergency_wait={draw(st.integers(1, 60))} ns")
     for channel in ("inject", "eject", "east_west", "north_south", "diagonal", "tree", "interchip"):
         for key in ("latency", "cycle", "credit"):
-            settings.append(f"fabric.channels.{channel}.{key}={draw(ns)} ns")
+            settings.append(f"fabric.channels.{channel}.{key}={draw(delays)}")
         settings.append(f"fabric.channels.{channel}.slots={draw(st.integers(1, 4))}")
         settings.append(f"fabric.channels.{channel}.energy=1 pJ")
     for action in ("neuron_idle", "neuron_active", "spike", "axon_out", "axon_in", "synop_dense", "synop_sparse"):
-        settings.append(f"costs.{action}.time={draw(st.integers(0, 12))} ns")
+        settings.append(f"costs.{action}.time={draw(costs)}")
     return load_chip("loihi", set=tuple(settings))
 
 

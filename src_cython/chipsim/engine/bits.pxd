@@ -10,9 +10,15 @@ cdef extern from *:
     #else
     #define chipsim_wide_void void
     #endif
+    #if defined(__GNUC__)
+    #define chipsim_forced_void __attribute__((always_inline)) void
+    #else
+    #define chipsim_forced_void void
+    #endif
     static inline void chipsim_fetch(const void* p) { __builtin_prefetch(p); __builtin_prefetch((const char*)p + 64); }
     """
     ctypedef void wide_void "chipsim_wide_void"     # of a function compiled for several widths of vectors, same bits
+    ctypedef void forced_void "chipsim_forced_void"     # of a function copied into each caller, for its constant flags
     int lowest_bit "chipsim_low"(uint64_t x) noexcept nogil
     int highest_bit "chipsim_high"(uint64_t x) noexcept nogil
     void fetch "chipsim_fetch"(const void* p) noexcept nogil      # two cache lines
