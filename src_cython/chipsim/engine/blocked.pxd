@@ -5,7 +5,7 @@ off.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from chipsim.engine.arbiter cimport leave
+from chipsim.engine.handshake cimport leave
 from chipsim.engine.buffers cimport add_hop
 from chipsim.engine.detours cimport claimed, is_aside, watch
 from chipsim.engine.mesh cimport EJECT, FOREVER, LOCAL, TIMEOUT, Channel, Mesh, touch

@@ -5,8 +5,8 @@ credit delay. What happens in a window then has no effect within it but one: whi
 its events are served in any order: first all arrivals, then every output that is claimed, once; nothing is sorted. On
 fabrics whose delays are too short, and where routes or patience look at what else happens, a window is one time stamp.
 
-The rooms: mesh.pxd is the state, handshake.pxd what a flit does, detours.pxd and blocked.pxd what becomes of it where it
-may not wait for ever.
+The rooms: mesh.pxd is the state, handshake.pxd what a flit does, detours.pxd and blocked.pxd what becomes of it where
+it may not wait for ever.
 """
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
