@@ -15,11 +15,12 @@ import numpy as np
 from chipsim.compiler.coarsen import cluster
 from chipsim.compiler.group import contracted, near_twins
 from chipsim.compiler.grow import grow, in_order
-from chipsim.compiler.hypergraph import Hypergraph
+from chipsim.compiler.hypergraph import Hypergraph, outputs_of
 from chipsim.compiler.limits import UNLIMITED, Capacities
 from chipsim.compiler.refine import Refinement
 
 GAIN = 0.85         # growth that costs more than this share of the order found no structure
+MARGIN = 1.1        # 819, 782, 833 cores with 1, 1.1, 1.2 for a sheet of 262 144 neurons; 995 without growing anew
 FEW = 600_000       # pins of a network that is annealed whether or not growth found structure
 
 
@@ -69,27 +70,27 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
     tried: list[tuple[str, int, float]] = []
     best: tuple[tuple, np.ndarray] | None = None
 
-    def keep(what: str, refinement: Refinement) -> None:
+    def keep(what: str, cores: np.ndarray, cost: float) -> None:
         nonlocal best
-        cores, cost = _numbered(refinement.cores), refinement.cost
+        cores = _numbered(cores)
         n = int(cores.max(initial=-1)) + 1
         tried.append((what, n, cost))
-        over = refinement.use("axons_out").max(initial=0) > limits.axons_out
-        rank = (over, max(0, n - max_cores), cost, n)
+        rank = (len(_crowded(graph, cores, limits)) > 0, max(0, n - max_cores), cost, n)
         if best is None or rank < best[0]:
             best = rank, cores
 
     order = np.arange(graph.n_vertices)
-    starts = {"order": in_order(graph, order, limits), "growth": grow(graph, limits)}
+    starts = {"order": in_order(graph, order, limits), "growth": _grown(graph, limits)}
     if breaks is not None and breaks.any():
         starts["layers"] = in_order(graph, order, limits, breaks)
+    few = min(starts.values(), key=lambda c: c.max())
     costs = {}
     for what, cores in starts.items():
-        refinement = _refinement(graph, cores, limits, seed)
-        costs[what] = refinement.cost
-        keep(what, refinement)
+        starts[what] = _within_outputs(graph, cores, limits)
+        costs[what] = outputs_of(graph, starts[what])[0]
+        keep(what, starts[what], costs[what])
     structured = costs["growth"] < GAIN * costs["order"]
-    n_pins, few = graph.n_pins, min(starts.values(), key=lambda c: c.max())
+    n_pins = graph.n_pins
     work = min(max(plan.work * n_pins, plan.floor), plan.ceiling)
     coarsen = (structured or n_pins < FEW) and n_pins <= plan.most_pins
     if coarsen:
@@ -100,7 +101,7 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
             refinement = _refinement(graph, cores if base is graph else cores[group], limits, seed)
             if base is not graph:
                 refinement.descend(10, int(work))
-            keep(f"{plan.cycles} cycles", refinement)
+            keep(f"{plan.cycles} cycles", refinement.cores, refinement.cost)
     what = min(costs, key=costs.get)
     if not coarsen or not structured or costs[what] == best[0][2]:
         refinement = _refinement(graph, starts[what], limits, seed)
@@ -108,25 +109,58 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
             unit = refinement.temper()
             refinement.anneal(0.15 * unit, 0.03 * unit, int(work))
         refinement.descend(10, int(work))
-        keep(f"refined {what}", refinement)
+        keep(f"refined {what}", refinement.cores, refinement.cost)
     return Partition(best[1], best[0][2], tuple(tried), bool(structured), not best[0][0])
 
 
+def _grown(graph: Hypergraph, limits: Capacities) -> np.ndarray:
+    """int32[n_vertices]: cores by greedy growth. If they send more than they can they are cut, or grown again with what
+    their vertices would send from cores that small: whichever makes fewer packets."""
+    cores, sequence = grow(graph, limits)
+    if not len(_crowded(graph, cores, limits)):
+        return cores
+    smaller = in_order(graph, sequence, limits, outputs=outputs_of(graph, cores)[1])
+    expected = (outputs_of(graph, smaller)[1] * MARGIN).astype(np.int32)
+    both = [_within_outputs(graph, each, limits) for each in (cores, grow(graph, limits, expected)[0])]
+    return min(both, key=lambda each: outputs_of(graph, each)[0])
+
+
+def _crowded(graph: Hypergraph, cores: np.ndarray, limits: Capacities) -> np.ndarray:
+    """int64[.]: cores that send more than they have out-axons."""
+    if limits.axons_out >= UNLIMITED:
+        return np.zeros(0, np.int64)
+    sent = np.bincount(cores, weights=outputs_of(graph, cores)[1])
+    return np.flatnonzero(sent > limits.axons_out)
+
+
+def _within_outputs(graph: Hypergraph, cores: np.ndarray, limits: Capacities) -> np.ndarray:
+    """The partition with cores that send too much cut into parts of about equal output, until none does or those that
+    do hold a single vertex."""
+    while len(crowded := _crowded(graph, cores, limits)):
+        n = int(cores.max()) + 1
+        members = np.flatnonzero(np.isin(cores, crowded))
+        members = members[np.argsort(cores[members], kind="stable")]
+        first = np.flatnonzero(np.diff(cores[members], prepend=-1))
+        size = np.diff(np.append(first, len(members)))
+        if (size == 1).all():
+            break
+        sends = outputs_of(graph, cores)[1][members] + 1.0
+        before = np.cumsum(sends) - sends / 2
+        whole = np.add.reduceat(sends, first)
+        parts = np.ceil(whole / limits.axons_out)
+        own = np.repeat(np.arange(len(first)), size)
+        part = ((before - (np.cumsum(whole) - whole)[own]) * (parts / whole)[own]).astype(np.int64)
+        cores = cores.copy()
+        moved = part > 0
+        cores[members[moved]] = n + (np.cumsum(parts) - parts)[own[moved]] + part[moved] - 1
+        cores = _numbered(cores)
+    return cores
+
+
 def _refinement(graph: Hypergraph, cores: np.ndarray, limits: Capacities, seed: int, n_cores: int = 0) -> Refinement:
-    """Ready to refine, with the out-axon limit kept: cores that break it are halved until none does."""
-    while True:
-        refinement = Refinement(graph, cores, limits, max(n_cores, int(cores.max(initial=0)) + 1), seed)
-        over = refinement.use("axons_out") > limits.axons_out
-        if not over.any():
-            return refinement
-        cores, n = cores.copy(), int(cores.max()) + 1
-        for c in np.flatnonzero(over):
-            members = np.flatnonzero(cores == c)
-            if len(members) > 1:
-                cores[members[len(members) // 2 :]] = n
-                n += 1
-        if n == int(refinement.cores.max()) + 1:
-            return refinement
+    """Ready to refine, with the limit of out-axons kept."""
+    cores = _within_outputs(graph, cores, limits)
+    return Refinement(graph, cores, limits, max(n_cores, int(cores.max(initial=0)) + 1), seed)
 
 
 def _base(graph: Hypergraph, limits: Capacities, n_cores: int, seed: int) -> tuple[Hypergraph, np.ndarray | None]:
@@ -148,7 +182,7 @@ def _cycles(graph: Hypergraph, limits: Capacities, n_cores: int, cycles: int, wo
         for depth in range(len(levels) - 1, -1, -1):
             level, group = levels[depth]
             if depth == len(levels) - 1:
-                cores = grow(level, limits) if cores is None else _of_groups(cores, levels)
+                cores = grow(level, limits)[0] if cores is None else _of_groups(cores, levels)
             refinement = _refinement(level, cores, limits, seed + depth, n_cores)
             unit, before = refinement.temper(), refinement.cost
             hot = 1.0 if cycle == 0 and depth == len(levels) - 1 else 0.1

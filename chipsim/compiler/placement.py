@@ -4,14 +4,14 @@
 Hilbert curve their places   2. anneal the coarsest clusters, split each and its place in two, anneal again at a lower
 temperature, down to single cores   3. on small chips: several starts, and robust tabu search from each.
 On a grid of 4096 cores (optimum 1 hop) bisection alone gives 4.6 hops, annealing alone 2.7 in the time in which both
-together give 1.6; clusters by matching instead of bisection 2.5.
+together give 1.6; clusters by matching instead of bisection 2.5. Of large dense graphs a sample of the pairs is placed.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, triu
 
 from chipsim.compiler.annealing import anneal
 from chipsim.compiler.bisection import halve, match
@@ -23,6 +23,7 @@ COARSEST = 64                   # clusters at the start; 16 and 256 end 3 and 20
 REHEAT, COLD = 0.5, 0.1         # temperatures below the coarsest level, in units of a cluster's typical traffic x hops
 SMALL, MIDDLE = 256, 1024       # sites up to which tabu search, and several starts, pay
 EFFORTS = {"fast": (1, 60, 1e6), "normal": (2, 300, 8e6), "best": (4, 1000, 4e7)}   # starts, moves a core, tabu pairs
+NEIGHBOURS = {"fast": 64, "normal": 256, "best": 1024}      # of a core, on average; of more a sample is looked at
 
 SPOT = np.dtype([("x", "f4"), ("y", "f4"), ("a", "i4"), ("b", "i4"), ("column", "i4"), ("row", "i4"), ("site", "i4")])
 
@@ -204,6 +205,7 @@ def place_graph(traffic: csr_array, floorplan: Floorplan, *, pinned: np.ndarray 
     number = np.empty(n, np.int64)                           # free vertices, idle ones to fill all sites, fixed ones
     number[free], number[fixed] = np.arange(len(free)), n_sites + np.arange(len(fixed))
     graph = _contracted(csr_array(traffic + traffic.T), number, n_sites + len(fixed))
+    graph = _thinned(graph, max(NEIGHBOURS[effort], SMALL) * len(free), seed)
     small = n_sites <= SMALL
     best = None
     for start in range(starts if n_sites <= MIDDLE else 1):
@@ -217,6 +219,22 @@ def place_graph(traffic: csr_array, floorplan: Floorplan, *, pinned: np.ndarray 
     sites = pinned.astype(np.int64)
     sites[free] = ground.free[np.argsort(best[1])[: len(free)]]
     return sites
+
+
+def _thinned(graph: csr_array, most: int, key: int) -> csr_array:
+    """About `most` entries of a symmetric graph, of the same expected traffic: light pairs are drawn by their traffic
+    and weigh more then, heavy pairs stay as they are."""
+    if graph.nnz <= most:
+        return graph
+    e = coo_array(triu(graph, 1))
+    order = np.sort(e.data)
+    heavier, lighter = len(order) - 1 - np.arange(len(order)), np.cumsum(order)
+    i = np.flatnonzero(heavier + lighter / order > most / 2)[-1]
+    limit = lighter[i] / (most / 2 - heavier[i])        # heavier ones and lighter / limit are `most`
+    drawn = np.random.Generator(np.random.Philox(key=[key, graph.nnz])).random(e.nnz) < e.data / limit
+    pair = e.row[drawn], e.col[drawn]
+    half = coo_array((np.maximum(e.data[drawn], limit), pair), shape=graph.shape)
+    return csr_array(half + half.T)
 
 
 def _cost(graph: csr_array, sites: np.ndarray, floorplan: Floorplan) -> float:

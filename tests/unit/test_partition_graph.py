@@ -91,6 +91,17 @@ def test_planted_tiles_are_found(effort):
     assert packets(indptr, indices, cores, np.ones(320)) == 20      # the one synapse of each tile
 
 
+def test_out_axons_cost_few_packets():
+    side, fan, rng = 64, 40, np.random.default_rng(0)
+    x, y = (np.rint(rng.normal(0, 3, (side * side, fan))).astype(int) for _ in range(2))
+    at = np.arange(side * side)[:, None]
+    rows = [np.unique(r) for r in (at // side + y) % side * side + (at % side + x) % side]
+    indptr, indices = np.concatenate([[0], np.cumsum([len(r) for r in rows])]), np.concatenate(rows).astype(np.int32)
+    cores = partition_graph(indptr, indices, Capacities(axons_in=600, axons_out=300), effort="fast")
+    assert max(demand(indptr, indices, cores, np.zeros(side * side))[3]) <= 300
+    assert packets(indptr, indices, cores, np.ones(side * side)) < 9 * side * side      # 10.1 with cores halved at will
+
+
 def test_same_seed_same_cores():
     indptr, indices = random_graph(np.random.default_rng(1), 500, 10)
     limits = Capacities(neurons=32, axons_in=200)

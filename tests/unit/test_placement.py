@@ -13,7 +13,7 @@ from chipsim.compiler.annealing import anneal
 from chipsim.compiler.bisection import halve
 from chipsim.compiler.congestion import Routes, relieve_links
 from chipsim.compiler.floorplan import grid, hexagonal, mesh, tabulated, torus
-from chipsim.compiler.placement import Ground, order_by_bisection, place_graph
+from chipsim.compiler.placement import NEIGHBOURS, Ground, _thinned, order_by_bisection, place_graph
 from chipsim.compiler.tabu import tabu
 from chipsim.errors import FitError
 
@@ -183,6 +183,34 @@ def test_every_vertex_gets_a_site_of_its_own_and_pins_hold(seed, width, height, 
     assert len(set(sites)) == n and sites.min() >= 0 and sites.max() < len(cells)
     assert (sites[pinned >= 0] == pinned[pinned >= 0]).all()
     assert (sites == place_graph(traffic, floorplan, pinned=pinned, effort=effort, seed=seed)).all()
+
+
+def test_a_sample_of_many_light_pairs_places_as_well(monkeypatch):
+    n, rng = 400, np.random.default_rng(1)
+    x, y = np.divmod(rng.permutation(n), 20)
+    near = np.abs(x[:, None] - x) + np.abs(y[:, None] - y) <= 1
+    traffic, floor = csr_array(near * 100.0 + rng.random((n, n))), mesh(grid(20, 20))
+
+    def hops():
+        sites = place_graph(traffic, floor, effort="fast")
+        return (traffic.toarray() * floor.hops(sites[:, None], sites)).sum() / traffic.sum()
+
+    assert _thinned(traffic, 256 * n, 0).nnz < 0.8 * traffic.nnz
+    sampled = hops()
+    monkeypatch.setitem(NEIGHBOURS, "fast", n)
+    assert sampled < 1.05 * hops()
+
+
+def test_a_sample_of_the_pairs_keeps_heavy_ones_and_the_traffic():
+    rng = np.random.default_rng(0)
+    half = np.triu(rng.random((300, 300)), 1)
+    half[0, 1:20] = 500.0
+    graph = csr_array(half + half.T)
+    fewer = _thinned(graph, 9000, 3)
+    assert abs(fewer.nnz - 9000) < 300 and (fewer != fewer.T).nnz == 0
+    assert (fewer.toarray()[0, 1:20] == 500).all()
+    assert fewer.sum() == pytest.approx(graph.sum(), rel=0.02)
+    assert _thinned(graph, graph.nnz, 3) is graph
 
 
 def test_a_pinned_port_draws_its_cores_near():

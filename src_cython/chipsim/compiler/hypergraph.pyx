@@ -263,3 +263,29 @@ def packets(indptr, indices, rates, cores):
                     reached += 1
             total += rate[s] * reached
     return total
+
+
+def outputs_of(Hypergraph graph, cores):
+    """(packets per tick, int32[n_vertices] out-axons of every vertex: sources x cores they reach) of a partition."""
+    cdef Hyper* h = &graph.h
+    cdef const int32_t[::1] core = _int32(cores)
+    cdef int64_t e, p
+    cdef int32_t reached, c, home
+    cdef int32_t[::1] last = np.full(int(np.max(cores, initial=-1)) + 1, -1, np.int32)
+    outputs = np.zeros(h.n_vertices, np.int32)
+    cdef int32_t[::1] out = outputs
+    cdef double cost = 0
+    with nogil:
+        for e in range(h.n_nets):
+            reached = 0
+            for p in range(h.pin_start[e], h.pin_start[e + 1]):
+                c = core[h.pin[p]]
+                reached += last[c] != e
+                last[c] = <int32_t>e
+            if h.source[e] >= 0:
+                out[h.source[e]] += h.count[e] * reached
+                home = last[core[h.source[e]]] == e
+            else:
+                home = 0
+            cost += h.weight[e] * (reached - home)
+    return cost, outputs
