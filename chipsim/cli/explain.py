@@ -79,7 +79,7 @@ def run(args: Namespace) -> int:
 
 
 ROOMS = ("chipsim.chip", "chipsim.network", "chipsim.models", "chipsim.compiler", "chipsim.engine",
-         "chipsim.report.threshold", "chipsim.report.trace", "chipsim.explore.traffic")
+         "chipsim.report.report", "chipsim.report.threshold", "chipsim.report.trace", "chipsim.explore.traffic")
 
 
 def all_codes() -> dict[str, str]:

@@ -39,9 +39,24 @@ def run(args: Namespace) -> int:
     elif args.model:
         show(_one(known[args.model]))
     else:
-        rows = [(m["name"], _cut(m["what"]), ", ".join(m["chips"]) or "-") for m in known.values()]
+        from chipsim.chip import catalogue
+
+        shipped = [entry.name for entry in catalogue()]
+        rows = [(m["name"], _cut(m["what"]), ", ".join(_families(m["chips"], shipped)) or "-") for m in known.values()]
         show(table(("model", "what", "chips"), rows, "<<<"))
     return 0
+
+
+def _families(chips: list[str], shipped: list[str]) -> list[str]:
+    """`loihi*` in place of all chips that ship whose names begin so."""
+    out: list[str] = []
+    for chip in chips:
+        family = [name for name in shipped if name.startswith(chip)]
+        if len(family) > 1 and set(family) <= set(chips):
+            out.append(f"{chip}*")
+        elif not any(o.endswith("*") and chip.startswith(o[:-1]) for o in out):
+            out.append(chip)
+    return out
 
 
 def _cut(text: str, width: int = 64) -> str:

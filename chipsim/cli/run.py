@@ -26,7 +26,7 @@ from chipsim.cli.output import Talk, show, tell
 from chipsim.cli.parser import names, span, whole
 from chipsim.cli.profile import Laps
 from chipsim.errors import Diagnostic, UsageError
-from chipsim.figures import count, percent, si
+from chipsim.figures import count, exact, percent, si
 
 ALL_TICKS = 2**62
 USAGE = "NETWORK|LAYOUT --chip CHIP --input FILE [options]"
@@ -92,6 +92,9 @@ def run(args: Namespace) -> int:
     stimulus = Stimulus.load(spikes, ticks_per_sample=args.ticks_per_sample) if spikes else None
     talk = Talk(args.quiet)
     laps.lap("read input")
+    if stimulus is not None and args.samples and (args.samples.stop or 0) > stimulus.n_samples:
+        talk.line("note", f"samples {args.samples.start or 0}:{args.samples.stop} are asked for; "
+                          f"the input has {exact(stimulus.n_samples)}")
     layout = compiled(args, talk)
     fresh = stored_kind(network) is None
     passes = {p["pass"]: p.get("seconds", 0.0) for p in layout.log}
@@ -103,7 +106,10 @@ def run(args: Namespace) -> int:
     from chipsim.engine.run import SYNOPS, A
     from chipsim.engine.run_file import load_run
     from chipsim.report import report
+    from chipsim.report.report import check_costs
 
+    if costs is not None:
+        check_costs(layout.chip, costs)
     meta = dict(command=shlex.join(["chipsim", "run", *args.argv]), chipsim=chipsim.__version__)
     began = perf_counter()
     with talk.progress("simulating", "ticks") as progress:
@@ -117,6 +123,8 @@ def run(args: Namespace) -> int:
     wall = perf_counter() - began
     laps.lap("simulate", result.meta["seconds"])
     resumed = result.meta["resumed"]
+    if args.resume and not resumed:
+        talk.line("note", "there was nothing to resume: the run began at tick 0")
     sops = int(result.counts[resumed:, [A[s] for s in SYNOPS]].sum())
     talk.line("simulated", f"{count(result.ticks, 'ticks')}{f', from tick {resumed} on' if resumed else ''}   "
                            f"{si(wall, 's')}   ({count((result.ticks - resumed) / wall)} ticks/s, "

@@ -35,7 +35,7 @@ SCHEMA_VERSION = 1
 class Row:
     """What one chip made of the network. Figures a run cannot tell are None, as in the report.
 
-    why             why there are no figures, "" where there are; `code` of the error
+    why             why there are no figures, "" where there are; `code` of the error, and what would `help`
     energy_ratio    energy_J over that of the first chip that has one
     latency_s       per inference, or of the whole run where there are no samples
     set_by          what set the length of most ticks, and of what share of them
@@ -47,6 +47,7 @@ class Row:
     chip: str
     why: str = ""
     code: str = ""
+    help: str = ""
     cores: int | None = None
     cores_available: int | None = None
     accuracy: float | None = None
@@ -78,7 +79,8 @@ class Comparison:
         head = ("chip", "cores", "accuracy", "energy", "ratio", "per SOP", "latency", "set by", "estimated")
         ran = [r for r in self.rows if not r.why]
         said = [f"{r.chip}: {'; '.join(r.replaced)}" for r in ran if r.replaced]
-        said += [f"{r.chip} cannot run it: {r.why} [{r.code}]" for r in self.rows if r.why]
+        said += [f"{r.chip} cannot run it: {r.why} [{r.code}]" + (f"; {r.help}" if r.help else "")
+                 for r in self.rows if r.why]
         parts = [f"{self.network} on {count(len(self.rows), 'chips')}"]
         parts += [table(head, map(_cells, ran), "<>>>>>><>")] if ran else []
         parts += ["\n".join(wrapped(said, 0))] if said else []
@@ -155,7 +157,7 @@ def refused(chip: ChipSpec, error: ChipsimError) -> Row:
     """The row of a chip that could not run the network: its first reason, and how many more there are."""
     first, more = error.diagnostics[0], len(error.diagnostics) - 1
     return Row(chip=chip.name, why=first.message + (f" (and {more} more)" if more else ""), code=first.code,
-               cores_available=chip.n_cores)
+               help=first.help, cores_available=chip.n_cores)
 
 
 def row_of(r: Report, first_J: float | None = None) -> Row:

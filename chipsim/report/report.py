@@ -13,6 +13,7 @@ import numpy as np
 from chipsim.chip.spec import ChipSpec
 from chipsim.chip.units import format_quantity
 from chipsim.engine.run import SYNOPS, A, Run
+from chipsim.errors import Diagnostic, UsageError
 from chipsim.figures import percent, si
 from chipsim.report.cost import SOP_DEFINITION, Energy, mean_joules, price, ratio
 from chipsim.report.neurobench import NeuroBench, neurobench_of
@@ -21,6 +22,11 @@ from chipsim.report.timing import PS, Latency, latency_of, total_time
 from chipsim.report.traffic import Traffic, traffic_of
 
 SCHEMA_VERSION = 1
+CODES = {
+    "R504": "Costs of another chip price what a run counted: spikes, packets, synaptic operations, time. Between chips "
+            "of different time bases (barrier, fixed tick, continuous) these are not the same things, and the result "
+            "would be the cost of no machine. `chipsim compare` maps and runs the network on each of them.",
+}
 DOUBTFUL = 0.5                     # share of the energy from which on estimates are warned of
 
 
@@ -122,7 +128,8 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
 
     costs  another chip (name, path or ChipSpec) whose costs price the run's counts; times stay as simulated. None: the
            chip the run was simulated on.
-    Raises ChipError when `costs` names no chip, or one whose description is wrong.
+    Raises ChipError when `costs` names no chip, or one whose description is wrong, UsageError for costs of a chip that
+    keeps time in another way.
     """
     simulated = ChipSpec.from_dict(run.chip)
     if isinstance(costs, str):
@@ -130,6 +137,7 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
 
         costs = load_chip(costs)
     priced_by = costs or simulated
+    check_costs(simulated, priced_by)
     n_samples = int(run.samples["count"]) if run.samples else 0
     time_s = total_time(run)
     levels = len(run.low_counts) > 0
@@ -153,6 +161,14 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
         approximations=tuple(dict(a) for a in run.approximations),
         notes=(*_notes(run, simulated, priced_by), *_levels(run, simulated), *_doubts(sources, priced_by)),
     )
+
+
+def check_costs(simulated: ChipSpec, priced_by: ChipSpec) -> None:
+    """UsageError R504 where counts of the one chip are not what the other has costs for."""
+    if "untimed" not in (a := simulated.time_base, b := priced_by.time_base) and a != b:
+        raise UsageError(Diagnostic(
+            "R504", f"costs of `{priced_by.name}` (time base {b}) cannot price a run on `{simulated.name}` ({a})",
+            help=f"`chipsim compare NETWORK --chips {simulated.name},{priced_by.name}` runs the network on both"))
 
 
 def _inference(run: Run) -> Inference | None:

@@ -77,7 +77,9 @@ def source_key(number: Number) -> str:
 
 def written(p: Provenance) -> str:
     """A number as its file has it, with what it counts where the file has it plain: "23.6 pJ", "1024 neurons"."""
-    return p.value_text if p.value_text[-1:].isalpha() or not p.unit else f"{p.value_text} {p.unit}"
+    if p.value_text[-1:].isalpha() or not p.unit:
+        return p.value_text
+    return f"{p.value_text} {p.unit.removesuffix('s') if p.value_text == '1' else p.unit}"
 
 
 def _number(path: str, chip: ChipSpec, joule: float | None, total: float) -> Number:

@@ -143,11 +143,11 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
     headlines.append(f"{si(t.tick.mean_s, 's')}/tick")
     if t.use:
         u = t.use
+        longest = ", ".join(f"tick {exact(o.tick)} by {si(o.late_s, 's')}" for o in u.longest_overruns[:MOST_OVERRUNS])
+        more = " ..." if u.overruns > MOST_OVERRUNS else ""
+        overruns = f"{count(u.overruns, 'overruns')}: {longest}{more}" if u.overruns else "no overruns"
         details += wrapped([f"busy for {percent(u.share)} of the {si(u.period_s, 's')}: {_spread(u.busy)}",
-                            f"fastest tick it could have run {si(u.fastest_tick_s, 's')}; "
-                            + (f"{count(u.overruns, 'overruns')}: " + ", ".join(
-                                f"tick {o.tick} by {si(o.late_s, 's')}" for o in u.longest_overruns[:MOST_OVERRUNS])
-                               + (" ..." if u.overruns > MOST_OVERRUNS else "") if u.overruns else "no overruns")])
+                            f"fastest tick it could have run {si(u.fastest_tick_s, 's')}; {overruns}"])
     elif t.flow:
         f = t.flow
         details.append(f"{si(f.model_time_s, 's')} of the network's own time, {f.acceleration} times as fast")
@@ -159,7 +159,7 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
     if t.slowest_tick:
         s = t.slowest_tick
         parts = ", ".join(f"{name} {percent(part / s.length_s)}" for name, part in s.parts_s.items() if part)
-        details += wrapped([f"slowest tick {s.tick} set by {s.set_by}" + (f": {parts}" if parts else "")])
+        details += wrapped([f"slowest tick {exact(s.tick)} set by {s.set_by}" + (f": {parts}" if parts else "")])
     pace = [f"{name} {percent(n / r.ticks)}" for name, n in list(t.set_by.items())[:3]]
     if pace:
         what = "work of ticks" if t.use or t.flow else "ticks"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import operator
 import re
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from chipsim.chip.units import QuantityError, parse_quantity
 from chipsim.errors import ChipsimError, Diagnostic, UsageError
@@ -79,12 +80,27 @@ class Threshold:
 
 
 def parse_threshold(text: str) -> Threshold:
-    """A threshold as people write it. Raises UsageError R502."""
+    """A threshold as people write it. Raises UsageError R502, and R503 for a figure that no report has."""
     rule = _RULE.fullmatch(text)
     if not rule:
         raise UsageError(Diagnostic("R502", f"`{text}` is not a threshold",
                                     help='write a figure, a comparison and a value: "energy.per_inference > 10 uJ"'))
+    _known(rule["path"])
     return Threshold(text.strip(), rule["path"], rule["sign"], rule["value"])
+
+
+def _known(path: str) -> None:
+    """Raises UsageError R503 where no report can have the figure: steps into tables are free, of others known."""
+    here: Any = Report
+    for step in path.split("."):
+        here = next((a for a in get_args(here) if a is not NoneType), here) if NoneType in get_args(here) else here
+        if get_origin(here) is dict:
+            here = get_args(here)[1]
+        elif is_dataclass(here):
+            hints = get_type_hints(here)
+            here = hints[_key(step, [f.name for f in fields(here)], path)]
+        else:
+            return
 
 
 def check(report: Report, thresholds: list[Threshold]) -> None:
@@ -102,16 +118,7 @@ def _figure(account: dict[str, Any], path: str) -> tuple[str, float]:
     for step in path.split("."):
         if here is None:
             break
-        names = list(here) if isinstance(here, dict) else []
-        key = next((k for k in (step, *(f"{step}_{u}" for u in UNITS)) if k in names), "")
-        if not key:
-            from difflib import get_close_matches
-
-            short = [re.sub(r"_[JsW]$", "", n) for n in names]
-            near = get_close_matches(step, short, 1)
-            hint = f"did you mean `{near[0]}`?" if near else (f"there are {', '.join(short)}" if short else "")
-            raise UsageError(Diagnostic("R503", f"the report has no figure `{path}`: nothing is called `{step}`",
-                                        help=hint))
+        key = _key(step, list(here) if isinstance(here, dict) else [], path)
         here = here[key]
     if here is None:
         raise UsageError(Diagnostic("R503", f"this run has no figure `{path}`",
@@ -120,3 +127,17 @@ def _figure(account: dict[str, Any], path: str) -> tuple[str, float]:
         raise UsageError(Diagnostic("R503", f"`{path}` is not a single number",
                                     help=f"it holds {', '.join(here)}" if isinstance(here, dict) else ""))
     return key, here
+
+
+def _key(step: str, names: list[str], path: str) -> str:
+    """The name that a step of a path means, with or without its unit. Raises UsageError R503."""
+    key = next((k for k in (step, *(f"{step}_{u}" for u in UNITS)) if k in names), "")
+    if not key:
+        from difflib import get_close_matches
+
+        short = [re.sub(r"_[JsW]$", "", n) for n in names]
+        near = get_close_matches(step, short, 1)
+        hint = f"did you mean `{near[0]}`?" if near else (f"there are {', '.join(short)}" if short else "")
+        raise UsageError(Diagnostic("R503", f"the report has no figure `{path}`: nothing is called `{step}`",
+                                    help=hint))
+    return key

@@ -47,6 +47,13 @@ def test_a_dialect_that_nobody_named_is_noted(here, capsys):
     assert first.startswith("note") and "dialect `exact`" in first and "--nir-dialect" in first
 
 
+def test_what_was_asked_for_and_is_not_there_is_noted(here, capsys):
+    assert main(["run", *DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "359:2000", "--resume"]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note")]
+    assert "359:2000" in notes[0] and "360" in notes[0]
+    assert "nothing to resume" in notes[1]
+
+
 def test_a_stored_run_gives_the_same_report_again_and_another_at_other_costs(here, capsys):
     shown = run_json(capsys, *DIGITS, "--chip", "loihi", "--input", SPIKES, "--samples", "0:5", "-o", "five.run.h5")
     assert main(["report", "five.run.h5", "--format", "json"]) == 0

@@ -22,3 +22,8 @@ def test_one_model_shows_units_defaults_and_ranges(capsys):
     text = said(capsys, "loihi_lif")
     row = next(line for line in text.split("\n") if line.startswith("vth_mant"))
     assert "2^6" in row and "must be given" in row and "whole, >= 0" in row
+
+
+def test_families_of_chips_stand_together_in_the_list(capsys):
+    row = next(line for line in said(capsys).split("\n") if line.startswith("loihi_lif"))
+    assert row.endswith("  loihi*")

@@ -50,6 +50,8 @@ BAD = {
     "a timeline of no ticks": ("run net.nir --input input.npz --trace x.pftrace", "U433", "--trace-ticks A:B"),
     "a timeline without times": ("run net.nir --ticks 9 --trace x --trace-ticks 1 --timing none", "U433", "times"),
     "a rule without a comparison": ("report toy.run.h5 --fail-if energy", "R502", "is not a threshold"),
+    "a rule on no figure": ("run net.nir --ticks 9 --fail-if energy.per_inferense>1", "R503", "per_inference`?"),
+    "costs of another kind": ("report toy.run.h5 --costs truenorth", "R504", "chipsim compare NETWORK --chips paper,"),
     "output and no output": ("run net.nir --input input.npz -o x.run.h5 --no-save", "U433", "exclude"),
     "no such network": ("run ned.nir --input input.npz", "U434", "did you mean `net.nir`?"),
     "no such input": ("run net.nir --input input.npy", "U434", "did you mean `input.npz`?"),

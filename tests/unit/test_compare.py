@@ -91,7 +91,7 @@ def test_what_the_compiler_replaced_is_said(stimulus):
     net.connect("in", "out", "dense", weights=np.eye(3, 4) * 20)
     network = net.build()
     refused = compare(network, ["loihi"], stimulus).rows[0]
-    assert refused.code == "M240" and "subtracts" in refused.why
+    assert refused.code == "M240" and "subtracts" in refused.why and "--approximate reset" in refused.help
     replaced = compare(network, ["loihi"], stimulus, approximate=("reset",)).rows[0]
     assert not replaced.why and "reset to zero" in replaced.replaced[0]
 
