@@ -1,5 +1,8 @@
 """The compiled engine: function, one call per chunk of ticks, then the mesh of each tick, on as many threads as asked.
 
+Function gives each thread a share of the cores (shares.py); what it takes with one and with several is measured as the
+run goes, and the faster way taken (pace.py).
+
 On barrier chips what a spike does does not depend on when in the tick it arrives, so function runs first and leaves
 the packets of each tick behind; the mesh phases of different ticks share nothing and run in parallel. Every result is
 an integer sum or sits at its tick's place, so the number of threads cannot be seen in it.
@@ -31,7 +34,8 @@ class CompiledEngine:
     def __init__(self, plan: Plan, recording: Recording, timing: str = "exact", threads: int = 1,
                  seed: int = 0):
         self.plan, self.recording, self.timing, self.threads = plan, recording, timing, max(1, threads)
-        self.function = Function(plan, recording.sources, timing != "none", seed)
+        self.coupled = plan.coupled and timing == "exact"      # function waits for the fabric, tick by tick
+        self.function = Function(plan, recording.sources, timing != "none", seed, 1 if self.coupled else self.threads)
         self.levels = Levels.of(plan)
         self.timed = self.levels.timed if self.levels else plan       # what fabrics know of servers
         make = ClockedFabric.of if plan.period_ps else Fabric
@@ -40,7 +44,6 @@ class CompiledEngine:
         self.loads_before: np.ndarray | int = 0                      # of the parts of the run taken already
         self.queues_before = Queues.none(plan.fabric.n_channels)
         self.begin()
-        self.coupled = plan.coupled and timing == "exact"      # function waits for the fabric, tick by tick
         self.ticks_per_call = 1 if self.coupled else 16
         self.seconds = {"function": 0.0, "fabric": 0.0}              # wall time, for a profile of the simulator itself
 

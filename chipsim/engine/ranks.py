@@ -22,6 +22,7 @@ from chipsim.engine.outcome import Outcome, Tardiness
 from chipsim.engine.plan import plan
 from chipsim.engine.run import Run
 from chipsim.engine.schedule import recording_of, schedule_of
+from chipsim.engine.shares import core_borders
 from chipsim.engine.stats import N_BINS
 from chipsim.errors import Diagnostic, UsageError
 
@@ -87,7 +88,7 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
                                     help="run it in one process"))
     schedule = schedule_of(layout, stimulus, ticks)
     recording = recording_of(layout, record)
-    first, last = _share_of(layout, ranks)
+    first, last = core_borders(layout, ranks.size)[ranks.rank : ranks.rank + 2].tolist()
     own = (np.arange(layout.n_sources) >= layout.core_start[first]) & \
         (np.arange(layout.n_sources) < layout.core_start[last])
     own[layout.n_neurons :] = ranks.rank == 0                              # input lines are counted by one
@@ -133,16 +134,6 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
                     seconds={"function": time.perf_counter() - began}, resumed=0,
                     stimulus=stimulus.origin if stimulus is not None else "")
     return run
-
-
-def _share_of(layout: Layout, ranks: Ranks) -> tuple[int, int]:
-    """Cores [first, last) of this rank: runs of cores with about the same number of neurons and synapses each."""
-    synapses = np.bincount(np.repeat(layout.axon_core, np.diff(layout.axon_start)), layout.segment_size,
-                           layout.n_cores)
-    before = np.concatenate([[0], np.cumsum(synapses + np.diff(layout.core_start))])
-    borders = np.searchsorted(before, before[-1] * np.arange(1, ranks.size) / ranks.size)
-    borders = np.concatenate([[0], borders, [layout.n_cores]])
-    return int(borders[ranks.rank]), int(borders[ranks.rank + 1])
 
 
 def _only(layout: Layout, first: int, last: int) -> Layout:

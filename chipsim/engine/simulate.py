@@ -45,7 +45,8 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     samples   which samples of the stimulus to run
     record    "outputs", "all", population names, or "population.variable" to probe a state after every tick
     record_packets   keep one record per packet in Run.packets: of all ticks, or of those in a range
-    threads   for the mesh; the result is the same, bit for bit, for any number
+    threads   for neurons and synapses where that is faster, and for the mesh; the result is the same, bit for bit,
+              for any number
     learning  False: plastic synapses keep their weights, and learning costs nothing
     weights   start from the weights that another run has learnt (Run.weights)
     check_routes     refuse a custom topology whose routes can deadlock; False: run, and report a deadlock if it comes

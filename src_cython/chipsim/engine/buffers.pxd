@@ -60,6 +60,18 @@ cdef inline int add_seed(Seeds* b, int64_t gap, uint32_t source, uint32_t axon) 
     return 0
 
 
+cdef inline int room_for_seeds(Seeds* b, int64_t n) noexcept nogil:
+    """Make room for n in all; -1 when memory is exhausted."""
+    cdef void* grown
+    if n > b.capacity:
+        grown = realloc(b.at, <size_t>n * sizeof(PacketSeed))
+        if grown == NULL:
+            return -1
+        b.at = <PacketSeed*>grown
+        b.capacity = n
+    return 0
+
+
 cdef inline int add_event(Events* b, int64_t tick, uint32_t source, double payload) noexcept nogil:
     """Append; -1 when memory is exhausted."""
     cdef void* grown

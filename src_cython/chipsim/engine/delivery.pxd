@@ -13,7 +13,8 @@ cdef struct Run:                # of synapses that share delay, bank and recepto
     bint dense                  # targets follow each other, from `row` on: `target` need not be read
 
 
-cdef struct Synapses:
+cdef struct Synapses:           # those onto the neurons [low, high), all or a part of them
+    int64_t low, high, n_neurons, n_receptors
     const int64_t* start        # [S + 1] runs of each source
     Run* runs
     const uint16_t* target16    # one of the two
@@ -34,9 +35,9 @@ cdef void bring_in(const Synapses* s, const int32_t* shift, int64_t n_banks) noe
 
 
 cdef class SynapseMemory:
-    cdef Synapses s
+    cdef Synapses s             # what is common to all parts
     cdef dict keep
 
     cdef void* hold(self, str name, array, dtype) except NULL
-    cdef int list_runs(self, layout) except -1
-    cdef int64_t dense_from(self, const Run* r) noexcept nogil
+    cdef int part(self, layout, int64_t number, int64_t low, int64_t high, Synapses* out) except -1
+    cdef int list_runs(self, layout, Synapses* s) except -1

@@ -18,6 +18,10 @@ cdef enum:
     SHORT = 4                   # runs below this size are not worth the question whether they are dense
 
 
+class Unordered(ValueError):
+    """A segment cannot be divided: its targets are not in ascending order."""
+
+
 ctypedef fused Target:
     uint16_t
     uint32_t
@@ -143,7 +147,7 @@ cdef inline void add_row_f(double* sums, const double* weight, int64_t n, double
 
 cdef void bring_in(const Synapses* s, const int32_t* shift, int64_t n_banks) noexcept nogil:
     """Shift what has come to the banks in this tick, and add it to the sums."""
-    cdef int64_t b, slot, k, by
+    cdef int64_t b, slot, r, k, by
     cdef int32_t* bank
     cdef int32_t* sums
     for b in range(1, n_banks):
@@ -152,14 +156,16 @@ cdef void bring_in(const Synapses* s, const int32_t* shift, int64_t n_banks) noe
             if not s.touched[b * s.ring + slot]:
                 continue
             s.touched[b * s.ring + slot] = 0
-            bank, sums = s.banks + (b * s.ring + slot) * s.width, s.sums32 + slot * s.width
-            if by >= 0:
-                for k in range(s.width):
-                    sums[k] += <int32_t>(<uint32_t>bank[k] << by)
-            else:
-                for k in range(s.width):
-                    sums[k] += bank[k] >> -by
-            memset(bank, 0, <size_t>s.width * sizeof(int32_t))
+            for r in range(s.n_receptors):
+                bank = s.banks + (b * s.ring + slot) * s.width + r * s.n_neurons
+                sums = s.sums32 + slot * s.width + r * s.n_neurons
+                if by >= 0:
+                    for k in range(s.low, s.high):
+                        sums[k] += <int32_t>(<uint32_t>bank[k] << by)
+                else:
+                    for k in range(s.low, s.high):
+                        sums[k] += bank[k] >> -by
+                memset(bank + s.low, 0, <size_t>(s.high - s.low) * sizeof(int32_t))
 
 
 cdef class SynapseMemory:
@@ -172,6 +178,7 @@ cdef class SynapseMemory:
     def __init__(self, layout, int64_t ring, bint learns):
         cdef Synapses* s = &self.s
         self.keep = {}
+        s.n_neurons, s.n_receptors = layout.n_neurons, layout.n_receptors
         s.width, s.ring = layout.n_receptors * layout.n_neurons, ring
         integer = layout.accumulator == "i4"
         if layout.target.dtype == np.uint16:
@@ -184,11 +191,9 @@ cdef class SynapseMemory:
             s.weight16 = <int16_t*>self.hold("weight", weight, np.int16)
             s.sums32 = <int32_t*>self.hold("sums", np.zeros(shape, np.int32), np.int32)
             s.banks = <int32_t*>self.hold("banks", np.zeros((len(layout.bank_shift), *shape), np.int32), np.int32)
-            s.touched = <uint8_t*>self.hold("touched", np.zeros((len(layout.bank_shift), ring)), np.uint8)
         else:
             s.weight64 = <double*>self.hold("weight", weight, np.float64)
             s.sums64 = <double*>self.hold("sums", np.zeros(shape), np.float64)
-        self.list_runs(layout)
 
     @property
     def weight(self):
@@ -200,8 +205,22 @@ cdef class SynapseMemory:
         self.keep[name] = np.ascontiguousarray(array, dtype)
         return <void*><size_t>self.keep[name].ctypes.data
 
-    cdef int list_runs(self, layout) except -1:
-        """The table of runs, source by source, in the order of the out-axons and of their segments."""
+    cdef int part(self, layout, int64_t number, int64_t low, int64_t high, Synapses* out) except -1:
+        """The synapses onto neurons [low, high), with runs and marks of their own. May raise Unordered.
+
+        number   what the tables are kept under
+        """
+        out[0] = self.s
+        out.low, out.high = low, high
+        most = int(np.diff(layout.axon_start)[layout.out_axon].sum())       # pages that stay empty take no memory
+        out.start = <const int64_t*>self.hold(f"run_start{number}", np.empty(layout.n_sources + 1, np.int64), np.int64)
+        out.runs = <Run*>self.hold(f"runs{number}", np.empty(most * sizeof(Run), np.uint8), np.uint8)
+        self.list_runs(layout, out)
+        out.touched = <uint8_t*>self.hold(f"touched{number}", np.zeros((len(layout.bank_shift), out.ring)), np.uint8)
+        return 0
+
+    cdef int list_runs(self, layout, Synapses* s) except -1:
+        """The part's table of runs, source by source, in the order of the out-axons and of their segments."""
         cdef const int64_t[::1] out_start = np.ascontiguousarray(layout.out_start, np.int64)
         cdef const int32_t[::1] out_axon = np.ascontiguousarray(layout.out_axon, np.int32)
         cdef const int64_t[::1] axon_start = np.ascontiguousarray(layout.axon_start, np.int64)
@@ -214,38 +233,61 @@ cdef class SynapseMemory:
         cdef const uint8_t[::1] bank = np.ascontiguousarray(layout.segment_bank, np.uint8)
         cdef const uint8_t[::1] receptor = np.ascontiguousarray(layout.segment_receptor, np.uint8)
         cdef const uint8_t[::1] form = np.ascontiguousarray(layout.segment_format, np.uint8)
-        cdef int64_t n_neurons = layout.n_neurons, source, k, g, axon, at = 0, target
-        cdef int64_t[::1] start
+        cdef int64_t n_sources = layout.n_sources, source, k, g, axon, core, at = 0, target
+        cdef int64_t* start = <int64_t*>s.start
         cdef Run* run
-        n_runs = int(np.diff(layout.axon_start)[layout.out_axon].sum())
-        start = self.keep["run_start"] = np.zeros(layout.n_sources + 1, np.int64)
-        self.s.start = &start[0]
-        self.s.runs = <Run*>self.hold("runs", np.empty(n_runs * sizeof(Run), np.uint8), np.uint8)
-        for source in range(layout.n_sources):
-            start[source] = at
-            for k in range(out_start[source], out_start[source + 1]):
-                axon = out_axon[k]
-                for g in range(axon_start[axon], axon_start[axon + 1]):
-                    run = &self.s.runs[at]
-                    at += 1
-                    run.first, run.n, run.delay, run.bank = first[g], size[g], delay[g], bank[g]
-                    run.row = receptor[g] * n_neurons + core_start[axon_core[axon]] + slot[g]
-                    run.dense = False
-                    if form[g] == 0 and run.n >= SHORT and (target := self.dense_from(run)) >= 0:
-                        run.dense = True
-                        run.row += target
-        start[layout.n_sources] = at
+        with nogil:
+            for source in range(n_sources):
+                start[source] = at
+                for k in range(out_start[source], out_start[source + 1]):
+                    axon = out_axon[k]
+                    core = axon_core[axon]
+                    if core_start[core + 1] <= s.low or core_start[core] >= s.high:
+                        continue
+                    for g in range(axon_start[axon], axon_start[axon + 1]):
+                        run = &s.runs[at]
+                        run.first, run.n, run.row = first[g], size[g], core_start[core] + slot[g]
+                        if core_start[core] < s.low or core_start[core + 1] > s.high:
+                            if not clip(s, run):
+                                with gil:
+                                    raise Unordered(f"segment {g} goes over neuron {s.low} or {s.high}")
+                            if run.n == 0:
+                                continue
+                        run.row += receptor[g] * s.n_neurons
+                        run.delay, run.bank, run.dense = delay[g], bank[g], False
+                        if form[g] == 0 and run.n >= SHORT and (target := dense_from(s, run)) >= 0:
+                            run.dense = True
+                            run.row += target
+                        at += 1
+            start[n_sources] = at
         return 0
 
-    cdef int64_t dense_from(self, const Run* r) noexcept nogil:
-        """The first target of a run whose targets follow each other; -1 of any other."""
-        cdef int64_t k
-        if self.s.target16 != NULL:
-            for k in range(1, r.n):
-                if self.s.target16[r.first + k] != self.s.target16[r.first] + k:
-                    return -1
-            return self.s.target16[r.first]
+
+cdef bint clip(const Synapses* s, Run* r) noexcept nogil:
+    """Leave of a run that begins at neuron `row` what reaches [low, high); False if its targets do not ascend."""
+    cdef int64_t k, before = 0, n = 0
+    cdef int64_t neuron, last = -1
+    for k in range(r.first, r.first + r.n):
+        neuron = r.row + (s.target16[k] if s.target16 != NULL else s.target32[k])
+        if neuron < last:
+            return False
+        before += neuron < s.low
+        n += s.low <= neuron < s.high
+        last = neuron
+    r.first += before
+    r.n = <int32_t>n
+    return True
+
+
+cdef int64_t dense_from(const Synapses* s, const Run* r) noexcept nogil:
+    """The first target of a run whose targets follow each other; -1 of any other."""
+    cdef int64_t k
+    if s.target16 != NULL:
         for k in range(1, r.n):
-            if self.s.target32[r.first + k] != self.s.target32[r.first] + k:
+            if s.target16[r.first + k] != s.target16[r.first] + k:
                 return -1
-        return self.s.target32[r.first]
+        return s.target16[r.first]
+    for k in range(1, r.n):
+        if s.target32[r.first + k] != s.target32[r.first] + k:
+            return -1
+    return s.target32[r.first]

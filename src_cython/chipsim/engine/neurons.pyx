@@ -42,6 +42,10 @@ cdef class Soma:
         self.model.params = addresses(self.params.values())
         self.model.state = addresses(self.state.values())
 
+    def twin(self):
+        """The same model, parameters and state, with scratch memory of its own: for another thread."""
+        return Soma(self.kernel, self.options, self.params, self.state, self.model.seed)
+
     cdef int hold_program(self, code) except -1:
         registers = np.zeros((code.n_registers + 1, block_size()))
         self.keep += [code.instructions, code.constants, registers]
