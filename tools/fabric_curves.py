@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from chipsim.chip import load_chip
@@ -21,12 +22,15 @@ from chipsim.explore.fabric_stats import T_BATCHES
 from chipsim.explore.traffic import Traffic
 
 CURVES = ("booksim_mesh_k4.csv", "booksim_hotspot4_k4.csv", "booksim_sensitivity_k8.csv")
-# What a row changes. BookSim ignores alloc_iters. Not compared: its switch traversal of two cycles takes one flit at a
-# time and ours is a pipeline; on a torus of even k it tosses a coin between ways of equal length; what we do not have.
+# What a row changes. BookSim ignores alloc_iters. On a torus of even k it tosses a coin between ways of equal length.
 VARIANTS: dict[str, dict] = {
     "": {}, "base": {}, "alloc_iters=2": {}, "routing_delay=1": dict(routing_delay=1),
     "credit_delay=0": dict(credit_delay=0), "credit_delay=2": dict(credit_delay=2),
-    "separable_input_first": dict(allocator="round_robin"), "wait_for_tail_credit=1": dict(reuse="when_empty")}
+    "separable_input_first": dict(allocator="round_robin"), "wavefront": dict(allocator="wavefront"),
+    "age_based": dict(priority="age"), "wait_for_tail_credit=1": dict(reuse="when_empty"),
+    "speculative=1": dict(speculation="switch"), "hold_switch_for_packet=1": dict(connection="packet"),
+    "input_speedup=2": dict(input_speedup=2), "internal_speedup=2": dict(internal_speedup=2),
+    "st_final_delay=2": dict(traversal=2, crossbar="batches")}
 BELOW = 0.85
 PACKETS = 40_000
 
@@ -75,7 +79,7 @@ def curve_rows(file: Path) -> list[dict]:
             capacity[_kind(r)] = min(accepted, capacity.get(_kind(r), accepted))
     return [r for r in rows if r["sim_type"] == "latency" and r["stable"] == "1"
             and float(r["frac_of_channel_bound"]) <= BELOW
-            and float(r["rate_flits_per_node_cycle"]) <= BELOW * capacity.get(_kind(r), 0.0)]
+            and float(r["rate_flits_per_node_cycle"]) <= BELOW * capacity.get(_kind(r), inf)]
 
 
 def _kind(r: dict) -> tuple:

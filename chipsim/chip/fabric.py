@@ -49,12 +49,31 @@ class Clock(Part):
     routing_delay: int = count("cycles", ge=0, le=1, default=0, doc="cycles of route computation; 0: looked ahead")
     credit_delay: int = count("cycles", ge=0, le=16, default=1, doc="cycles from a credit's arrival to its use")
     traversal: int = count("cycles", ge=1, le=16, default=1, doc="cycles of switch traversal")
-    allocator: Literal["islip", "round_robin", "oldest"] = Field(
-        "islip", description="of virtual channels and of the switch, one iteration: outputs offer and inputs accept "
-        "round robin; inputs choose and outputs pick round robin; or both take the packet offered first")
+    allocator: Literal["islip", "round_robin", "wavefront", "oldest"] = Field(
+        "islip", description="of virtual channels and of the switch: outputs offer and inputs accept round robin; "
+        "inputs choose and outputs pick round robin; diagonals of the requests in turn; round_robin with priority age")
+    iterations: int = count("rounds", ge=1, le=8, default=1, doc="of islip, among those without a match")
+    priority: Literal["none", "age"] = Field(
+        "none", description="age: the packet offered first goes first, among virtual channels of an input that ask for "
+        "one output, and in the allocators but for islip")
     reuse: Literal["at_once", "when_empty"] = Field(
         "at_once", description="when an output's virtual channel takes its next packet: as soon as the tail of the "
         "last has left, or when all its flits have left the far end")
+    speculation: Literal["none", "switch"] = Field(
+        "none", description="switch: heads ask for the switch while they ask for a virtual channel, and lose it when "
+        "they do not get one")
+    connection: Literal["flit", "packet"] = Field(
+        "flit", description="how long the switch joins an input to an output: for a flit, or until the packet's tail "
+        "has passed or a flit or a credit lacks")
+    input_speedup: int = count("ports", ge=1, le=4, default=1, doc="ports of an input into the switch")
+    output_speedup: int = count("ports", ge=1, le=4, default=1, doc="ports of the switch into an output")
+    internal_speedup: int = count("steps", ge=1, le=4, default=1, doc="steps of a router in a cycle")
+    crossbar: Literal["pipeline", "batches"] = Field(
+        "pipeline", description="of several cycles: takes flits in every cycle, or only when it is empty")
+    output_queue: int | None = count("flits", ge=1, default=None,
+                                     doc="an output takes no more while so many wait to be sent; null: no limit")
+    vc_use: Literal["any", "next_output"] = Field(
+        "any", description="virtual channels a packet may take: any, or those kept for its output at the next router")
 
 
 class Blocked(Part):
@@ -121,6 +140,16 @@ class Fabric(Part):
         """Routers in a row and in a column of the whole system, all chips together."""
         across, down = self.chips or (1, 1)
         return self.width * across, self.height * down
+
+    @property
+    def router_ports(self) -> int:
+        """Most ports of a router: links, cores and the host."""
+        if self.topology == "custom":
+            ends = [end for pair in self.pairs for end in pair]
+            links = max((ends.count(end) for end in set(ends)), default=0)
+        else:
+            links = 1 + (self.arity or 0) if self.topology == "tree" else 6 if self.topology == "hex_torus" else 4
+        return links + self.cores_per_router + 1
 
     @property
     def first_router(self) -> int:

@@ -3,24 +3,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from chipsim.chip.clock_rules import clocked_routers_can_be_built, clocked_routes_do_not_deadlock
+from chipsim.chip.misfit import Misfit
 from chipsim.chip.units import format_quantity
 
 if TYPE_CHECKING:
     from chipsim.chip.spec import ChipSpec
-
-
-@dataclass(frozen=True)
-class Misfit:
-    """A broken rule: dotted path of the number to look at, what is wrong with it, what would help."""
-
-    path: str
-    message: str
-    help: str
-    code: str = "E109"
 
 
 def broken(chip: ChipSpec, *, partial: bool = False) -> list[Misfit]:
@@ -85,9 +76,6 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
         yield Misfit("fabric.table" if f.table else "fabric.routing",
                      "`fabric.table` and `fabric.routing: table` belong together; one is there without the other",
                      "write both: `table: {default: straight, routers: {0: {1-3: east}}}`")
-    if f.routing == "table" and f.clock is not None and f.topology == "torus":
-        yield Misfit("fabric.routing", "the virtual channels that cut the rings of a clocked torus are chosen for "
-                     "dimension order, not for tables", "leave `clock` out, or use a mesh")
     if f.topology == "tree" and (f.arity is None or f.levels is None):
         yield Misfit("fabric.topology", "a tree needs `arity` and `levels`", "write `arity: 4` and `levels: 2`")
         return
@@ -101,15 +89,6 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
                              f"write two different routers from 0 to {f.routers - 1}, as in `0-1`")
     if f.topology in ("tree", "custom") and (f.width, f.height) != (1, 1):
         yield Misfit("fabric.width", f"a {f.topology} has no width or height", "leave them at 1")
-    if f.clock is not None and f.topology == "torus" and f.clock.vcs < 2:
-        yield Misfit("fabric.clock.vcs", "a torus with one virtual channel deadlocks: its rings need two classes",
-                     "use 2 or more")
-    if f.clock is not None and f.topology == "hex_torus":
-        yield Misfit("fabric.clock", "clocked routers have no virtual channels for the rings of a hexagonal torus",
-                     "leave `clock` out, or use a torus")
-    if f.clock is not None and f.cast != "unicast":
-        yield Misfit("fabric.clock", "clocked routers do not copy packets",
-                     "use `cast: unicast`, or leave `clock` out")
 
 
 def custom_fabrics_hang_together(chip: ChipSpec) -> Iterator[Misfit]:
@@ -129,9 +108,6 @@ def blocked_packets_have_a_way_out(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
     if f.blocked is None:
         return
-    if f.clock is not None:
-        yield Misfit("fabric.blocked", "clocked routers wait for credits and never drop a packet",
-                     "leave `blocked` out, or `clock`")
     if f.blocked.emergency_wait is not None and f.topology != "hex_torus":
         yield Misfit("fabric.blocked.emergency_wait", f"a {f.topology} has no triangles, and so no emergency routes",
                      "leave `emergency_wait` out: packets are dropped after `wait`")
@@ -145,31 +121,12 @@ def tables_lead_to_their_targets(chip: ChipSpec) -> Iterator[Misfit]:
         yield from table_misfits(chip)
 
 
-LINK_PORTS = {"mesh": 4, "torus": 4, "hex_torus": 6}
-
-
 def routers_fit_the_engine(chip: ChipSpec) -> Iterator[Misfit]:
-    """The engine keeps the state of a router in masks of 64 bits, one per port and virtual channel."""
+    """The engine keeps the ports of a router in masks of 64 bits; with a clock see clock_rules."""
     f = chip.fabric
-    if f.topology == "tree":
-        links = 1 + (f.arity or 0)
-    elif f.topology == "custom":
-        ends = [end for link in f.links for end in link.split("-")]
-        links = max((ends.count(end) for end in ends), default=0)
-    else:
-        links = LINK_PORTS[f.topology]
-    vcs = f.clock.vcs if f.clock else 1
-    if (links + f.cores_per_router + 1) * vcs > 64:
-        yield Misfit("fabric.cores_per_router",
-                     f"a router has {links} links, {f.cores_per_router} cores and a host's port, with {vcs} virtual "
-                     "channels each; the engine holds 64 in all", "use fewer cores per router")
-    if f.clock:
-        for name in type(f.channels).model_fields:
-            channel = getattr(f.channels, name)
-            if channel is not None and channel.latency > 200 * f.clock.period:
-                cycles = channel.latency / f.clock.period
-                yield Misfit(f"fabric.channels.{name}.latency", f"a channel of {cycles:.0f} cycles is longer than the "
-                             "200 that clocked fabrics take", "use a slower clock or no clock")
+    if f.clock is None and f.router_ports > 64:
+        yield Misfit("fabric.cores_per_router", f"a router has {f.router_ports} ports for its links, "
+                     f"{f.cores_per_router} cores and the host; the engine holds 64", "use fewer cores per router")
 
 
 def least_is_not_above_most(chip: ChipSpec) -> Iterator[Misfit]:
@@ -359,7 +316,8 @@ def operating_points_are_in_order(chip: ChipSpec) -> Iterator[Misfit]:
 
 
 RULES = (topology_has_what_it_needs, custom_fabrics_hang_together, blocked_packets_have_a_way_out,
-         routers_fit_the_engine, cores_have_places, host_is_on_the_mesh, least_is_not_above_most,
+         routers_fit_the_engine, clocked_routers_can_be_built, clocked_routes_do_not_deadlock, cores_have_places,
+         host_is_on_the_mesh, least_is_not_above_most,
          exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, crossbars_have_a_size,

@@ -140,11 +140,11 @@ class FabricBench:
                     lost=lost)
 
     def _clocked(self, packets: Packets) -> dict[str, np.ndarray]:
-        from chipsim.engine.clocked import ClockedFabric, parameters
+        from chipsim.engine.clocked import ClockedFabric
 
-        c, period = self.clock, self.cycle_ps
+        period = self.cycle_ps
         made = packets.at * packets.cycle_ps
-        engine = ClockedFabric(self.plan, **parameters(c))
+        engine = ClockedFabric(self.plan, self.clock)
         cycle, began = -(-made // period), process_time()
         t = engine.run(packets.src, packets.dst, cycle, packets.size)
         self.engine_s = process_time() - began

@@ -6,12 +6,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chipsim.chip import load_chip
-from chipsim.engine.clocked import ClockedFabric, parameters
+from chipsim.engine.clocked import ClockedFabric
 from chipsim.engine.queues import Queues
-from chipsim.engine.reference_clocked import Clocked, ClockedMesh
+from chipsim.engine.reference_clocked import ClockedMesh
+from chipsim.engine.reference_router import Clocked
 from chipsim.engine.topology import plan_fabric
 
 ROUTINGS = ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even")
+
+
+OPTIONS = {"routing_delay": (1,), "credit_delay": (0, 2, 3), "traversal": (2, 3), "reuse": ("when_empty",),
+           "allocator": ("round_robin", "wavefront", "oldest"), "iterations": (2, 3), "priority": ("age",)}
+UNUSUAL = {"speculation": ("switch",), "connection": ("packet",), "crossbar": ("batches",), "input_speedup": (2, 3),
+           "output_speedup": (2,), "internal_speedup": (2, 3), "output_queue": (1, 2)}
 
 
 @st.composite
@@ -22,11 +29,13 @@ def cases(draw):
     settings = [f"fabric.topology={topology}", f"fabric.width={draw(st.integers(1, 4))}",
                 f"fabric.height={draw(st.integers(1, 4))}", f"fabric.cores_per_router={cores}",
                 f"fabric.routing={draw(st.sampled_from(ROUTINGS if topology == 'mesh' else ROUTINGS[:2]))}",
-                f"fabric.clock.allocator={draw(st.sampled_from(['islip', 'round_robin', 'oldest']))}",
-                f"fabric.clock.reuse={draw(st.sampled_from(['at_once', 'when_empty']))}",
-                f"fabric.clock.traversal={draw(st.integers(1, 3))}", f"fabric.clock.vcs={vcs}",
-                "fabric.clock.period=1 ns", f"fabric.clock.routing_delay={draw(st.integers(0, 1))}",
-                f"fabric.clock.credit_delay={draw(st.integers(0, 3))}"]
+                "fabric.clock.period=1 ns", f"fabric.clock.vcs={vcs}"]
+    options = dict(OPTIONS, **draw(st.sampled_from([{}, UNUSUAL, UNUSUAL])))
+    for name in draw(st.lists(st.sampled_from(sorted(options)), unique=True)):
+        settings.append(f"fabric.clock.{name}={draw(st.sampled_from(options[name]))}")
+    if topology == "mesh" and cores == 1 and draw(st.booleans()):
+        settings += ["fabric.routing=xy", "fabric.clock.vcs=6", "fabric.clock.vc_use=next_output",
+                     "fabric.clock.routing_delay=0"]
     for channel in ("inject", "eject", "east_west", "north_south"):
         settings += [f"fabric.channels.{channel}.latency={draw(st.integers(1, 4))} ns",
                      f"fabric.channels.{channel}.slots={draw(st.integers(1, 5))}"]
@@ -44,7 +53,7 @@ def cases(draw):
 def test_compiled_routers_equal_the_plain_ones(case):
     fabric, cores, packets = case
     plan, clock = plan_fabric(fabric, cores, host=False), fabric.clock
-    routers = ClockedFabric(plan, **parameters(clock))
+    routers = ClockedFabric(plan, clock)
     fast, mesh = routers.run(*packets), ClockedMesh(plan, Clocked.of(clock))
     plain, queues = mesh.run(*packets), Queues.of_stays(mesh.stays)
     for name in plain:

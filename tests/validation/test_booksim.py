@@ -10,7 +10,8 @@ import numpy as np
 
 from chipsim.chip import load_chip
 from chipsim.engine.clocked import ClockedFabric
-from chipsim.engine.reference_clocked import Clocked, ClockedMesh
+from chipsim.engine.reference_clocked import ClockedMesh
+from chipsim.engine.reference_router import Clocked
 from chipsim.engine.topology import plan_fabric
 
 CONFIG = {"A": (0, 1), "B": (1, 1), "C": (0, 1), "D": (1, 2), "E": (0, 0)}    # routing delay, credit delay
@@ -70,7 +71,7 @@ def times(make, path, topology, k, vcs, slots, rd, cd):
 
 
 def compiled(plan, vcs, rd, cd):
-    return ClockedFabric(plan, vcs, rd, cd)
+    return ClockedFabric(plan, Clocked(vcs, rd, cd))
 
 
 def plain(plan, vcs, rd, cd):

@@ -1,60 +1,33 @@
 """A clocked mesh, packet-exact, at the cost of its events: the compiled twin of reference_clocked.ClockedMesh.
 
-All control state of a router is bit masks over its (port, VC) pairs, 64 at most: who waits for an output VC, who may
-ask for the switch, which output VCs are free and which have credit. A router is looked at only in cycles in which a
-request of its could succeed (a flit or a credit came, or work is left over); with nothing to do anywhere, time jumps to
-the next event or injection. Exact, because iSLIP's pointers move only when something is granted.
+Channels, sources, sinks and time are here, routers in clocked_router.pxd, their state in clocked_state.pxd. With
+nothing to do in any router or source, time jumps to the next event or injection.
 """
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 import numpy as np
 
 from chipsim.engine.deadlock import deadlock
 
+from chipsim.engine.allocators cimport ISLIP, ROUND_ROBIN, WAVEFRONT, Allocator
 from chipsim.engine.bits cimport lowest_bit
 from chipsim.engine.buffers cimport PacketSeed
+from chipsim.engine.clocked_router cimport begin, head, port_to, work
+from chipsim.engine.clocked_state cimport (
+    ACTIVE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit, push_flit)
 from chipsim.engine.function cimport Function
 from chipsim.engine.heap cimport Due, Heap, heap_pop, heap_push
 from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Times, Totals, account, times_of
 
-ALLOCATORS = ("islip", "round_robin", "oldest")
+KINDS = {"islip": ISLIP, "round_robin": ROUND_ROBIN, "oldest": ROUND_ROBIN, "wavefront": WAVEFRONT}
 
 cdef enum:
-    ISLIP = 0
-    OLDEST = 2
-    SLOTS = 256                 # cycles the wheel looks ahead; more than any latency or credit delay
-    HEAD = 1
-    TAIL = 2
-    IDLE = 0
-    ROUTING = 1
-    WAITING = 2
-    ACTIVE = 3
     NOWHERE = 0xFFFFFFFF
     CREDIT = 1                  # kinds of timed events
     READY = 0
-
-
-cdef struct Flit:
-    uint32_t packet
-    uint32_t to                 # endpoint
-    uint32_t channel            # where it is, or in a FIFO: unused
-    uint8_t vc
-    uint8_t ends                # HEAD | TAIL
-
-
-cdef struct Arrivals:
-    Flit* at
-    int64_t n
-    int64_t room
-
-
-cdef struct Credits:
-    uint32_t* at                # channel * 8 + vc
-    int64_t n
-    int64_t room
 
 
 cdef struct Node:
@@ -65,65 +38,19 @@ cdef struct Node:
     uint32_t sent
 
 
-cdef struct Masks:
-    uint64_t routing            # input VCs in route computation
-    uint64_t waiting            # ask for an output VC
-    uint64_t asking             # hold one and have a flit: ask for the switch
-    uint64_t free_out           # output VCs nobody holds
-    uint64_t credit_out         # output VCs with room at the far end
-    uint64_t draining           # output VCs that are free again when all their credits are back
-
-
-cdef inline int after(uint64_t m, int pointer) noexcept nogil:
-    """First set bit at or cyclically after `pointer`."""
-    cdef uint64_t high = m >> pointer
-    return pointer + lowest_bit(high) if high else lowest_bit(m)
-
-
-def parameters(clock):
-    """Keyword arguments of ClockedFabric for the `clock` of a chip."""
-    return dict(vcs=clock.vcs, routing_delay=clock.routing_delay, credit_delay=clock.credit_delay,
-                traversal=clock.traversal, allocator=clock.allocator, reuse=clock.reuse)
-
-
 @cython.final                  # methods are then plain calls, which the C compiler inlines
 cdef class ClockedFabric:
-    """ClockedFabric(plan, vcs, routing_delay, credit_delay, ...): the routers of a FabricPlan with a clock."""
+    """ClockedFabric(plan, clock): the routers of a FabricPlan. `clock`: that of a chip, or a reference_router.Clocked.
+
+    Raises ValueError when a router has too many ports and virtual channels, or a channel is too long.
+    """
 
     cdef object keep
     cdef object plan                                # FabricPlan, for names in errors
-    cdef int64_t n_routers, n_ports, vcs, pv, n_channels, n_endpoints, routing_delay, credit_delay, traversal
-    cdef int64_t allocator
-    cdef bint when_empty                            # output VCs wait for their last credit before the next packet
-    cdef const uint8_t* choices                     # adaptive routing: [2, router, router] links as bits, or NULL
-    cdef int64_t* age                               # cycle in which a packet was offered
-    cdef int64_t stride, depth
-    cdef const int32_t* router
+    cdef Routers f
+    cdef int64_t n_channels, n_endpoints
     cdef const int32_t* inject
-    cdef const int32_t* eject
-    cdef const int32_t* out_channel
-    cdef const uint8_t* next_port
-    cdef int64_t order                              # 1, 2: routes follow from coordinates; 0: from the table
-    cdef const uint16_t* x
-    cdef const uint16_t* y
-    cdef const uint8_t* ring
-    cdef const int32_t* from_router
-    cdef const int32_t* to_router
     cdef const int32_t* endpoint
-    cdef const uint8_t* in_port
-    cdef const uint8_t* out_port
-    cdef const int32_t* slots
-    cdef const int64_t* hop_cycles
-    cdef int32_t* into                              # [router, port] -> channel that feeds it
-    cdef int32_t* out_of                            # [router, port] -> channel it feeds, ejection included
-    cdef int64_t first_link, columns
-    cdef uint8_t* blocks                            # per router: Masks, then the fields below
-    cdef int64_t at_route, at_used, at_count, at_head, at_port, at_vc, at_state, at_routed, at_grant, at_accept
-    cdef int64_t at_sgrant, at_saccept, at_first
-    cdef Flit* queues                               # [router, port * vcs + vc, depth]
-    cdef Arrivals flits[SLOTS]
-    cdef Credits credits[SLOTS]
-    cdef uint64_t* active                           # bit per router
     cdef uint64_t* sending                          # bit per endpoint with packets to send
     cdef Node* nodes
     cdef int32_t* node_used                         # [endpoint, vc]
@@ -138,94 +65,126 @@ cdef class ClockedFabric:
     cdef int64_t* last_packet                       # per endpoint, of the tick
     cdef int64_t* entry
     cdef int64_t* busy
-    cdef int64_t* queued                            # per channel: cycles in the FIFO behind it, summed; see queues.py
-    cdef int64_t* queued_ps                         # and ps before a synapse server
-    cdef int32_t* inside                            # flits in it now, and most at once
-    cdef int32_t* peak
+    cdef int64_t* queued_ps                         # before a synapse server, per channel
+    cdef int32_t* peak                              # most flits in a FIFO at once
     cdef int64_t* started                           # [endpoint, ring] of packets that may not have been started yet
     cdef int32_t* first_started
     cdef int64_t ring_size
     cdef int64_t* total_load                        # flits per channel since the fabric was made
     # of the run
-    cdef const int32_t* src
-    cdef const int32_t* dst
     cdef const int32_t* size
     cdef int64_t* head_inject
     cdef int64_t* head_arrive
     cdef int64_t* arrive
-    cdef int64_t* load                              # flits per channel
     cdef uint32_t* next_packet
-    cdef readonly int64_t flit_hops, cycles
+    cdef readonly int64_t cycles
 
-    def __init__(self, plan, int64_t vcs=1, int64_t routing_delay=0, int64_t credit_delay=1, int64_t traversal=1,
-                 str allocator="islip", str reuse="at_once"):
-        cdef int64_t k
+    def __init__(self, plan, clock):
+        cdef Routers* f = &self.f
         self.keep, self.plan = {}, plan
-        self.n_routers, self.n_ports, self.vcs = plan.n_routers, plan.n_ports, vcs
-        self.pv, self.n_channels, self.n_endpoints = self.n_ports * vcs, plan.n_channels, len(plan.router)
-        self.routing_delay, self.credit_delay, self.traversal = routing_delay, credit_delay, traversal
-        self.allocator, self.when_empty = ALLOCATORS.index(allocator), reuse == "when_empty"
-        self.first_link = plan.first_link
-        if self.pv > 64:
-            raise ValueError(f"{self.n_ports} ports x {vcs} virtual channels are {self.pv}; a router's masks hold 64")
-        if plan.hop_cycles.max() + 1 + max(credit_delay, traversal) >= SLOTS:
-            raise ValueError(f"a channel of {plan.hop_cycles.max()} cycles is too long; "
-                             f"at most {SLOTS - 2 - max(credit_delay, traversal)}")
-        self.router = <const int32_t*>self.hold("router", plan.router, np.int32)
-        self.inject = <const int32_t*>self.hold("inject", plan.inject, np.int32)
-        self.eject = <const int32_t*>self.hold("eject", plan.eject, np.int32)
-        self.out_channel = <const int32_t*>self.hold("out_channel", plan.out_channel, np.int32)
-        self.next_port = <const uint8_t*>self.hold("next_port", plan.next_port, np.uint8)
-        self.order, self.columns = plan.order, plan.columns
-        self.x = <const uint16_t*>self.hold("x", np.arange(plan.n_routers) % plan.columns, np.uint16)
-        self.y = <const uint16_t*>self.hold("y", np.arange(plan.n_routers) // plan.columns, np.uint16)
-        if plan.choices is not None:
-            self.choices = <const uint8_t*>self.hold("choices", plan.choices, np.uint8)
-        if plan.ring is not None:
-            self.ring = <const uint8_t*>self.hold("ring", plan.ring, np.uint8)
-        self.from_router = <const int32_t*>self.hold("from_router", plan.from_router, np.int32)
-        self.to_router = <const int32_t*>self.hold("to_router", plan.to_router, np.int32)
-        self.endpoint = <const int32_t*>self.hold("endpoint", plan.endpoint, np.int32)
-        self.in_port = <const uint8_t*>self.hold("in_port", plan.in_port, np.uint8)
-        self.out_port = <const uint8_t*>self.hold("out_port", plan.out_port, np.uint8)
-        self.slots = <const int32_t*>self.hold("slots", plan.slots, np.int32)
-        self.hop_cycles = <const int64_t*>self.hold("hop_cycles", plan.hop_cycles, np.int64)
-        into = np.full((self.n_routers, self.n_ports), -1, np.int32)
-        out_of = np.full((self.n_routers, self.n_ports), -1, np.int32)
-        for k in range(self.n_channels):
-            if plan.to_router[k] >= 0:
-                into[plan.to_router[k], plan.in_port[k]] = k
-            if plan.from_router[k] >= 0:
-                out_of[plan.from_router[k], plan.out_port[k]] = k
-        self.into = <int32_t*>self.hold("into", into, np.int32)
-        self.out_of = <int32_t*>self.hold("out_of", out_of, np.int32)
-        self.depth = int(plan.slots.max())
-        at = (sizeof(Masks) + 8 * self.n_ports + 7) // 8 * 8
-        self.at_route = sizeof(Masks)
-        per_vc = [at + k * self.pv for k in range(9)]
-        self.at_used, self.at_count, self.at_head, self.at_port, self.at_vc = per_vc[:5]
-        self.at_state, self.at_routed, self.at_grant, self.at_accept = per_vc[5:]
-        at += 9 * self.pv
-        self.at_sgrant, self.at_saccept, self.at_first = at, at + self.n_ports, at + 2 * self.n_ports
-        self.stride = (at + 3 * self.n_ports + 63) // 64 * 64
-        self.blocks = <uint8_t*>self.hold("blocks", np.zeros(self.n_routers * self.stride), np.uint8)
-        self.queues = <Flit*>self.hold("queues", np.zeros(self.n_routers * self.pv * self.depth * sizeof(Flit)),
-                                       np.uint8)
-        self.active = <uint64_t*>self.hold("active", np.zeros((self.n_routers + 63) // 64), np.uint64)
+        self.n_channels, self.n_endpoints = plan.n_channels, len(plan.router)
+        self._set_parameters(clock)
+        self._set_plan()
+        self._lay_out()
+        f.active = <uint64_t*>self.hold("active", np.zeros((f.n_routers + 63) // 64), np.uint64)
         self.sending = <uint64_t*>self.hold("sending", np.zeros((self.n_endpoints + 63) // 64), np.uint64)
         self.nodes = <Node*>self.hold("nodes", np.zeros(self.n_endpoints * sizeof(Node)), np.uint8)
-        self.node_used = <int32_t*>self.hold("node_used", np.zeros(self.n_endpoints * vcs), np.int32)
-        self.queued = <int64_t*>self.hold("queued", np.zeros(self.n_channels), np.int64)
+        self.node_used = <int32_t*>self.hold("node_used", np.zeros(self.n_endpoints * f.vcs), np.int32)
+        f.queued_cycles = <int64_t*>self.hold("queued", np.zeros(self.n_channels), np.int64)
         self.queued_ps = <int64_t*>self.hold("queued_ps", np.zeros(self.n_channels), np.int64)
-        self.inside = <int32_t*>self.hold("inside", np.zeros(self.n_channels), np.int32)
+        f.inside = <int32_t*>self.hold("inside", np.zeros(self.n_channels), np.int32)
         self.peak = <int32_t*>self.hold("peak", np.zeros(self.n_channels), np.int32)
         self.total_load = <int64_t*>self.hold("total_load", np.zeros(self.n_channels), np.int64)
+
+    def _set_parameters(self, clock):
+        cdef Routers* f = &self.f
+        cdef int64_t k
+        f.n_routers, f.n_ports, f.vcs = self.plan.n_routers, self.plan.n_ports, clock.vcs
+        f.pv = f.n_ports * f.vcs
+        f.routing_delay, f.credit_delay, f.traversal = clock.routing_delay, clock.credit_delay, clock.traversal
+        f.when_empty, f.by_age = clock.reuse == "when_empty", clock.priority == "age" or clock.allocator == "oldest"
+        f.speculative, f.by_packet = clock.speculation == "switch", clock.connection == "packet"
+        f.batches = clock.crossbar == "batches" and clock.traversal > 1
+        f.in_speed, f.out_speed, f.steps = clock.input_speedup, clock.output_speedup, clock.internal_speedup
+        f.queued = f.steps > 1 or f.out_speed > 1 or f.batches      # several flits may want to leave by one output
+        f.output_queue = (clock.output_queue or 0) if f.queued else 0     # else a flit is gone before the next asks
+        f.share = f.vcs // f.n_ports if clock.vc_use == "next_output" else 0
+        f.special = f.queued or f.speculative or f.by_packet or f.in_speed > 1 or clock.allocator == "wavefront"
+        if f.n_ports * max(f.vcs, f.in_speed, f.out_speed) > 64:
+            raise ValueError(f"{f.n_ports} ports x {f.vcs} virtual channels are {f.pv}; a router's masks hold 64")
+        if clock.vc_use == "next_output" and f.share == 0:
+            raise ValueError(f"{f.n_ports} outputs need as many virtual channels, not {f.vcs}")
+        f.vc_allocator = Allocator(KINDS[clock.allocator], clock.iterations, f.pv, f.pv)
+        f.switch_allocator = Allocator(KINDS[clock.allocator], clock.iterations, f.n_ports * f.in_speed,
+                                       f.n_ports * f.out_speed)
+        for k in range(f.pv):
+            f.input_of[k], f.vc_of[k] = <uint8_t>(k // f.vcs), <uint8_t>(k % f.vcs)
+            f.into_switch[k] = <uint8_t>(k // f.vcs * f.in_speed + k % f.vcs % f.in_speed)
+
+    def _set_plan(self):
+        cdef Routers* f = &self.f
+        plan = self.plan
+        if plan.hop_cycles.max() + 1 + max(f.credit_delay, f.traversal) >= SLOTS:
+            raise ValueError(f"a channel of {plan.hop_cycles.max()} cycles is too long; "
+                             f"at most {SLOTS - 2 - max(f.credit_delay, f.traversal)}")
+        f.router = <const int32_t*>self.hold("router", plan.router, np.int32)
+        self.inject = <const int32_t*>self.hold("inject", plan.inject, np.int32)
+        f.eject = <const int32_t*>self.hold("eject", plan.eject, np.int32)
+        f.next_port = <const uint8_t*>self.hold("next_port", plan.next_port, np.uint8)
+        f.order, f.first_link, f.columns = plan.order, plan.first_link, plan.columns
+        f.x = <const uint16_t*>self.hold("x", np.arange(f.n_routers) % plan.columns, np.uint16)
+        f.y = <const uint16_t*>self.hold("y", np.arange(f.n_routers) // plan.columns, np.uint16)
+        if plan.choices is not None:
+            f.choices = <const uint8_t*>self.hold("choices", plan.choices, np.uint8)
+        if plan.ring is not None:
+            f.ring = <const uint8_t*>self.hold("ring", plan.ring, np.uint8)
+        f.from_router = <const int32_t*>self.hold("from_router", plan.from_router, np.int32)
+        f.to_router = <const int32_t*>self.hold("to_router", plan.to_router, np.int32)
+        self.endpoint = <const int32_t*>self.hold("endpoint", plan.endpoint, np.int32)
+        f.in_port = <const uint8_t*>self.hold("in_port", plan.in_port, np.uint8)
+        f.out_port = <const uint8_t*>self.hold("out_port", plan.out_port, np.uint8)
+        f.slots = <const int32_t*>self.hold("slots", plan.slots, np.int32)
+        f.hop_cycles = <const int64_t*>self.hold("hop_cycles", plan.hop_cycles, np.int64)
+        f.depth = int(plan.slots.max())
+        into, out_of = np.full((2, f.n_routers, f.n_ports), -1, np.int32)
+        enters, leaves = plan.to_router >= 0, plan.from_router >= 0
+        into[plan.to_router[enters], plan.in_port[enters]] = np.flatnonzero(enters)
+        out_of[plan.from_router[leaves], plan.out_port[leaves]] = np.flatnonzero(leaves)
+        f.into = <int32_t*>self.hold("into", into, np.int32)
+        f.out_of = <int32_t*>self.hold("out_of", out_of, np.int32)
+
+    def _lay_out(self):
+        """A block of bytes per router, and its FIFOs."""
+        cdef Routers* f = &self.f
+        at = f.at.wants = sizeof(Masks)
+        at += 8 * f.pv
+        per_vc = [at + k * f.pv for k in range(9)]
+        f.at.used, f.at.count, f.at.head, f.at.port, f.at.vc, f.at.state, f.at.routed, f.at.grant, f.at.accept = per_vc
+        at += 9 * f.pv
+        n_in, n_out = f.switch_allocator.n_inputs, f.switch_allocator.n_outputs
+        f.at.switch_grant, f.at.switch_accept, f.at.first = at, at + n_out, at + n_out + n_in
+        f.at.held_vc, f.at.diagonals = f.at.first + n_in, f.at.first + 2 * n_in
+        f.at.stride = (f.at.diagonals + 2 + 63) // 64 * 64
+        f.blocks = <uint8_t*>self.hold("blocks", np.zeros(f.n_routers * f.at.stride), np.uint8)
+        f.queues = <Flit*>self.hold("queues", np.zeros(f.n_routers * f.pv * f.depth * sizeof(Flit)), np.uint8)
+        if f.queued:
+            places, most = f.n_routers * f.n_ports, f.vcs * f.depth
+            f.crossing = <Ring*>self.hold("crossing", np.zeros(f.n_routers * sizeof(Ring)), np.uint8)
+            f.crossings = <Crossing*>self.hold("crossings", np.zeros(places * most * sizeof(Crossing)), np.uint8)
+            f.output = <Ring*>self.hold("output", np.zeros(places * sizeof(Ring)), np.uint8)
+            f.outputs = <Flit*>self.hold("outputs", np.zeros(places * most * sizeof(Flit)), np.uint8)
+            f.message = <Ring*>self.hold("message", np.zeros(places * sizeof(Ring)), np.uint8)
+            f.messages = <uint8_t*>self.hold("messages", np.zeros(places * (most + 1)), np.uint8)
+
+    @property
+    def flit_hops(self):
+        """Flits through a router in the last run or tick."""
+        return self.f.flit_hops
 
     @classmethod
     def of(cls, plan):
         """The fabric of an engine's Plan whose chip has a clock: `run_ticks` then serves its cores."""
-        clock = plan.layout.chip.fabric.clock
-        cdef ClockedFabric self = cls(plan.fabric, **parameters(clock))
+        cdef ClockedFabric self = cls(plan.fabric, plan.layout.chip.fabric.clock)
         self.period = plan.period_ps
         self.service_ps = <const int64_t*>self.hold("service_ps", plan.service_ps, np.int64)
         self.axon_core = np.asarray(plan.axon_core)
@@ -233,7 +192,7 @@ cdef class ClockedFabric:
         self.last_packet = <int64_t*>self.hold("last_packet", np.zeros(self.n_endpoints), np.int64)
         self.entry = <int64_t*>self.hold("entry", np.zeros(self.n_endpoints), np.int64)
         self.busy = <int64_t*>self.hold("busy", np.zeros(self.n_endpoints), np.int64)
-        self.ring_size = self.vcs * self.depth + 1
+        self.ring_size = self.f.vcs * self.f.depth + 1
         self.started = <int64_t*>self.hold("started", np.zeros(self.n_endpoints * self.ring_size), np.int64)
         self.first_started = <int32_t*>self.hold("first_started", np.zeros(self.n_endpoints), np.int32)
         return self
@@ -245,8 +204,8 @@ cdef class ClockedFabric:
     def __dealloc__(self):
         cdef int64_t i
         for i in range(SLOTS):
-            free(self.flits[i].at)
-            free(self.credits[i].at)
+            free(self.f.flits[i].at)
+            free(self.f.credits[i].at)
         free(self.timed.at)
 
     def run(self, src, dst, cycle, size):
@@ -259,15 +218,15 @@ cdef class ClockedFabric:
         order = np.argsort(np.asarray(cycle), kind="stable")
         times = {name: np.full(n, -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
         load = np.zeros(self.n_channels, np.int64)
-        self.src = <const int32_t*>self.hold("src", src, np.int32)
-        self.dst = <const int32_t*>self.hold("dst", dst, np.int32)
+        self.f.src = <const int32_t*>self.hold("src", src, np.int32)
+        self.f.dst = <const int32_t*>self.hold("dst", dst, np.int32)
         self.size = <const int32_t*>self.hold("size", size, np.int32)
         self.head_inject = <int64_t*>self.hold("head_inject", times["head_inject"], np.int64)
         self.head_arrive = <int64_t*>self.hold("head_arrive", times["head_arrive"], np.int64)
         self.arrive = <int64_t*>self.hold("arrive", times["arrive"], np.int64)
-        self.load = <int64_t*>self.hold("load", load, np.int64)
+        self.f.load = <int64_t*>self.hold("load", load, np.int64)
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(max(1, n)), np.uint32)
-        self.age = <int64_t*>self.hold("age", np.zeros(max(1, n)), np.int64)
+        self.f.age = <int64_t*>self.hold("age", np.zeros(max(1, n)), np.int64)
         cdef const uint32_t* sorted_ = <const uint32_t*>self.hold("order", order, np.uint32)
         cdef const int64_t* offered = <const int64_t*>self.hold("cycle", cycle, np.int64)
         self.start()
@@ -301,15 +260,15 @@ cdef class ClockedFabric:
         rows = np.frombuffer(function.row_starts(), np.int64)
         endpoint = np.where(np.arange(len(rows) - 1) % stride == 0, n_cores, np.arange(len(rows) - 1) % stride - 1)
         n = max(1, len(axon))
-        self.src = <const int32_t*>self.hold("src", np.repeat(endpoint, np.diff(rows)), np.int32)
-        self.dst = <const int32_t*>self.hold("dst", self.axon_core[axon] if len(axon) else np.zeros(1), np.int32)
+        self.f.src = <const int32_t*>self.hold("src", np.repeat(endpoint, np.diff(rows)), np.int32)
+        self.f.dst = <const int32_t*>self.hold("dst", self.axon_core[axon] if len(axon) else np.zeros(1), np.int32)
         self.size = <const int32_t*>self.hold("size", np.ones(n), np.int32)
         self.head_inject = <int64_t*>self.hold("head_inject", np.zeros(n), np.int64)
         self.head_arrive = <int64_t*>self.hold("head_arrive", np.zeros(n), np.int64)
         self.arrive = <int64_t*>self.hold("arrive", np.zeros(n), np.int64)
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
-        self.age = <int64_t*>self.hold("age", np.zeros(n), np.int64)
-        self.load = self.total_load
+        self.f.age = <int64_t*>self.hold("age", np.zeros(n), np.int64)
+        self.f.load = self.total_load
         self.seeds = function.seeds.at
         self.times = times_of(times)
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
@@ -359,8 +318,8 @@ cdef class ClockedFabric:
 
     cdef void offer(self, int64_t now, uint32_t p) noexcept nogil:
         """A packet joins the queue of its source."""
-        cdef int64_t e = self.src[p]
-        self.age[p] = now
+        cdef int64_t e = self.f.src[p]
+        self.f.age[p] = now
         self.next_packet[p] = NOWHERE
         if self.nodes[e].first == NOWHERE:
             self.nodes[e].first = p
@@ -378,7 +337,7 @@ cdef class ClockedFabric:
         self.wait_for_server(f.channel, ps, self.times.started[p])
         at = (self.times.started[p] + self.period - 1) // self.period
         if at <= now:
-            return self.push_credit(now, f.channel, f.vc)
+            return push_credit(&self.f, now, f.channel, f.vc)
         return heap_push(&self.timed, at, f.channel * 8 + f.vc, CREDIT)
 
     cdef inline void wait_for_server(self, uint32_t channel, int64_t ps, int64_t started) noexcept nogil:
@@ -387,45 +346,56 @@ cdef class ClockedFabric:
         cdef int64_t* ring = self.started + e * self.ring_size
         cdef int32_t k = self.first_started[e]
         self.queued_ps[channel] += started - ps
-        while self.inside[channel] and ring[k] < ps:
+        while self.f.inside[channel] and ring[k] < ps:
             k = k + 1 if k + 1 < self.ring_size else 0
-            self.inside[channel] -= 1
+            self.f.inside[channel] -= 1
         self.first_started[e] = k
-        ring[(k + self.inside[channel]) % self.ring_size] = started
-        self.inside[channel] += 1
-        self.peak[channel] = max(self.peak[channel], self.inside[channel])
+        ring[(k + self.f.inside[channel]) % self.ring_size] = started
+        self.f.inside[channel] += 1
+        self.peak[channel] = max(self.peak[channel], self.f.inside[channel])
 
     def stuck(self):
-        """Channels with a packet behind them, and the output it needs: list of (channel, packet, wanted channel)."""
-        cdef int64_t r, iv
+        """Channels with a packet behind them, and an output it needs: list of (channel, packet, wanted channel)."""
+        cdef Routers* f = &self.f
+        cdef int64_t r, iv, o
         cdef uint8_t* b
         found = []
-        for r in range(self.n_routers):
-            b = self.blocks + r * self.stride
-            for iv in range(self.pv):
-                if b[self.at_count + iv]:
-                    found.append((self.into[r * self.n_ports + iv // self.vcs], self.head(r, b, iv),
-                                  self.out_of[r * self.n_ports + b[self.at_port + iv]]))
+        for r in range(f.n_routers):
+            b = f.blocks + r * f.at.stride
+            for iv in range(f.pv):
+                if b[f.at.count + iv]:
+                    o = b[f.at.port + iv] if b[f.at.state + iv] == ACTIVE else \
+                        lowest_bit((<uint64_t*>(b + f.at.wants))[iv]) // f.vcs
+                    found.append((f.into[r * f.n_ports + f.input_of[iv]], head(f, r, b, iv),
+                                  f.out_of[r * f.n_ports + o]))
         return found
 
     cdef void start(self) noexcept nogil:
         """Everything empty."""
+        cdef Routers* f = &self.f
         cdef int64_t r, k
         cdef Masks* m
-        memset(self.blocks, 0, self.n_routers * self.stride)
-        for r in range(self.n_routers):
-            m = <Masks*>(self.blocks + r * self.stride)
-            m.free_out = m.credit_out = ~<uint64_t>0 if self.pv == 64 else (<uint64_t>1 << self.pv) - 1
+        memset(f.blocks, 0, f.n_routers * f.at.stride)
+        for r in range(f.n_routers):
+            m = <Masks*>(f.blocks + r * f.at.stride)
+            m.free_out = m.credit_out = ~<uint64_t>0 if f.pv == 64 else (<uint64_t>1 << f.pv) - 1
+            for k in range(f.switch_allocator.n_inputs if f.in_speed > 1 else 0):
+                f.blocks[r * f.at.stride + f.at.first + k] = <uint8_t>(k % f.in_speed)
+        if f.queued:
+            memset(f.crossing, 0, f.n_routers * sizeof(Ring))
+            memset(f.output, 0, f.n_routers * f.n_ports * sizeof(Ring))
+            memset(f.message, 0, f.n_routers * f.n_ports * sizeof(Ring))
+            memset(f.messages, 0, f.n_routers * f.n_ports * (f.vcs * f.depth + 1))
         for k in range(self.n_endpoints):
             self.nodes[k].first = NOWHERE
             self.nodes[k].vc = self.nodes[k].last_vc = -1
-        memset(self.node_used, 0, self.n_endpoints * self.vcs * sizeof(int32_t))
-        memset(self.inside, 0, self.n_channels * sizeof(int32_t))
-        memset(self.active, 0, (self.n_routers + 63) // 64 * 8)
+        memset(self.node_used, 0, self.n_endpoints * f.vcs * sizeof(int32_t))
+        memset(f.inside, 0, self.n_channels * sizeof(int32_t))
+        memset(f.active, 0, (f.n_routers + 63) // 64 * 8)
         memset(self.sending, 0, (self.n_endpoints + 63) // 64 * 8)
         for k in range(SLOTS):
-            self.flits[k].n = self.credits[k].n = 0
-        self.flit_hops = self.cycles = self.timed.n = 0
+            f.flits[k].n = f.credits[k].n = 0
+        f.flit_hops = self.cycles = self.timed.n = 0
 
     cdef int move(self, int64_t left, int64_t n, const uint32_t* order, const int64_t* offered) noexcept nogil:
         """Cycle by cycle until `left` packets have arrived; n of them are from a list, others from soma servers."""
@@ -437,11 +407,11 @@ cdef class ClockedFabric:
         if n and offered[order[0]] > 0:
             now = offered[order[0]]
         while left:
-            credits = &self.credits[now & (SLOTS - 1)]
+            credits = &self.f.credits[now & (SLOTS - 1)]
             for i in range(credits.n):
                 self.take_credit(credits.at[i])
             credits.n = 0
-            arrivals = &self.flits[now & (SLOTS - 1)]
+            arrivals = &self.f.flits[now & (SLOTS - 1)]
             for i in range(arrivals.n):
                 r = self.receive(now, &arrivals.at[i])
                 if r < 0:
@@ -452,7 +422,7 @@ cdef class ClockedFabric:
                 timed = heap_pop(&self.timed)
                 if timed.kind == READY:
                     self.offer(now, timed.what)
-                elif self.push_credit(now, timed.what >> 3, timed.what & 7):
+                elif push_credit(&self.f, now, timed.what >> 3, timed.what & 7):
                     return -1
             while next_ < n and offered[order[next_]] <= now:
                 self.offer(now, order[next_])
@@ -465,18 +435,18 @@ cdef class ClockedFabric:
                     if self.send_from(now, e):
                         return -1
             busy = 0
-            for w in range((self.n_routers + 63) >> 6):
-                bits = self.active[w]
+            for w in range((self.f.n_routers + 63) >> 6):
+                bits = self.f.active[w]
                 keep_bits = 0
                 while bits:
                     r = (w << 6) + lowest_bit(bits)
                     bits &= bits - 1
-                    i = self.work(now, r)
+                    i = work(&self.f, now, r)
                     if i < 0:
                         return -1
                     if i:
                         keep_bits |= <uint64_t>1 << (r & 63)
-                self.active[w] = keep_bits
+                self.f.active[w] = keep_bits
                 busy |= keep_bits
             now += 1
             if busy or left == 0:
@@ -486,8 +456,8 @@ cdef class ClockedFabric:
             if busy:
                 continue
             ahead = 0                                   # nothing can happen before the next event or injection
-            while ahead < SLOTS and not (self.flits[(now + ahead) & (SLOTS - 1)].n
-                                         or self.credits[(now + ahead) & (SLOTS - 1)].n):
+            while ahead < SLOTS and not (self.f.flits[(now + ahead) & (SLOTS - 1)].n
+                                         or self.f.credits[(now + ahead) & (SLOTS - 1)].n):
                 ahead += 1
             external = offered[order[next_]] if next_ < n else -1
             if self.timed.n and (external < 0 or self.timed.at[0].at < external):
@@ -504,143 +474,74 @@ cdef class ClockedFabric:
 
     cdef inline void take_credit(self, uint32_t what) noexcept nogil:
         """A slot at the far end of a channel's VC is free again."""
-        cdef int64_t channel = what >> 3, vc = what & 7, r = self.from_router[channel], e, o
+        cdef Routers* f = &self.f
+        cdef int64_t channel = what >> 3, vc = what & 7, r = f.from_router[channel], e, o
         cdef uint8_t* b
         cdef Masks* m
         if r < 0:
             e = self.endpoint[channel]
-            self.node_used[e * self.vcs + vc] -= 1
+            self.node_used[e * f.vcs + vc] -= 1
             if self.nodes[e].first != NOWHERE:
                 self.sending[e >> 6] |= <uint64_t>1 << (e & 63)
             return
-        b = self.blocks + r * self.stride
+        b = f.blocks + r * f.at.stride
         m = <Masks*>b
-        o = self.out_port[channel] * self.vcs + vc
-        b[self.at_used + o] -= 1
+        o = f.out_port[channel] * f.vcs + vc
+        b[f.at.used + o] -= 1
         m.credit_out |= <uint64_t>1 << o
-        if m.draining >> o & 1 and b[self.at_used + o] == 0:
+        if m.draining >> o & 1 and b[f.at.used + o] == 0:
             m.draining &= ~(<uint64_t>1 << o)
             m.free_out |= <uint64_t>1 << o
         if m.waiting | m.asking | m.routing:
-            self.active[r >> 6] |= <uint64_t>1 << (r & 63)
+            f.active[r >> 6] |= <uint64_t>1 << (r & 63)
 
-    cdef inline int receive(self, int64_t now, Flit* f) noexcept nogil:
+    cdef inline int receive(self, int64_t now, Flit* flit) noexcept nogil:
         """A flit at the end of its channel; 1 when it was its packet's last, negative: no memory."""
-        cdef int64_t r = self.to_router[f.channel], iv, k
+        cdef Routers* f = &self.f
+        cdef int64_t r = f.to_router[flit.channel], iv, k
         cdef uint8_t* b
-        cdef Masks* m
         if r < 0:
             if self.period:
-                return -1 if self.serve(now, f) else 1
-            if f.ends & HEAD:
-                self.head_arrive[f.packet] = now
-            if f.ends & TAIL:
-                self.arrive[f.packet] = now
-            if self.push_credit(now, f.channel, f.vc):
+                return -1 if self.serve(now, flit) else 1
+            if flit.ends & HEAD:
+                self.head_arrive[flit.packet] = now
+            if flit.ends & TAIL:
+                self.arrive[flit.packet] = now
+            if push_credit(f, now, flit.channel, flit.vc):
                 return -1
-            return 1 if f.ends & TAIL else 0
-        b = self.blocks + r * self.stride
-        m = <Masks*>b
-        iv = self.in_port[f.channel] * self.vcs + f.vc
-        self.queued[f.channel] -= now
-        self.inside[f.channel] += 1
-        if self.inside[f.channel] > self.peak[f.channel]:
-            self.peak[f.channel] = self.inside[f.channel]
-        k = b[self.at_head + iv] + b[self.at_count + iv]
-        if k >= self.depth:
-            k -= self.depth
-        self.queues[(r * self.pv + iv) * self.depth + k] = f[0]
-        b[self.at_count + iv] += 1
-        if b[self.at_state + iv] == IDLE:
-            self.begin(r, b, iv, f.packet, f.to)
-        elif b[self.at_state + iv] == ACTIVE:
-            m.asking |= <uint64_t>1 << iv
-        self.active[r >> 6] |= <uint64_t>1 << (r & 63)
-        return 0
-
-    cdef inline void begin(self, int64_t r, uint8_t* b, int64_t iv, uint32_t packet, uint32_t e) noexcept nogil:
-        """A packet for endpoint e at the head of an input VC begins: find its output."""
-        cdef Masks* m = <Masks*>b
-        cdef int64_t there = self.router[e]
-        cdef uint8_t port
-        if there == r:
-            port = self.out_port[self.eject[e]]
-        elif self.order:                                # a table of 4096 x 4096 ports would miss the cache at every hop
-            if self.x[r] != self.x[there] and (self.order == 1 or self.y[r] == self.y[there]):
-                port = <uint8_t>(self.first_link + (0 if self.x[r] < self.x[there] else 1))
-            else:
-                port = <uint8_t>(self.first_link + (2 if self.y[r] < self.y[there] else 3))
-        elif self.choices != NULL:
-            port = self.emptiest(r, b, self.router[self.src[packet]], there)
-        else:
-            port = self.next_port[r * self.n_routers + there]
-        b[self.at_port + iv] = port
-        if self.routing_delay:
-            b[self.at_state + iv], b[self.at_routed + iv] = ROUTING, 0
-            m.routing |= <uint64_t>1 << iv
-        else:
-            b[self.at_state + iv] = WAITING
-            m.waiting |= <uint64_t>1 << iv
-            (<uint64_t*>(b + self.at_route))[port] |= <uint64_t>1 << iv
-
-    cdef uint8_t emptiest(self, int64_t r, uint8_t* b, int64_t home, int64_t there) noexcept nogil:
-        """Of the outputs adaptive routing may take, the one with fewest slots taken, then the lowest."""
-        cdef int64_t row = r * self.n_routers + there, o, v, used, least = -1, columns = self.columns
-        cdef uint64_t mask = self.choices[row]
-        cdef uint8_t best = 0
-        if r % columns == home % columns:
-            mask = self.choices[self.n_routers * self.n_routers + row]
-        while mask:
-            o = self.first_link + lowest_bit(mask)
-            mask &= mask - 1
-            used = 0
-            for v in range(self.vcs):
-                used += b[self.at_used + o * self.vcs + v]
-            if least < 0 or used < least:
-                least, best = used, <uint8_t>o
-        return best
-
-    cdef inline int push_credit(self, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
-        cdef int64_t at = now + self.hop_cycles[channel] + 1
-        cdef Credits* c
-        if self.from_router[channel] >= 0:
-            at += self.credit_delay
-        c = &self.credits[at & (SLOTS - 1)]
-        if c.n == c.room:
-            c.room = 2 * c.room + 256
-            c.at = <uint32_t*>realloc(c.at, c.room * sizeof(uint32_t))
-            if c.at == NULL:
-                return -1
-        c.at[c.n] = <uint32_t>(channel * 8 + vc)
-        c.n += 1
-        return 0
-
-    cdef inline int push_flit(self, int64_t at, uint32_t packet, uint32_t to, int64_t channel, int64_t vc,
-                              int ends) noexcept nogil:
-        cdef Arrivals* a = &self.flits[at & (SLOTS - 1)]
-        cdef Flit* f
-        if a.n == a.room:
-            a.room = 2 * a.room + 256
-            a.at = <Flit*>realloc(a.at, a.room * sizeof(Flit))
-            if a.at == NULL:
-                return -1
-        f = &a.at[a.n]
-        f.packet, f.to, f.channel, f.vc, f.ends = packet, to, <uint32_t>channel, <uint8_t>vc, <uint8_t>ends
-        a.n += 1
-        self.load[channel] += 1
+            return 1 if flit.ends & TAIL else 0
+        b = f.blocks + r * f.at.stride
+        iv = f.in_port[flit.channel] * f.vcs + flit.vc
+        f.queued_cycles[flit.channel] -= now
+        f.inside[flit.channel] += 1
+        if f.inside[flit.channel] > self.peak[flit.channel]:
+            self.peak[flit.channel] = f.inside[flit.channel]
+        k = b[f.at.head + iv] + b[f.at.count + iv]
+        if k >= f.depth:
+            k -= f.depth
+        f.queues[(r * f.pv + iv) * f.depth + k] = flit[0]
+        b[f.at.count + iv] += 1
+        if b[f.at.state + iv] == IDLE:
+            begin(f, r, b, iv, flit.packet, flit.to)
+        elif b[f.at.state + iv] == ACTIVE:
+            (<Masks*>b).asking |= <uint64_t>1 << iv
+        f.active[r >> 6] |= <uint64_t>1 << (r & 63)
         return 0
 
     cdef inline int send_from(self, int64_t now, int64_t e) noexcept nogil:
         """One flit a cycle; the VC is chosen when a packet comes to the front: the first after the last with room."""
+        cdef Routers* f = &self.f
         cdef Node* q = &self.nodes[e]
-        cdef int64_t channel = self.inject[e], k, v
-        cdef int64_t room = self.slots[channel], enough = 1 if self.when_empty else room
+        cdef int64_t channel = self.inject[e], k, v, first = 0, n = f.vcs
+        cdef int64_t room = f.slots[channel], enough = 1 if f.when_empty else room
         cdef uint32_t p = q.first
         cdef int ends = 0
         if q.vc < 0:
-            for k in range(1, self.vcs + 1):
-                v = 0 if q.last_vc < 0 else (q.last_vc + k) % self.vcs
-                if self.node_used[e * self.vcs + v] < enough:
+            if f.share:                                 # VCs kept for the output of its first router
+                n, first = f.share, f.share * port_to(f, f.router[e], self.f.dst[p])
+            for k in range(1, n + 1):
+                v = first if q.last_vc < first or q.last_vc >= first + n else first + (q.last_vc - first + k) % n
+                if self.node_used[e * f.vcs + v] < enough:
                     q.vc = <int32_t>v
                     break
             if q.vc < 0:
@@ -652,10 +553,10 @@ cdef class ClockedFabric:
                 self.times.entered[p] = self.entry[e] = now * self.period
                 if p + 1 < self.last_packet[e] and self.make(p + 1, self.times.entered[p], now + 1):
                     return -1
-        if self.node_used[e * self.vcs + q.vc] >= room:
+        if self.node_used[e * f.vcs + q.vc] >= room:
             self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
             return 0
-        self.node_used[e * self.vcs + q.vc] += 1
+        self.node_used[e * f.vcs + q.vc] += 1
         if q.sent == 0:
             ends |= HEAD
         q.sent += 1
@@ -667,318 +568,4 @@ cdef class ClockedFabric:
             q.first = self.next_packet[p]
             if q.first == NOWHERE:
                 self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
-        return self.push_flit(now + self.hop_cycles[channel] + 1, p, self.dst[p], channel, v, ends)
-
-    # ---- one router, one cycle ----
-
-    cdef inline int work(self, int64_t now, int64_t r) noexcept nogil:
-        """VC allocation, then switch allocation; 1 when something could succeed in the next cycle, -1: no memory."""
-        cdef uint8_t* b = self.blocks + r * self.stride
-        cdef Masks* m = <Masks*>b
-        cdef uint64_t asking = m.asking, routed = 0, bits, won = 0
-        cdef int64_t iv
-        if m.routing:
-            bits = m.routing
-            while bits:
-                iv = lowest_bit(bits)
-                bits &= bits - 1
-                b[self.at_routed + iv] += 1
-                if b[self.at_routed + iv] >= self.routing_delay:
-                    routed |= <uint64_t>1 << iv
-            m.routing &= ~routed
-        if m.waiting and m.free_out:
-            won = self.allocate_vcs(r, b)
-        if asking & (asking - 1):
-            if self.allocate_switch(now, r, b, asking):
-                return -1
-        elif asking:
-            if self.one_request(now, r, b, asking):
-                return -1
-        m.asking |= won
-        while routed:
-            iv = lowest_bit(routed)
-            routed &= routed - 1
-            b[self.at_state + iv] = WAITING
-            m.waiting |= <uint64_t>1 << iv
-            (<uint64_t*>(b + self.at_route))[b[self.at_port + iv]] |= <uint64_t>1 << iv
-        return self.can_progress(b)
-
-    cdef inline bint can_progress(self, uint8_t* b) noexcept nogil:
-        cdef Masks* m = <Masks*>b
-        cdef uint64_t* route = <uint64_t*>(b + self.at_route)
-        cdef uint64_t bits, mask = (<uint64_t>1 << self.vcs) - 1
-        cdef int64_t o, iv
-        if m.routing:
-            return True
-        bits = m.asking
-        while bits:
-            iv = lowest_bit(bits)
-            bits &= bits - 1
-            if m.credit_out >> (b[self.at_port + iv] * self.vcs + b[self.at_vc + iv]) & 1:
-                return True
-        if m.waiting:
-            for o in range(self.n_ports):
-                if m.waiting & route[o] and (m.free_out >> (o * self.vcs)) & mask:
-                    return True
-        return False
-
-    cdef inline uint64_t allowed(self, int64_t r, uint32_t packet, int64_t o) noexcept nogil:
-        """VCs of output o a packet may take: on a torus one half, by whether its way round crosses the seam."""
-        cdef int64_t link = o - self.first_link, half = self.vcs // 2
-        cdef uint8_t here, there
-        cdef uint64_t all_ = (<uint64_t>1 << self.vcs) - 1
-        if self.ring == NULL or link < 0 or link >= 4:
-            return all_
-        here = self.ring[2 * self.router[self.src[packet]] + (link >> 1)]
-        there = self.ring[2 * self.router[self.dst[packet]] + (link >> 1)]
-        if (there < here) if link & 1 == 0 else (there > here):
-            return all_ & ~((<uint64_t>1 << half) - 1)
-        return all_ >> half
-
-    cdef inline uint64_t allocate_vcs(self, int64_t r, uint8_t* b) noexcept nogil:
-        """One iteration of iSLIP over input VCs and free output VCs; input VCs that won."""
-        cdef Masks* m = <Masks*>b
-        cdef uint64_t* route = <uint64_t*>(b + self.at_route)
-        cdef uint64_t offers[64]
-        cdef uint64_t offered = 0, won = 0, bits, free_, asking, able
-        cdef int64_t o, ov, iv, vcs = self.vcs
-        cdef uint64_t mask = (<uint64_t>1 << vcs) - 1
-        if m.waiting & (m.waiting - 1) == 0:                    # one request, the common case: no allocator at all
-            iv = lowest_bit(m.waiting)
-            o = b[self.at_port + iv]
-            free_ = m.free_out & ((mask if self.ring == NULL else self.allowed(r, self.head(r, b, iv), o)) << (o * vcs))
-            if free_ == 0:
-                return 0
-            ov = after(free_, b[self.at_accept + iv])
-            self.give_vc(b, iv, ov)
-            return <uint64_t>1 << iv
-        if self.allocator != ISLIP:
-            return self.ask_for_vcs(r, b)
-        for o in range(self.n_ports):
-            asking = m.waiting & route[o]
-            free_ = (m.free_out >> (o * vcs)) & mask
-            if asking == 0:
-                continue
-            while free_:
-                ov = o * vcs + lowest_bit(free_)
-                free_ &= free_ - 1
-                able = asking
-                if self.ring != NULL:
-                    able = 0
-                    bits = asking
-                    while bits:
-                        iv = lowest_bit(bits)
-                        bits &= bits - 1
-                        if self.allowed(r, self.head(r, b, iv), o) >> (ov - o * vcs) & 1:
-                            able |= <uint64_t>1 << iv
-                    if able == 0:
-                        continue
-                iv = after(able, b[self.at_grant + ov])
-                if not offered >> iv & 1:
-                    offers[iv] = 0
-                    offered |= <uint64_t>1 << iv
-                offers[iv] |= <uint64_t>1 << ov
-        won = offered
-        while offered:
-            iv = lowest_bit(offered)
-            offered &= offered - 1
-            self.give_vc(b, iv, after(offers[iv], b[self.at_accept + iv]))
-        return won
-
-    cdef uint64_t ask_for_vcs(self, int64_t r, uint8_t* b) noexcept nogil:
-        """Every input VC asks for one free output VC, every output VC takes one of those that ask; who won."""
-        cdef Masks* m = <Masks*>b
-        cdef uint64_t asks[64]
-        cdef uint64_t asked = 0, won = 0, bits = m.waiting, free_
-        cdef int64_t iv, ov, o
-        while bits:
-            iv = lowest_bit(bits)
-            bits &= bits - 1
-            o = b[self.at_port + iv]
-            free_ = m.free_out & (self.allowed(r, self.head(r, b, iv), o) << (o * self.vcs))
-            if free_ == 0:
-                continue
-            ov = after(free_, b[self.at_accept + iv])
-            if not asked >> ov & 1:
-                asks[ov] = 0
-                asked |= <uint64_t>1 << ov
-            asks[ov] |= <uint64_t>1 << iv
-        while asked:
-            ov = lowest_bit(asked)
-            asked &= asked - 1
-            iv = after(asks[ov], b[self.at_grant + ov])
-            if self.allocator == OLDEST:
-                bits = asks[ov]
-                while bits:                                     # in the order of ties
-                    o = after(bits, b[self.at_grant + ov])
-                    bits &= ~(<uint64_t>1 << o)
-                    if self.age[self.head(r, b, o)] < self.age[self.head(r, b, iv)]:
-                        iv = o
-            self.give_vc(b, iv, ov)
-            won |= <uint64_t>1 << iv
-        return won
-
-    cdef inline uint32_t head(self, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
-        return self.queues[(r * self.pv + iv) * self.depth + b[self.at_head + iv]].packet
-
-    cdef inline void give_vc(self, uint8_t* b, int64_t iv, int64_t ov) noexcept nogil:
-        cdef Masks* m = <Masks*>b
-        m.free_out &= ~(<uint64_t>1 << ov)
-        m.waiting &= ~(<uint64_t>1 << iv)
-        b[self.at_grant + ov] = <uint8_t>(iv + 1 if iv + 1 < self.pv else 0)
-        b[self.at_accept + iv] = <uint8_t>(ov + 1 if ov + 1 < self.pv else 0)
-        b[self.at_vc + iv] = <uint8_t>(ov - b[self.at_port + iv] * self.vcs)
-        b[self.at_state + iv] = ACTIVE
-
-    cdef inline int one_request(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
-        cdef Masks* m = <Masks*>b
-        cdef int64_t iv = lowest_bit(asking), vcs = self.vcs
-        cdef int64_t o = b[self.at_port + iv], i = iv // vcs
-        if not m.credit_out >> (o * vcs + b[self.at_vc + iv]) & 1:
-            return 0
-        b[self.at_sgrant + o] = <uint8_t>(i + 1 if i + 1 < self.n_ports else 0)
-        b[self.at_saccept + i] = <uint8_t>(o + 1 if o + 1 < self.n_ports else 0)
-        b[self.at_first + i] = <uint8_t>(iv - i * vcs + 1 if iv - i * vcs + 1 < vcs else 0)
-        return self.send(now, r, b, iv)
-
-    cdef inline int allocate_switch(self, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
-        """VCs of one input for one output put one forward; then one iteration of iSLIP over ports."""
-        cdef Masks* m = <Masks*>b
-        cdef uint64_t requests[64]
-        cdef uint64_t grants[64]
-        cdef uint8_t forward[64][64]
-        cdef uint64_t outputs = 0, inputs = 0
-        cdef int64_t iv, o, i, v, vcs = self.vcs, mine, theirs
-        while asking:
-            iv = lowest_bit(asking)
-            asking &= asking - 1
-            o = b[self.at_port + iv]
-            if not m.credit_out >> (o * vcs + b[self.at_vc + iv]) & 1:
-                continue
-            i = iv // vcs
-            v = iv - i * vcs
-            if not outputs >> o & 1:
-                requests[o] = 0
-                outputs |= <uint64_t>1 << o
-            if requests[o] >> i & 1 and self.allocator == OLDEST and self.age[self.head(r, b, iv)] != \
-                    self.age[self.head(r, b, i * vcs + forward[i][o])]:
-                if self.age[self.head(r, b, iv)] < self.age[self.head(r, b, i * vcs + forward[i][o])]:
-                    forward[i][o] = <uint8_t>v
-            elif requests[o] >> i & 1:
-                mine = v - b[self.at_first + i]
-                theirs = <int64_t>forward[i][o] - b[self.at_first + i]
-                if (mine if mine >= 0 else mine + vcs) < (theirs if theirs >= 0 else theirs + vcs):
-                    forward[i][o] = <uint8_t>v
-            else:
-                requests[o] |= <uint64_t>1 << i
-                forward[i][o] = <uint8_t>v
-        if self.allocator != ISLIP:
-            self.ask_for_outputs(r, b, requests, outputs, grants, &inputs, &forward[0][0])
-            outputs = 0
-        while outputs:
-            o = lowest_bit(outputs)
-            outputs &= outputs - 1
-            i = after(requests[o], b[self.at_sgrant + o])
-            if not inputs >> i & 1:
-                grants[i] = 0
-                inputs |= <uint64_t>1 << i
-            grants[i] |= <uint64_t>1 << o
-        while inputs:
-            i = lowest_bit(inputs)
-            inputs &= inputs - 1
-            o = after(grants[i], b[self.at_saccept + i])
-            v = forward[i][o]
-            b[self.at_sgrant + o] = <uint8_t>(i + 1 if i + 1 < self.n_ports else 0)
-            b[self.at_saccept + i] = <uint8_t>(o + 1 if o + 1 < self.n_ports else 0)
-            b[self.at_first + i] = <uint8_t>(v + 1 if v + 1 < vcs else 0)
-            if self.send(now, r, b, i * vcs + v):
-                return -1
-        return 0
-
-    cdef void ask_for_outputs(self, int64_t r, uint8_t* b, const uint64_t* requests, uint64_t outputs,
-                              uint64_t* grants, uint64_t* inputs, const uint8_t* forward) noexcept nogil:
-        """Every input asks for one output, every output takes one of those that ask.
-
-        requests[o]: inputs that could send to it;  forward[i, o]: VC put forward;  grants[i]: output won by those in
-        `inputs`
-        """
-        cdef uint64_t wants[64]
-        cdef uint64_t asks[64]
-        cdef uint64_t asked = 0, asking = 0, bits
-        cdef int64_t i, o, k
-        cdef bint by_age = self.allocator == OLDEST
-        for o in range(self.n_ports):
-            if outputs >> o & 1:
-                bits = requests[o]
-                while bits:
-                    i = lowest_bit(bits)
-                    bits &= bits - 1
-                    if not asking >> i & 1:
-                        wants[i] = 0
-                        asking |= <uint64_t>1 << i
-                    wants[i] |= <uint64_t>1 << o
-        while asking:
-            i = lowest_bit(asking)
-            asking &= asking - 1
-            o = after(wants[i], b[self.at_saccept + i])
-            while by_age and wants[i]:                          # in the order of ties
-                k = after(wants[i], b[self.at_saccept + i])
-                wants[i] &= ~(<uint64_t>1 << k)
-                if self.sent_age(r, b, i, forward[i * 64 + k]) < self.sent_age(r, b, i, forward[i * 64 + o]):
-                    o = k
-            if not asked >> o & 1:
-                asks[o] = 0
-                asked |= <uint64_t>1 << o
-            asks[o] |= <uint64_t>1 << i
-        while asked:
-            o = lowest_bit(asked)
-            asked &= asked - 1
-            i = after(asks[o], b[self.at_sgrant + o])
-            while by_age and asks[o]:
-                k = after(asks[o], b[self.at_sgrant + o])
-                asks[o] &= ~(<uint64_t>1 << k)
-                if self.sent_age(r, b, k, forward[k * 64 + o]) < self.sent_age(r, b, i, forward[i * 64 + o]):
-                    i = k
-            grants[i] = <uint64_t>1 << o
-            inputs[0] |= <uint64_t>1 << i
-
-    cdef inline int64_t sent_age(self, int64_t r, uint8_t* b, int64_t i, uint8_t v) noexcept nogil:
-        """When the packet at the head of an input's VC was offered."""
-        return self.age[self.head(r, b, i * self.vcs + v)]
-
-    cdef inline int send(self, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
-        """The flit at the head of an input VC leaves."""
-        cdef Masks* m = <Masks*>b
-        cdef int64_t o = b[self.at_port + iv], i = iv // self.vcs, channel, ov
-        cdef int64_t h = b[self.at_head + iv]
-        cdef Flit* f = &self.queues[(r * self.pv + iv) * self.depth + h]
-        cdef uint64_t bit = <uint64_t>1 << iv
-        channel = self.out_of[r * self.n_ports + o]
-        ov = o * self.vcs + b[self.at_vc + iv]
-        self.flit_hops += 1
-        b[self.at_head + iv] = <uint8_t>(h + 1 if h + 1 < self.depth else 0)
-        b[self.at_count + iv] -= 1
-        b[self.at_used + ov] += 1
-        if b[self.at_used + ov] >= self.slots[channel]:
-            m.credit_out &= ~(<uint64_t>1 << ov)
-        if self.push_flit(now + 1 + self.traversal + self.hop_cycles[channel], f.packet, f.to, channel,
-                          b[self.at_vc + iv], f.ends):
-            return -1
-        self.queued[self.into[r * self.n_ports + i]] += now
-        self.inside[self.into[r * self.n_ports + i]] -= 1
-        if self.push_credit(now, self.into[r * self.n_ports + i], iv - i * self.vcs):
-            return -1
-        if f.ends & TAIL:
-            if self.when_empty:
-                m.draining |= <uint64_t>1 << ov
-            else:
-                m.free_out |= <uint64_t>1 << ov
-            m.asking &= ~bit
-            (<uint64_t*>(b + self.at_route))[o] &= ~bit
-            b[self.at_state + iv] = IDLE
-            if b[self.at_count + iv]:
-                f = &self.queues[(r * self.pv + iv) * self.depth + b[self.at_head + iv]]
-                self.begin(r, b, iv, f.packet, f.to)
-        elif b[self.at_count + iv] == 0:
-            m.asking &= ~bit
-        return 0
+        return push_flit(f, now + f.hop_cycles[channel] + 1, p, f.dst[p], channel, v, ends)

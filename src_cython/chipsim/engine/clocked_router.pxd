@@ -1,0 +1,400 @@
+"""One clocked router, one cycle: the compiled twin of reference_router.py, which says what each step means.
+
+A router is looked at only in cycles in which a request of its could succeed (a flit or a credit came, or work is left
+over). Exact, because an allocator's pointers move only when something is asked for and granted.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from chipsim.engine.allocators cimport WAVEFRONT, WIDTH, Requests, after, ask, match, moved
+from chipsim.engine.bits cimport lowest_bit
+from chipsim.engine.clocked_queues cimport cross, cross_over, message, seal, write
+from chipsim.engine.clocked_state cimport (
+    ACTIVE, IDLE, ROUTING, TAIL, WAITING, Flit, Masks, Routers, push_credit, push_flit)
+
+cdef enum:
+    SPECULATIVE = 62            # bit of the rank of requests that may come to nothing
+
+
+cdef inline uint64_t bit(int64_t k) noexcept nogil:
+    return <uint64_t>1 << k
+
+
+# ---- where a packet may go ----
+
+cdef inline int64_t port_to(Routers* f, int64_t r, uint32_t e) noexcept nogil:
+    """Port by which the table sends a packet for endpoint e on from a router."""
+    return f.out_port[f.eject[e]] if f.router[e] == r else f.next_port[r * f.n_routers + f.router[e]]
+
+
+cdef inline int64_t emptiest(Routers* f, int64_t r, uint8_t* b, int64_t home, int64_t there) noexcept nogil:
+    """Of the outputs adaptive routing may take, the one with fewest slots taken, then the lowest."""
+    cdef int64_t row = r * f.n_routers + there, o, v, used, least = -1, best = 0
+    cdef uint64_t mask = f.choices[row]
+    if r % f.columns == home % f.columns:
+        mask = f.choices[f.n_routers * f.n_routers + row]
+    while mask:
+        o = f.first_link + lowest_bit(mask)
+        mask &= mask - 1
+        used = 0
+        for v in range(f.vcs):
+            used += b[f.at.used + o * f.vcs + v]
+        if least < 0 or used < least:
+            least, best = used, o
+    return best
+
+
+cdef inline uint64_t ring_class(Routers* f, uint32_t packet, int64_t o) noexcept nogil:
+    """VCs of output o a packet may take on a torus: one half, by whether its way round crosses the seam."""
+    cdef int64_t link = o - f.first_link, half = f.vcs // 2
+    cdef uint8_t here, there
+    cdef uint64_t all_ = bit(f.vcs) - 1
+    if link < 0 or link >= 4:
+        return all_
+    here = f.ring[2 * f.router[f.src[packet]] + (link >> 1)]
+    there = f.ring[2 * f.router[f.dst[packet]] + (link >> 1)]
+    if (there < here) if link & 1 == 0 else (there > here):
+        return all_ & ~(bit(half) - 1)
+    return all_ >> half
+
+
+cdef inline void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet, uint32_t e) noexcept nogil:
+    """A packet for endpoint e at the head of an input VC begins: find the output VCs it may take."""
+    cdef Masks* m = <Masks*>b
+    cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
+    cdef int64_t there = f.router[e], port
+    cdef uint64_t vcs = bit(f.vcs) - 1
+    if there == r:
+        port = f.out_port[f.eject[e]]
+    else:
+        if f.order:                                     # a table of 4096 x 4096 ports would miss the cache at every hop
+            if f.x[r] != f.x[there] and (f.order == 1 or f.y[r] == f.y[there]):
+                port = f.first_link + (0 if f.x[r] < f.x[there] else 1)
+            else:
+                port = f.first_link + (2 if f.y[r] < f.y[there] else 3)
+        elif f.choices != NULL:
+            port = emptiest(f, r, b, f.router[f.src[packet]], there)
+        else:
+            port = f.next_port[r * f.n_routers + there]
+        if f.share:
+            vcs = (bit(f.share) - 1) << (f.share * port_to(f, f.to_router[f.out_of[r * f.n_ports + port]], e))
+        elif f.ring != NULL:
+            vcs = ring_class(f, packet, port)
+    wants[iv] = vcs << (port * f.vcs)
+    if f.routing_delay:
+        b[f.at.state + iv], b[f.at.routed + iv] = ROUTING, 0
+        m.routing |= bit(iv)
+    else:
+        b[f.at.state + iv] = WAITING
+        m.waiting |= bit(iv)
+
+
+# ---- VC allocation ----
+
+cdef inline uint32_t head(Routers* f, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+    """Packet at the head of an input VC."""
+    return f.queues[(r * f.pv + iv) * f.depth + b[f.at.head + iv]].packet
+
+
+cdef inline void give_vc(Routers* f, uint8_t* b, int64_t iv, int64_t ov) noexcept nogil:
+    cdef Masks* m = <Masks*>b
+    m.free_out &= ~bit(ov)
+    m.waiting &= ~bit(iv)
+    b[f.at.port + iv], b[f.at.vc + iv] = f.input_of[ov], f.vc_of[ov]
+    b[f.at.state + iv] = ACTIVE
+
+
+cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept nogil:
+    """Input VCs that get an output VC."""
+    cdef Masks* m = <Masks*>b
+    cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
+    cdef Requests* q = &f.requests
+    cdef uint8_t won[WIDTH]
+    cdef uint64_t bits = m.waiting, outputs, matched
+    cdef int64_t iv, ov
+    if bits & (bits - 1) == 0 and f.vc_allocator.kind != WAVEFRONT:     # one request, the common case: no allocator
+        iv = lowest_bit(bits)
+        outputs = wants[iv] & m.free_out
+        if outputs == 0:
+            return 0
+        ov = after(outputs, b[f.at.accept + iv])
+        moved(&f.vc_allocator, b + f.at.grant, b + f.at.accept, iv, ov)
+        give_vc(f, b, iv, ov)
+        return bits
+    q.inputs = q.outputs = 0
+    q.ranked = f.by_age
+    while bits:
+        iv = lowest_bit(bits)
+        bits &= bits - 1
+        outputs = wants[iv] & m.free_out
+        if outputs:
+            ask(q, iv, outputs)
+        while q.ranked and outputs:
+            q.rank[iv * WIDTH + lowest_bit(outputs)] = 2 * f.age[head(f, r, b, iv)]
+            outputs &= outputs - 1
+    if q.inputs == 0:
+        return 0
+    matched = match(&f.vc_allocator, q, b + f.at.grant, b + f.at.accept, b + f.at.diagonals, won)
+    bits = matched
+    while bits:
+        iv = lowest_bit(bits)
+        bits &= bits - 1
+        give_vc(f, b, iv, won[iv])
+    return matched
+
+
+# ---- a flit leaves ----
+
+cdef inline void hold(Routers* f, uint8_t* b, int64_t iv, bint on) noexcept nogil:
+    """Join an input VC's port into the switch to its output's, or part them."""
+    cdef Masks* m = <Masks*>b
+    cdef int64_t a = f.into_switch[iv], out = b[f.at.port + iv] * f.out_speed + f.input_of[iv] % f.out_speed
+    if on:
+        m.held |= bit(a)
+        m.joined |= bit(out)
+        b[f.at.held_vc + a] = <uint8_t>iv
+    else:
+        m.held &= ~bit(a)
+        m.joined &= ~bit(out)
+
+
+cdef inline int send(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+    """The flit at the head of an input VC leaves. -1: no memory."""
+    cdef Masks* m = <Masks*>b
+    cdef int64_t o = b[f.at.port + iv], v = b[f.at.vc + iv], ov = o * f.vcs + v
+    cdef int64_t channel = f.out_of[r * f.n_ports + o], from_ = f.into[r * f.n_ports + f.input_of[iv]]
+    cdef int64_t h = b[f.at.head + iv]
+    cdef Flit* flit = &f.queues[(r * f.pv + iv) * f.depth + h]
+    cdef int ends = flit.ends
+    f.flit_hops += 1
+    b[f.at.head + iv] = <uint8_t>(h + 1 if h + 1 < f.depth else 0)
+    b[f.at.count + iv] -= 1
+    b[f.at.used + ov] += 1
+    if b[f.at.used + ov] >= f.slots[channel]:
+        m.credit_out &= ~bit(ov)
+    f.queued_cycles[from_] += now
+    f.inside[from_] -= 1
+    if f.queued:
+        cross(f, r, flit, o, v)
+        message(f, r, f.input_of[iv], f.vc_of[iv])
+    elif push_flit(f, now + 1 + f.traversal + f.hop_cycles[channel], flit.packet, flit.to, channel, v, ends) \
+            or push_credit(f, now, from_, f.vc_of[iv]):
+        return -1
+    if f.by_packet:
+        hold(f, b, iv, ends & TAIL == 0 and b[f.at.count + iv] > 0)
+    if ends & TAIL:
+        if f.when_empty:
+            m.draining |= bit(ov)
+        else:
+            m.free_out |= bit(ov)
+        m.asking &= ~bit(iv)
+        b[f.at.state + iv] = IDLE
+        if b[f.at.count + iv]:
+            flit = &f.queues[(r * f.pv + iv) * f.depth + b[f.at.head + iv]]
+            begin(f, r, b, iv, flit.packet, flit.to)
+    elif b[f.at.count + iv] == 0:
+        m.asking &= ~bit(iv)
+    return 0
+
+
+# ---- switch allocation ----
+
+cdef inline bint may_send(Routers* f, int64_t r, uint8_t* b, int64_t o, int64_t ov) noexcept nogil:
+    """There is a credit for an output VC, and room in its output's queue."""
+    return (<Masks*>b).credit_out >> ov & 1 and (f.output_queue == 0
+                                                 or f.output[r * f.n_ports + o].n < f.output_queue)
+
+
+cdef inline int one_request(Routers* f, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
+    """The switch when a single input VC asks for it."""
+    cdef int64_t iv = lowest_bit(asking), o = b[f.at.port + iv], i = f.input_of[iv], v = f.vc_of[iv]
+    if not (<Masks*>b).credit_out >> (o * f.vcs + b[f.at.vc + iv]) & 1:
+        return 0
+    moved(&f.switch_allocator, b + f.at.switch_grant, b + f.at.switch_accept, i, o)
+    b[f.at.first + i] = <uint8_t>(v + 1 if v + 1 < f.vcs else 0)
+    return send(f, now, r, b, iv)
+
+
+cdef inline void put_forward(Routers* f, int64_t r, uint8_t* b, int64_t iv, int64_t o, int64_t rank, uint64_t held,
+                             uint64_t joined) noexcept nogil:
+    """An input VC asks for an output, unless one that shares its port into the switch goes before it."""
+    cdef Requests* q = &f.requests
+    cdef int64_t a = f.into_switch[iv], out = o * f.out_speed + f.input_of[iv] % f.out_speed
+    cdef int64_t place = a * WIDTH + out, mine, theirs
+    if held >> a & 1 or joined >> out & 1:
+        return
+    if f.by_age:
+        rank += 2 * f.age[head(f, r, b, iv)]
+    if q.inputs >> a & 1 and q.row[a] >> out & 1:
+        mine = f.vc_of[iv] - b[f.at.first + a]
+        theirs = f.vc_of[f.forward[place]] - b[f.at.first + a]
+        mine += f.vcs if mine < 0 else 0
+        theirs += f.vcs if theirs < 0 else 0
+        if q.ranked and rank != q.rank[place]:
+            if rank > q.rank[place]:
+                return
+        elif mine > theirs:
+            return
+    else:
+        ask(q, a, bit(out))
+    f.forward[place] = <uint8_t>iv
+    if q.ranked:
+        q.rank[place] = rank
+
+
+cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, uint64_t asking, uint64_t hoping,
+                                uint64_t free_out, uint64_t held, uint64_t joined) noexcept nogil:
+    """Give the switch to input VCs in `asking`, and to those in `hoping`, which asked for a VC of `free_out` just now.
+
+    held, joined: ports into and out of the switch that are taken
+    """
+    cdef Masks* m = <Masks*>b
+    cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
+    cdef Requests* q = &f.requests
+    cdef uint8_t won[WIDTH]
+    cdef uint64_t matched, outputs
+    cdef uint64_t vcs = bit(f.vcs) - 1
+    cdef int64_t iv, o, a
+    q.inputs = q.outputs = 0
+    q.ranked = f.by_age or f.speculative
+    while asking:
+        iv = lowest_bit(asking)
+        asking &= asking - 1
+        o = b[f.at.port + iv]
+        if may_send(f, r, b, o, o * f.vcs + b[f.at.vc + iv]):
+            put_forward(f, r, b, iv, o, 0, held, joined)
+    asking = hoping
+    while asking:
+        iv = lowest_bit(asking)
+        asking &= asking - 1
+        outputs = wants[iv] & free_out & m.credit_out
+        while outputs:
+            o = f.input_of[lowest_bit(outputs)]
+            if may_send(f, r, b, o, lowest_bit(outputs)):
+                put_forward(f, r, b, iv, o, <int64_t>1 << SPECULATIVE, held, joined)
+            outputs &= ~(vcs << (o * f.vcs))
+    if q.inputs == 0:
+        return 0
+    matched = match(&f.switch_allocator, q, b + f.at.switch_grant, b + f.at.switch_accept, b + f.at.diagonals + 1, won)
+    while matched:
+        a = lowest_bit(matched)
+        matched &= matched - 1
+        iv = f.forward[a * WIDTH + won[a]]
+        o = f.vc_of[iv] + f.in_speed
+        b[f.at.first + a] = <uint8_t>(o % f.vcs)
+        if hoping >> iv & 1:
+            o = b[f.at.port + iv]
+            if m.waiting >> iv & 1 or o != won[a] // f.out_speed \
+                    or not m.credit_out >> (o * f.vcs + b[f.at.vc + iv]) & 1:
+                continue                                # the speculation failed
+        if send(f, now, r, b, iv):
+            return -1
+    return 0
+
+
+# ---- a cycle ----
+
+cdef inline uint64_t route(Routers* f, uint8_t* b) noexcept nogil:
+    """A cycle of route computation; input VCs that are through with it."""
+    cdef Masks* m = <Masks*>b
+    cdef uint64_t bits = m.routing, routed = 0
+    cdef int64_t iv
+    while bits:
+        iv = lowest_bit(bits)
+        bits &= bits - 1
+        b[f.at.routed + iv] += 1
+        if b[f.at.routed + iv] >= f.routing_delay:
+            routed |= bit(iv)
+    m.routing &= ~routed
+    return routed
+
+
+cdef inline void ready(Routers* f, uint8_t* b, uint64_t routed) noexcept nogil:
+    """Those whose route is known ask for an output VC from the next step on."""
+    (<Masks*>b).waiting |= routed
+    while routed:
+        b[f.at.state + lowest_bit(routed)] = WAITING
+        routed &= routed - 1
+
+
+cdef inline bint can_progress(Routers* f, uint8_t* b) noexcept nogil:
+    """A request of the next step could succeed."""
+    cdef Masks* m = <Masks*>b
+    cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
+    cdef uint64_t bits = m.asking
+    cdef int64_t iv
+    if m.routing:
+        return True
+    while bits:
+        iv = lowest_bit(bits)
+        bits &= bits - 1
+        if m.credit_out >> (b[f.at.port + iv] * f.vcs + b[f.at.vc + iv]) & 1:
+            return True
+    bits = m.waiting
+    while bits:
+        if wants[lowest_bit(bits)] & m.free_out:
+            return True
+        bits &= bits - 1
+    return False
+
+
+cdef inline int special(Routers* f, int64_t now, int64_t r, uint8_t* b) noexcept nogil:
+    """`work` for routers with speculation, held connections, speedups, batches or output queues."""
+    cdef Masks* m = <Masks*>b
+    cdef uint64_t asking, hoping, free_out, routed, won, held, joined, sends
+    cdef int64_t _step, iv, o
+    cdef int more = 0
+    for _step in range(f.steps):
+        asking, free_out, held, joined = m.asking, m.free_out, m.held, m.joined
+        hoping = m.waiting if f.speculative else 0
+        routed = route(f, b)
+        if f.queued:
+            cross_over(f, now, r, True)
+        won = allocate_vcs(f, r, b) if m.waiting else 0
+        sends = held
+        while sends:
+            iv = b[f.at.held_vc + lowest_bit(sends)]
+            sends &= sends - 1
+            o = b[f.at.port + iv]
+            asking &= ~bit(iv)
+            if not may_send(f, r, b, o, o * f.vcs + b[f.at.vc + iv]):
+                hold(f, b, iv, False)
+            elif send(f, now, r, b, iv):
+                return -1
+        if allocate_switch(f, now, r, b, asking, hoping, free_out, held, joined):
+            return -1
+        while won:                                      # a head may have left already
+            iv = lowest_bit(won)
+            won &= won - 1
+            if b[f.at.state + iv] == ACTIVE and b[f.at.count + iv]:
+                m.asking |= bit(iv)
+        ready(f, b, routed)
+        if f.queued:
+            cross_over(f, now, r, False)
+            seal(f, r)
+    if f.queued:
+        more = write(f, now, r)
+        if more < 0:
+            return -1
+    return more or m.held != 0 or can_progress(f, b)
+
+
+cdef inline int work(Routers* f, int64_t now, int64_t r) noexcept nogil:
+    """A cycle of a router; 1 when something could succeed in the next one, -1: no memory."""
+    cdef uint8_t* b = f.blocks + r * f.at.stride
+    cdef Masks* m = <Masks*>b
+    cdef uint64_t asking = m.asking, routed, won = 0
+    if f.special:
+        return special(f, now, r, b)
+    routed = route(f, b) if m.routing else 0
+    if m.waiting and m.free_out:
+        won = allocate_vcs(f, r, b)
+    if asking & (asking - 1):
+        if allocate_switch(f, now, r, b, asking, 0, 0, 0, 0):
+            return -1
+    elif asking:
+        if one_request(f, now, r, b, asking):
+            return -1
+    m.asking |= won
+    if routed:
+        ready(f, b, routed)
+    return can_progress(f, b)

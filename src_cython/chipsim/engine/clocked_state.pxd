@@ -1,0 +1,170 @@
+"""The state of clocked routers and their channels; who changes it is clocked_router.pxd and clocked.pyx.
+
+All control state of a router is bit masks over its (port, VC) pairs, 64 at most, and bytes per pair, in one block per
+router: Masks, then `wants`, then the bytes, at the offsets of Layout.
+"""
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport realloc
+
+from chipsim.engine.allocators cimport WIDTH, Allocator, Requests
+
+cdef enum:
+    SLOTS = 256                 # cycles the wheel looks ahead; more than any latency or credit delay
+    HEAD = 1
+    TAIL = 2
+    IDLE = 0                    # states of an input VC
+    ROUTING = 1
+    WAITING = 2
+    ACTIVE = 3
+
+
+cdef struct Flit:
+    uint32_t packet
+    uint32_t to                 # endpoint
+    uint32_t channel            # where it is, or in a FIFO: unused
+    uint8_t vc
+    uint8_t ends                # HEAD | TAIL
+
+
+cdef struct Arrivals:
+    Flit* at
+    int64_t n
+    int64_t room
+
+
+cdef struct Credits:
+    uint32_t* at                # channel * 8 + vc
+    int64_t n
+    int64_t room
+
+
+cdef struct Masks:
+    uint64_t routing            # input VCs in route computation
+    uint64_t waiting            # ask for an output VC
+    uint64_t asking             # hold one and have a flit: ask for the switch
+    uint64_t free_out           # output VCs nobody holds
+    uint64_t credit_out         # output VCs with room at the far end
+    uint64_t draining           # output VCs that are free again when all their credits are back
+    uint64_t held               # ports into the switch that are joined to one out of it
+    uint64_t joined             # those ports out of it
+
+
+cdef struct Layout:             # byte offsets in a router's block
+    int64_t stride
+    int64_t wants               # uint64 per input VC: output VCs it asks for
+    int64_t used                # bytes per (port, VC): slots taken at the far end,
+    int64_t count               # flits in the FIFO, its first,
+    int64_t head
+    int64_t port                # output and VC of the packet at the head,
+    int64_t vc
+    int64_t state
+    int64_t routed              # cycles of route computation done,
+    int64_t grant               # pointers of VC allocation
+    int64_t accept
+    int64_t switch_grant        # pointers of switch allocation, per port out of and into the switch
+    int64_t switch_accept
+    int64_t first               # VC that is put forward first, per port into the switch
+    int64_t diagonals           # of VC and switch allocation
+    int64_t held_vc             # input VC whose connection is held, per port into the switch
+
+
+cdef struct Crossing:           # a flit between switch allocation and its output queue
+    Flit flit
+    int64_t port
+    int64_t done                # cycle; -1: not begun
+
+
+cdef struct Ring:               # of Crossings, Flits or credit messages; the place of entry k: (first + k) mod room
+    int32_t first
+    int32_t n
+
+
+cdef struct Routers:
+    # parameters
+    int64_t n_routers, n_ports, vcs, pv, routing_delay, credit_delay, traversal, depth
+    bint when_empty, by_age, speculative, by_packet, batches, queued, special
+    int64_t in_speed, out_speed, steps, output_queue, share
+    Allocator vc_allocator
+    Allocator switch_allocator
+    uint8_t input_of[64]        # per input VC: its port, its port into the switch
+    uint8_t into_switch[64]
+    uint8_t vc_of[64]
+    Layout at
+    # the plan
+    const int32_t* router
+    const int32_t* eject
+    const uint8_t* next_port
+    const uint8_t* choices      # adaptive routing: [2, router, router] links as bits, or NULL
+    const uint16_t* x
+    const uint16_t* y
+    const uint8_t* ring
+    const int32_t* from_router
+    const int32_t* to_router
+    const uint8_t* in_port
+    const uint8_t* out_port
+    const int32_t* slots
+    const int64_t* hop_cycles
+    int32_t* into               # [router, port] -> channel that feeds it
+    int32_t* out_of             # [router, port] -> channel it feeds, ejection included
+    int64_t order, first_link, columns
+    # state
+    uint8_t* blocks
+    Flit* queues                # [router, port * vcs + vc, depth]
+    Ring* crossing              # per router, with queued outputs: [pv * depth] of crossings
+    Crossing* crossings
+    Ring* output                # [router, port]: [vcs * depth] of flits
+    Flit* outputs
+    Ring* message               # [router, port]: [vcs * depth] of masks of VCs
+    uint8_t* messages
+    Arrivals flits[SLOTS]
+    Credits credits[SLOTS]
+    uint64_t* active            # bit per router
+    Requests requests           # of the router at work
+    uint8_t forward[WIDTH * WIDTH]      # of [port into, port out of the switch]: input VC that asks
+    # packets of the run, and what is counted
+    const int32_t* src
+    const int32_t* dst
+    int64_t* age                # cycle in which a packet was offered
+    int64_t* load               # flits per channel
+    int64_t* queued_cycles      # per channel: cycles in the FIFO behind it, summed; see queues.py
+    int32_t* inside             # flits in it now
+    int64_t flit_hops
+
+
+cdef inline int push_credit(Routers* f, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
+    """A slot behind a channel is free: its sender can use it after the way back. -1: no memory."""
+    cdef int64_t at = now + f.hop_cycles[channel] + 1
+    cdef Credits* c
+    cdef void* grown
+    if f.from_router[channel] >= 0:
+        at += f.credit_delay
+    c = &f.credits[at & (SLOTS - 1)]
+    if c.n == c.room:
+        grown = realloc(c.at, <size_t>(2 * c.room + 256) * sizeof(uint32_t))
+        if grown == NULL:
+            return -1
+        c.at = <uint32_t*>grown
+        c.room = 2 * c.room + 256
+    c.at[c.n] = <uint32_t>(channel * 8 + vc)
+    c.n += 1
+    return 0
+
+
+cdef inline int push_flit(Routers* f, int64_t at, uint32_t packet, uint32_t to, int64_t channel, int64_t vc,
+                          int ends) noexcept nogil:
+    """A flit on a channel, received in cycle `at`. -1: no memory."""
+    cdef Arrivals* a = &f.flits[at & (SLOTS - 1)]
+    cdef Flit* flit
+    cdef void* grown
+    if a.n == a.room:
+        grown = realloc(a.at, <size_t>(2 * a.room + 256) * sizeof(Flit))
+        if grown == NULL:
+            return -1
+        a.at = <Flit*>grown
+        a.room = 2 * a.room + 256
+    flit = &a.at[a.n]
+    flit.packet, flit.to, flit.channel = packet, to, <uint32_t>channel
+    flit.vc, flit.ends = <uint8_t>vc, <uint8_t>ends
+    a.n += 1
+    f.load[channel] += 1
+    return 0
