@@ -11,7 +11,7 @@ it may not wait for ever.
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from chipsim.engine.blocked cimport time_out_all
 from chipsim.engine.buffers cimport Hop, PacketSeed
 from chipsim.engine.function cimport Function
 from chipsim.engine.handshake cimport arbitrate, arrive, make, pass_through
-from chipsim.engine.mesh cimport ALONE, ASIDE, FOREVER, LISTED, MUTEX_TREE, NO_PACKET, SHARED, TIMEOUT, Channel, Mesh, \
+from chipsim.engine.mesh cimport ALONE, ASIDE, FOREVER, INJECT, LISTED, MUTEX_TREE, NO_PACKET, TIMEOUT, Channel, Mesh, \
     Slot, onward, touch
 from chipsim.engine.mutex cimport Mutexes, mutex_reset
 from chipsim.engine.servers cimport LIMIT_LINK, LIMIT_SOMA, LIMIT_SYNAPSE, Totals, account, times_of
@@ -60,7 +60,7 @@ cdef inline forced_void serve(Mesh* m, int64_t first, int64_t last, int64_t unti
             e.wants = onward(m, m.channels[e.channel].to_router, e.packet, e.node, e.at)
         if not trees or e.packet >= TIMEOUT:
             o = &m.channels[e.wants]
-            o.touched = ALONE if o.touched == 0 else SHARED
+            o.touched = ALONE + (o.touched != 0)            # no branch: it could not be foreseen
     m.n_listed = 0
     if lossy and m.n_alarms:
         time_out_all(m, first, last, until)
@@ -184,14 +184,18 @@ cdef class Fabric:
         cdef int64_t k, n_slots = int(f.slots.sum()), slot = 0
         cdef size_t room = <size_t>self.hold("channels", np.zeros((self.n_channels + 1) * sizeof(Channel)), np.uint8)
         cdef Channel* c
+        cdef int64_t[::1] slack = np.clip(f.slots * f.cycle - f.latency - f.credit, -1, 0x7FFFFFFF)
+        if m.choices != NULL:                               # how many slots are taken decides on routes
+            slack[:] = -1
         m.channels = <Channel*>((room + 127) & ~<size_t>127)        # on cache lines of its own
         m.slots = <Slot*>self.hold("slots", np.zeros(n_slots * sizeof(Slot)), np.uint8)
         m.aside = <uint8_t*>self.hold("aside", np.zeros(n_slots), np.uint8)
         for k in range(self.n_channels):
             c = &m.channels[k]
             c.latency, c.cycle, c.credit, c.n_slots = f.latency[k], f.cycle[k], f.credit[k], f.slots[k]
-            c.from_router, c.to_router, c.endpoint = f.from_router[k], f.to_router[k], f.endpoint[k]
-            c.kind, c.in_port = f.kind[k], f.in_port[k]
+            c.kind, c.in_port, c.to_router = f.kind[k], f.in_port[k], f.to_router[k]
+            c.origin = f.endpoint[k] if c.kind == INJECT else f.from_router[k]
+            c.slack = slack[k]
             c.slots, c.last_port, c.wake_at = m.slots + slot, -1, FOREVER
             slot += c.n_slots
         return 0
@@ -252,28 +256,25 @@ cdef class Fabric:
         cdef int64_t n = len(ready_ps), length = 0
         cdef int32_t limit = 0
         cdef int rc
-        seeds = np.zeros(n, [("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])
-        seeds["gap"], seeds["source"], seeds["axon"] = ready_ps, source, axon
-        times = np.zeros((5, max(1, n)), np.int64)
         starts = np.asarray(endpoint_start, np.int64)
-        host = int(starts[self.m.n_cores])                        # the engine's order: host port first
-        order = np.concatenate([np.arange(host, n), np.arange(host)])
+        host = int(starts[self.m.n_cores])                      # the engine's order: host port first
+        seeds = np.empty(n, [("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])
+        seeds["gap"], seeds["source"], seeds["axon"] = (np.roll(a, -host) for a in (ready_ps, source, axon))
+        times = np.zeros((5, max(1, n)), np.int64)
         rows = np.concatenate([[0], np.cumsum(np.roll(np.diff(starts), 1))])
         cdef const int64_t* start = <const int64_t*>self.hold("start", rows, np.int64)
         cdef const int64_t* tails = <const int64_t*>self.hold("tails", np.zeros(self.m.n_cores + 1), np.int64)
-        self.m.seeds = <const PacketSeed*>self.hold("seeds", seeds[order], seeds.dtype)
+        self.m.seeds = <const PacketSeed*>self.hold("seeds", seeds, seeds.dtype)
         self.m.times = times_of(times)
         self.m.open_loop = True
         with nogil:
             rc = self.move_tick(start, tails, &length, &limit)
         self.m.open_loop = False
         if rc == -2:
-            raise deadlock([(c, int(order[p]), wanted) for c, p, wanted in self.stuck()], self.plan)
+            raise deadlock([(c, (int(p) + host) % n, wanted) for c, p, wanted in self.stuck()], self.plan)
         if rc:
             raise MemoryError("no memory left for the events of the mesh")
-        result = np.empty((5, n), np.int64)
-        result[:, order] = times[:, :n]
-        return result
+        return times[:, :n] if host == n else np.roll(times[:, :n], host, axis=1)
 
     def stuck(self):
         """Channels whose head waits, and the output each waits for: list of (channel, packet index, wanted channel)."""
@@ -356,8 +357,8 @@ cdef class Fabric:
                 length[0] = m.entry[e] + tail_ps[j]
                 limit[0] = <int32_t>((LIMIT_SOMA << 24) | e)
         for e in range(m.n_cores):
-            if m.channels[m.eject[e]].busy_until > length[0]:
-                length[0] = m.channels[m.eject[e]].busy_until
+            if m.channels[m.eject[e]].head_at > length[0]:
+                length[0] = m.channels[m.eject[e]].head_at
                 limit[0] = <int32_t>((LIMIT_SYNAPSE << 24) | e)
         if m.last_drop > length[0]:
             length[0] = m.last_drop
@@ -370,19 +371,17 @@ cdef class Fabric:
     cdef void quiet(self) noexcept nogil:
         """Forget the tick before: every FIFO empty, every output free."""
         cdef Mesh* m = &self.m
-        cdef int64_t i, k
+        cdef int64_t i
         cdef Channel* c
         for i in range(m.n_dirty):
             c = &m.channels[m.dirty[i]]
-            c.free_at = c.head_at = c.busy_until = c.gone = 0
+            if c.written:
+                memset(c.slots, 0, <size_t>c.n_slots * sizeof(Slot))
+            c.free_at = c.late_at = c.head_at = c.gone = 0
             c.requests = 0
-            c.held = c.turn = c.first = c.n_queued = c.branches = 0
+            c.held = c.first = c.n_queued = c.branches = 0
             c.last_port, c.starved, c.touched, c.wake_at = -1, 0, 0, FOREVER
-            c.dirty = c.turned = 0
-            k = 0
-            while k < c.n_slots and c.slots[k].at:          # they were taken in turn, from the first
-                c.slots[k].at = 0
-                k += 1
+            c.dirty = c.written = c.turned = 0
             m.alarm[m.dirty[i]] = FOREVER
             if m.mutexes != NULL:
                 mutex_reset(&m.mutexes[m.dirty[i]])

@@ -9,7 +9,7 @@ from chipsim.engine.bits cimport forced_void, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS
 from chipsim.engine.detours cimport is_aside, leads_to, turn_aside, watch
 from chipsim.engine.mesh cimport ASIDE, EJECT, FCFS, FOREVER, INJECT, MUTEX_TREE, ROUND_ROBIN, Channel, Mesh, Slot, \
-    come_back, grantable, mark, touch, wake
+    come_back, give_back, grantable, mark, touch, wake
 from chipsim.engine.mutex cimport mutex_winner, mutex_won
 from chipsim.engine.wheel cimport wheel_push
 
@@ -36,6 +36,7 @@ cdef inline forced_void arrive(Mesh* m, uint32_t channel, uint32_t packet, uint3
     s = &c.slots[at]
     s.at, s.packet, s.wants = now, packet, wants
     mark(m, c)
+    c.written = 1
     c.n_queued += 1
     if lossy:
         if m.rejoin != NULL:
@@ -65,7 +66,7 @@ cdef inline bint pass_through(Mesh* m, uint32_t channel, uint32_t packet, uint32
     o.last_port = c.in_port
     if m.mutexes != NULL:
         mutex_won(&m.mutexes[wanted], c.in_port, now + o.cycle)
-    c.slots[c.first].at = now + c.credit
+    give_back(c, now, now)
     part(m, channel, now)
     grant(m, wanted, packet, core, now, False)
     return True
@@ -118,12 +119,12 @@ cdef inline forced_void arbitrate(Mesh* m, uint32_t channel, int64_t until, bint
     cdef int64_t at, claim, earliest = FOREVER, others = FOREVER
     cdef int32_t port, rank, best = -1, best_rank = 0
     if c.kind == INJECT:
-        if m.next_packet[c.endpoint] == m.last_packet[c.endpoint]:
+        if m.next_packet[c.origin] == m.last_packet[c.origin]:
             return
-        earliest = m.times.made[m.next_packet[c.endpoint]]
+        earliest = m.times.made[m.next_packet[c.origin]]
     elif claims == 0:
         return
-    fifos = &m.in_channel[c.from_router * m.n_ports]
+    fifos = &m.in_channel[c.origin * m.n_ports]             # of an inject channel: none, and not looked at
     while claims:
         port = lowest_bit(claims)
         claims &= claims - 1
@@ -209,7 +210,7 @@ cdef inline forced_void hand_over(Mesh* m, uint32_t fifo, uint32_t channel, int6
 
 cdef inline void enter(Mesh* m, uint32_t channel, int64_t now) noexcept nogil:
     """The packet an endpoint waits to send goes into the fabric; the soma server starts on the next."""
-    cdef int64_t endpoint = m.channels[channel].endpoint
+    cdef int64_t endpoint = m.channels[channel].origin
     cdef int64_t p = m.next_packet[endpoint], last = m.last_packet[endpoint], k = p + 1
     m.times.entered[p] = now
     while k < last and m.seeds[k].gap == FOLLOWS and not m.open_loop:
@@ -227,45 +228,39 @@ cdef inline forced_void grant(Mesh* m, uint32_t channel, uint32_t packet, int64_
                               bint trees) noexcept nogil:
     """Send a packet over a channel, for core `child`; multicast: to tree node `child`, or delivery -1 - child."""
     cdef Channel* c = &m.channels[channel]
-    cdef Slot* s = &c.slots[c.turn]
-    cdef int64_t arrival = now + c.latency, d = packet, started, waited
     c.free_at = now + c.cycle
     c.flits += 1
-    c.turn = c.turn + 1 if c.turn + 1 < c.n_slots else 0
     if c.kind != EJECT:
         c.held += 1
-        wheel_push(&m.wheel, arrival, channel, packet, <uint32_t>child)
-        return
-    if trees:
-        d += -1 - child
-    mark(m, c)
-    waited = c.busy_until - arrival
-    started = max(arrival, c.busy_until)
-    m.times.arrived[d] = arrival
-    m.times.started[d] = started
-    m.times.done[d] = c.busy_until = started + m.service_ps[m.seeds[d].axon]
+        wheel_push(&m.wheel, now + c.latency, channel, packet, <uint32_t>child)
+    else:
+        mark(m, c)
+        take(m, c, <int64_t>packet - 1 - child if trees else packet, now + c.latency)
+
+
+cdef inline void take(Mesh* m, Channel* c, int64_t delivery, int64_t arrival) noexcept nogil:
+    """A packet comes to its core, whose synapse server starts on it when it is done with those before."""
+    cdef int64_t started = max(arrival, c.head_at)
+    cdef int32_t inside = 0, k = c.first
     c.queued_ps += started - arrival
-    s.at = started + c.credit
-    if waited >= 0:
-        count_waiting(m, channel, arrival)
-
-
-cdef inline void count_waiting(Mesh* m, uint32_t channel, int64_t arrival) noexcept nogil:
-    """A packet has come to a core's input FIFO; it is there with those before it that were not started yet."""
-    cdef Channel* c = &m.channels[channel]
-    cdef int32_t inside = 0, k = c.turn
-    while inside < c.n_slots:
-        k = k - 1 if k else c.n_slots - 1
-        if c.slots[k].at - c.credit < arrival:
-            break
-        inside += 1
-    m.peak[channel] = max(m.peak[channel], inside)
+    if c.head_at >= arrival:                                # others may still wait: how many are not started yet
+        c.slots[k].at = c.late_at = started + c.credit
+        c.written = 1
+        while inside < c.n_slots and c.slots[k].at - c.credit >= arrival:
+            k = k - 1 if k else c.n_slots - 1
+            inside += 1
+        m.peak[c - m.channels] = max(m.peak[c - m.channels], inside)
+        c.first = c.first + 1 if c.first + 1 < c.n_slots else 0
+    else:
+        give_back(c, arrival, started)
+    m.times.arrived[delivery] = arrival
+    m.times.started[delivery] = started
+    m.times.done[delivery] = c.head_at = started + m.service_ps[m.seeds[delivery].axon]
 
 
 cdef inline forced_void part(Mesh* m, uint32_t channel, int64_t now) noexcept nogil:
     """The head of the FIFO behind `channel` is gone: its slot is counted, and waited for."""
     cdef Channel* c = &m.channels[channel]
-    c.first = c.first + 1 if c.first + 1 < c.n_slots else 0
     c.held -= 1
     c.head_at = now + c.cycle
     if c.starved:
@@ -285,7 +280,7 @@ cdef inline forced_void leave(Mesh* m, uint32_t channel, int64_t now, bint trees
         last = c.n_queued - (c.slots[last].at > now)        # the last may come later in this window
         if last > m.peak[channel]:
             m.peak[channel] = last
-    c.slots[c.first].at = now + c.credit
+    give_back(c, c.slots[c.first].at, now)
     c.n_queued -= 1
     c.turned = 0
     part(m, channel, now)
