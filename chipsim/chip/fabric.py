@@ -118,6 +118,8 @@ class Fabric(Part):
     table: RoutingTable | None = Field(None, description="routing `table`: the next hops; null: with any other")
     cast: Literal["unicast", "multicast"] = Field(
         "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")
+    router_entries: int | None = count("entries", ge=1, default=None, doc="multicast: entries of key and mask in the "
+                                       "routing table of a router; null: no limit, and no tables are made")
     arbitration: Literal["fcfs", "round_robin", "oldest", "mutex_tree"] = Field(
         "fcfs", description="clockless: who goes first at an output; equal claims in port order after the last winner; "
         "mutex_tree: mutexes between neighbouring ports, in a tree, each first come, first served")

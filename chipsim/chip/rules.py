@@ -76,6 +76,9 @@ def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:
         yield Misfit("fabric.table" if f.table else "fabric.routing",
                      "`fabric.table` and `fabric.routing: table` belong together; one is there without the other",
                      "write both: `table: {default: straight, routers: {0: {1-3: east}}}`")
+    if f.router_entries is not None and f.cast != "multicast":
+        yield Misfit("fabric.router_entries", "routers look packets up by key where they copy them: `cast: multicast`",
+                     "use `cast: multicast`, or leave `router_entries` out")
     if f.topology == "tree" and (f.arity is None or f.levels is None):
         yield Misfit("fabric.topology", "a tree needs `arity` and `levels`", "write `arity: 4` and `levels: 2`")
         return

@@ -116,7 +116,7 @@ def account_of(layout: Layout) -> dict[str, Any]:
         "cores": layout.n_cores, "cores_available": chip.n_cores, "neurons": layout.n_neurons,
         "utilisation": {
             name: {"max": used.max(initial=0), "mean": used.mean(), "limit": layout.limits.get(name)}
-            for name, used in layout.usage.items()
+            for name, used in layout.in_use.items()
         },
         "placement": [
             {"population": layout.populations[g.population].name, "first": g.first,
@@ -126,6 +126,10 @@ def account_of(layout: Layout) -> dict[str, Any]:
             for g in layout.groups
         ],
         "approximations": layout.approximations, "passes": layout.log, "notes": layout.notes,
+        "routing": None if layout.routing is None else [
+            {"router": [r % chip.fabric.grid[0], r // chip.fabric.grid[0]], "entries": used,
+             "entries_uncompressed": layout.routing.plain[r]}
+            for r, used in enumerate(layout.routing.used.tolist()) if used],
     })
 
 
@@ -198,6 +202,10 @@ def _text(account: dict[str, Any], explain: bool) -> str:
         placed = [(p["population"], _range(p), str(p["core"]),
                    f"({p['router'][0]},{p['router'][1]})", str(p["slot"])) for p in account["placement"]]
         parts.append(table(("population", "neurons", "core", "router", "from slot"), placed, "<>>>>"))
+        if account["routing"]:
+            tables = [(f"({t['router'][0]},{t['router'][1]})", count(t["entries"]), count(t["entries_uncompressed"]))
+                      for t in account["routing"]]
+            parts.append(table(("routing table of", "entries", "one per source"), tables, "<>>"))
         parts.append("passes\n" + "\n".join(f"  {_pass(p)}" for p in account["passes"]))
         parts += ["notes\n" + "\n".join(f"  {n}" for n in account["notes"])] if account["notes"] else []
     return "\n\n".join(parts)

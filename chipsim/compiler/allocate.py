@@ -1,11 +1,20 @@
 """From pieces on cores to the Layout: slots, in-axons, segments, synapses, out-axons, and what is used of what."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from chipsim.compiler.demand import limits
 from chipsim.compiler.draft import Draft, Piece
-from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
+from chipsim.compiler.layout import (
+    SYNAPSE_FORMATS,
+    Group,
+    Layout,
+    LayoutModel,
+    LayoutPopulation,
+    RoutingTables,
+)
 from chipsim.compiler.learning import plastic_projections
 from chipsim.compiler.synapses import SynapseMemory, out_axons
 from chipsim.compiler.tally import tally_of
@@ -40,14 +49,17 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
     tables, place = _axons(draft, cores, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
     if draft.chip.core.crossbar is not None:
         tables |= _one_segment_each(tables)
+    if draft.in_vain:
+        tables |= _without_synapses(draft, order, np.concatenate(number), tables)
     usage = {name: used[order] for name, used in tally_of(draft).usage.items()}
     return Layout(
         chip=draft.chip, network=draft.network.name, populations=_populations(draft, number),
         outputs=draft.network.outputs, dt=draft.network.dt, cores=np.sort(draft.places).astype(np.int32),
         core_start=np.array(start, np.int64), groups=tuple(groups), models=models, params=params,
         population_index=index, **tables, first_input=_first_input(draft, number, n),
-        plastic=plastic_projections(draft, number, place),
-        usage=usage, limits=limits(draft.chip),
+        plastic=plastic_projections(draft, number, place), routing=_routing(draft, np.concatenate(number)),
+        usage=usage, limits=limits(draft.chip) | (
+            {} if draft.routing is None else {"router_entries": draft.chip.fabric.router_entries}),
         approximations=draft.approximations, log=log, notes=draft.network.notes + draft.notes)
 
 
@@ -139,6 +151,37 @@ def _one_segment_each(t: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     entries = np.concatenate([[0], np.cumsum(per_entry)])
     return dict(out_start=entries[t["out_start"]].astype(np.int64), out_axon=(first + within).astype(np.int32),
                 axon_core=np.repeat(t["axon_core"], n), axon_start=np.arange(int(n.sum()) + 1, dtype=np.int64))
+
+
+def _routing(draft: Draft, number: np.ndarray) -> RoutingTables | None:
+    """The routing tables, with keys by source; number int64[S]: source number of each unit, node by node."""
+    if draft.routing is None:
+        return None
+    keys = np.empty_like(draft.routing.source_key)
+    keys[number] = draft.routing.source_key
+    return replace(draft.routing, source_key=keys)
+
+
+def _without_synapses(draft: Draft, order: np.ndarray, number: np.ndarray,
+                      t: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Axon tables with an in-axon of no segments, the last of its core, where packets come in vain."""
+    rank = np.argsort(order)
+    here = np.zeros(len(order), np.int64)
+    here[[rank[c] for c, _ in draft.in_vain]] = 1
+    shift = np.cumsum(here) - here                          # in-axons put in before those of a core
+    last = np.cumsum(np.bincount(t["axon_core"], minlength=len(order)))
+    n_segments = np.insert(np.diff(t["axon_start"]), last[here > 0], 0)
+    axon_core = np.insert(t["axon_core"], last[here > 0], np.flatnonzero(here)).astype(np.int32)
+    source = [np.repeat(np.arange(len(t["out_start"]) - 1), np.diff(t["out_start"]))]
+    axon = [t["out_axon"] + shift[t["axon_core"][t["out_axon"]]]]
+    for c, units in draft.in_vain:
+        source.append(number[units])
+        axon.append(np.full(len(units), last[rank[c]] + shift[rank[c]]))
+    sources, axons = np.concatenate(source), np.concatenate(axon)
+    sorting = np.lexsort((axons, sources))
+    starts = np.searchsorted(sources[sorting], np.arange(len(t["out_start"])))
+    return dict(out_start=starts.astype(np.int64), out_axon=axons[sorting].astype(np.int32), axon_core=axon_core,
+                axon_start=np.concatenate([[0], np.cumsum(n_segments)]).astype(np.int64))
 
 
 def _stored(values: np.ndarray, integer: bool) -> np.ndarray:

@@ -85,6 +85,17 @@ integer weights they are given in its own numbers: the rule counts in units of t
 Only weights and parameters of neurons can be renewed in a layout. This network has other populations, synapses or
 delays than the one it was compiled from: compile it anew.""",
     "M255": """\
-Routing tables were followed key by key from source to targets, and one does not arrive as it should. Keys of different
-sources must differ, and the fabric's routes must not lead in a circle.""",
+Compressed routing tables are checked key by key against the trees they stand for, and one of them sends a key
+elsewhere. This is a fault of the compiler, never of the network; no layout is written.""",
+    "M256": """\
+Every source of a multicast chip has a key of 32 bits: row and column of its router, its core, its number there. On this
+chip they take more. Fewer cores per router, or fuller cores, need fewer bits.""",
+    "M257": """\
+Routers with tables know a packet by its key alone. Two of this source's paths part and meet again at a router, which
+would get the packet twice and could not tell which way each copy has to go. Routes in dimension order, and along a
+tree, never do this.""",
+    "M258": """\
+A router has so many entries for keys and masks (`fabric.router_entries`), and this network's tables are longer, though
+sources of a population on a core already share their routes. Fewer cores that hear each population, larger pieces on
+fewer cores, or a spread over more chips make them shorter.""",
 }

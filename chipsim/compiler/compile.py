@@ -22,6 +22,7 @@ from chipsim.compiler.mismatch import mismatch
 from chipsim.compiler.partition import OBJECTIVES, partition
 from chipsim.compiler.place import place
 from chipsim.compiler.quantise import quantise
+from chipsim.compiler.route import route
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.network.graph import Network
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from chipsim.engine.run import Run
 
 Pass = Callable[[Draft], Draft]
-PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, relay, place, mismatch)
+PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, relay, place, route, mismatch)
 EFFORTS = ("fast", "normal", "best")
 REPLACEABLE = {
     "reset": "reset by subtraction becomes reset to zero",

@@ -19,6 +19,7 @@ from chipsim.network.graph import Network, Population
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from chipsim.compiler.layout import RoutingTables
     from chipsim.compiler.tally import Tally
 
 
@@ -172,6 +173,8 @@ class Draft:
     cores: tuple[tuple[Piece, ...], ...] = ()           # pieces of each core, in slot order
     tally: Tally | None = None                          # what the cores hold, where a pass has counted it
     places: np.ndarray | None = None                    # int32[cores] core numbers on the chip
+    routing: RoutingTables | None = None                # of multicast chips; keys by unit of all nodes, node by node
+    in_vain: tuple[tuple[int, np.ndarray], ...] = ()    # (core, such units int64[.]) whose packets hit no synapse there
     approximations: tuple[dict, ...] = ()
     notes: tuple[str, ...] = ()
     merit: dict[str, object] = field(default_factory=dict)   # figures the last pass wants in the log

@@ -89,6 +89,36 @@ class PlasticProjection:
 
 
 @dataclass(frozen=True, eq=False)
+class RoutingTables:
+    """What the routers of a multicast chip are loaded with: entries tried in order, the first with packet & mask == key
+    counts; a packet without one goes straight on.
+
+    start       int64[R+1] into the entries of each router
+    key, mask   uint32[T];  ports uint64[T]: bit p for port p of the router, numbered as in FabricPlan
+    plain       int64[R] entries that a router would need with one for each source
+    source_key  uint32[S] what packets of each source carry; 0 where it sends none
+    """
+
+    start: np.ndarray
+    key: np.ndarray
+    mask: np.ndarray
+    ports: np.ndarray
+    plain: np.ndarray
+    source_key: np.ndarray
+
+    @property
+    def used(self) -> np.ndarray:
+        """int64[R]: entries of each router."""
+        return np.diff(self.start)
+
+    def look_up(self, router: int, key: int) -> int | None:
+        """Ports, as bits, by which a router sends a key; None: straight on."""
+        own = slice(self.start[router], self.start[router + 1])
+        hit = np.flatnonzero((self.mask[own] & np.uint32(key)) == self.key[own])
+        return int(self.ports[own][hit[0]]) if len(hit) else None
+
+
+@dataclass(frozen=True, eq=False)
 class Layout:
     chip: ChipSpec
     network: str                       # name of the network
@@ -124,6 +154,7 @@ class Layout:
     first_input: np.ndarray | None     # float64[d, N] added to the accumulators of ticks 0..d-1, or None
 
     plastic: tuple[PlasticProjection, ...] = ()                    # what learns
+    routing: RoutingTables | None = None                           # tables of multicast routers, where there are any
 
     # account of the compilation
     usage: dict[str, np.ndarray] = field(default_factory=dict)     # resource -> [C] in use
@@ -131,6 +162,13 @@ class Layout:
     approximations: tuple[dict, ...] = ()                          # what was rounded, replaced, dropped; with its size
     log: tuple[dict, ...] = ()                                     # pass, seconds, figures of merit
     notes: tuple[str, ...] = ()
+
+    @property
+    def in_use(self) -> dict[str, np.ndarray]:
+        """`usage`, and `router_entries` of the routers that have any."""
+        if self.routing is None:
+            return self.usage
+        return self.usage | {"router_entries": self.routing.used[self.routing.used > 0]}
 
     @cached_property
     def kernels(self) -> tuple[type[Kernel], ...]:

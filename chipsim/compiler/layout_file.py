@@ -18,6 +18,7 @@ from chipsim.compiler.layout import (
     LayoutModel,
     LayoutPopulation,
     PlasticProjection,
+    RoutingTables,
 )
 from chipsim.models.plasticity.rule import Plasticity
 
@@ -36,6 +37,8 @@ def save_layout(layout: Layout, path: str | os.PathLike) -> None:
     facts["plastic"] = [dict(name=p.name, rule=p.rule.to_dict(), sign=p.sign) for p in layout.plastic]
     for i, p in enumerate(layout.plastic):
         arrays |= {f"plastic{i}/{f.name}": a for f in fields(p) if isinstance(a := getattr(p, f.name), np.ndarray)}
+    if layout.routing is not None:
+        arrays |= {f"routing/{f.name}": getattr(layout.routing, f.name) for f in fields(RoutingTables)}
     facts["populations"] = [asdict(p) for p in layout.populations]
     facts["models"] = [asdict(m) for m in layout.models]
     arrays["groups"] = np.array([(g.core, g.start, g.stop, g.population, g.first, g.model) for g in layout.groups],
@@ -49,6 +52,7 @@ def load_layout(path: str | os.PathLike) -> Layout:
     with store.understood(path, "layout"):
         groups = arrays.pop("groups")
         params, usage = store.split("params", arrays), store.split("usage", arrays)
+        tables = store.split("routing", arrays)
         plastic = tuple(PlasticProjection(name=p["name"], rule=Plasticity.of(p["rule"]), sign=p["sign"],
                                           **{"stored": None, **store.split(f"plastic{i}", arrays)})
                         for i, p in enumerate(facts.get("plastic", ())))
@@ -59,6 +63,7 @@ def load_layout(path: str | os.PathLike) -> Layout:
                      "segment_slot": np.zeros(len(bounds) - 1, np.int32)}
         layout = Layout(
             chip=ChipSpec.from_dict(facts["chip"]), params=params, usage=usage, plastic=plastic,
+            routing=RoutingTables(**tables) if tables else None,
             populations=tuple(LayoutPopulation(**{**p, "shape": tuple(p["shape"])}) for p in facts["populations"]),
             models=tuple(LayoutModel(**m) for m in facts["models"]),
             groups=tuple(Group(*map(int, row)) for row in groups),
@@ -105,6 +110,10 @@ def check(layout: Layout) -> None:
             raise ValueError(f"the plastic projection `{p.name}` names sources that are not there")
         if p.stored is not None and (len(p.stored) != 512 or np.abs(p.weight + 0.5).max(initial=0) > 256):
             raise ValueError(f"the plastic projection `{p.name}` has weights that its table does not hold")
+    if (t := layout.routing) is not None and (
+            len(t.source_key) != layout.n_sources or t.start[-1] != len(t.key) or len(t.start) != len(t.plain) + 1
+            or not len(t.key) == len(t.mask) == len(t.ports)):
+        raise ValueError("`routing` holds tables of another layout")
     if sum(g.stop - g.start for g in layout.groups) != n or any(
             g.start < 0 or g.stop > n or not 0 <= g.model < len(layout.models) for g in layout.groups):
         raise ValueError(f"`groups` do not cover {n} neurons")

@@ -1,192 +1,149 @@
-"""Routing tables of multicast chips: trees, entries of key and mask, compression that is proven, and a deadlock check.
+"""Routing tables of multicast chips: what each router is loaded with, so that every spike finds all of its targets.
 
 A packet carries a key and no address. A router sends it where the first entry says whose key equals the packet's under
 the entry's mask; without one it goes straight on (default route), as on SpiNNaker (Furber et al. 2014).
 
-1. a tree per source: the union of the fabric's routes to its targets   2. an entry per router where a tree turns, forks
-or ends   3. compression: entries with the same route merge into a wider one, as in ordered covering (Mundy, Heathcote
-and Garside 2016), but only where no other key is caught, so that their order does not matter   4. proof: every key is
-followed from its source to all targets.
+1. sources of a core that go to the same cores share a block of keys (keys.py)   2. a tree per block: the union of the
+fabric's routes to its targets; an entry at every router where it begins, turns, forks or ends   3. shorter tables of
+the same meaning, and the proof by every block at every router (tcam.pyx)   4. where they do not fit, the sources of a
+population on a core go wherever one of them does, as in sPyNNaker, at last all those of a core; packets that arrive in
+vain are simulated.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from chipsim.compiler.congestion import Routes
+from chipsim.compiler.draft import Draft
+from chipsim.compiler.keys import Classes, Senders, allot
+from chipsim.compiler.layout import RoutingTables
+from chipsim.compiler.routes import tree_rows
+from chipsim.compiler.tcam import first_wrong, minimise
+from chipsim.engine.topology import FabricPlan, plan_fabric
 from chipsim.errors import Diagnostic, FitError
+from chipsim.figures import exact, percent
+
+ALL = 1 << 30
+SHARING = ((ALL, False), (64, False), (8, False), (1, False), (1, True))     # in turn, as for Senders.classes
+HOPELESS = 2                            # times as many prefixes as a router has entries: masks do not save that table
+SHOWN = 4                               # routers that a message names
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """Entries of one router, tried in order: route of the first with packet & mask == key.
+class Rows:
+    """What a packet of each class does at each router that it visits, router by router, keys ascending.
 
-    key, mask  uint32[n];  links  tuple per entry: links to send on;  here  bool[n]: also deliver to the router's core
+    first int64[R+1]; owner int32[M] class; ports uint64[M]; passes bool[M]: the default route does it
     """
 
-    key: np.ndarray
-    mask: np.ndarray
-    links: tuple[tuple[int, ...], ...]
-    here: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.key)
-
-    def look_up(self, key: int) -> tuple[tuple[int, ...], bool] | None:
-        """(links, deliver here) of a packet, or None: straight on."""
-        hit = np.flatnonzero((self.mask & np.uint32(key)) == self.key)
-        return (self.links[hit[0]], bool(self.here[hit[0]])) if len(hit) else None
+    first: np.ndarray
+    owner: np.ndarray
+    ports: np.ndarray
+    passes: np.ndarray
 
 
-def tree(routes: Routes, source: int, targets: np.ndarray) -> dict[int, tuple[tuple[int, ...], bool]]:
-    """Router -> (links to send on, deliver here): the union of the routes from router `source` to the targets.
+def route(draft: Draft) -> Draft:
+    """Fill `routing`, on chips whose routers hold tables. FitError when one of them is too long."""
+    limit = draft.chip.fabric.router_entries
+    if limit is None:
+        return replace(draft, merit={})
+    plan, senders = plan_fabric(draft.chip.fabric, draft.places), Senders(draft)
+    for most, coarse in SHARING:
+        classes = senders.classes(most, coarse)
+        if most > 1 and too_many(draft, plan, classes, limit):
+            continue
+        tables = tables_of(draft, plan, classes)
+        used = tables.used
+        if used.max(initial=0) <= limit:
+            break
+    else:
+        raise FitError(*overfull(draft, plan, used, limit))
+    vain = int((classes.size * np.diff(classes.start)).sum() - senders.n_targets.sum())
+    notes = draft.notes
+    if vain:
+        more = percent(vain / senders.n_targets.sum())
+        notes += (f"routing tables: {classes.shared} groups of sources share their routes to fit {exact(limit)} "
+                  f"entries: {more} more deliveries, in vain",)
+    merit = {"entries": int(used.max(initial=0)), "entries_available": limit, "routers": int((used > 0).sum()),
+             "compression": float(tables.plain.sum() / max(1, used.sum()))}
+    return replace(draft, routing=tables, in_vain=in_vain(senders, classes) if vain else (), notes=notes, merit=merit)
 
-    Paths of one source that have parted may meet again (tables of adaptive routing do that); then the link found first
-    is kept, so that each router gets a packet once.
+
+def tables_of(draft: Draft, plan: FabricPlan, classes: Classes) -> RoutingTables:
+    """Keys, and tables for the classes; they are proven where they fit."""
+    fabric = draft.chip.fabric
+    keys = allot(classes, fabric, draft.places)
+    order = np.argsort(keys.base)
+    rows = rows_of(plan, classes, order, fabric.topology not in ("tree", "custom"))
+    owner = order[rows.owner]
+    routes, number = np.unique(rows.ports, return_inverse=True)
+    blocks = (rows.first, keys.base[owner], keys.bits[owner], number.astype(np.int32), rows.passes.view(np.uint8))
+    start, key, mask, to = minimise(*blocks, HOPELESS * fabric.router_entries)
+    fits = np.diff(start).max(initial=0) <= fabric.router_entries
+    if fits and (wrong := first_wrong(*blocks, start, key, mask, to)) >= 0:
+        router = int(np.searchsorted(rows.first, wrong, "right")) - 1
+        raise FitError(Diagnostic("M255", f"the table of router {router} sends key 0x{keys.base[owner[wrong]]:08x} "
+                                  "elsewhere than its tree", help="a fault of the compiler: please report it"))
+    needed = np.where(rows.passes, 0, classes.size[owner])
+    plain = np.bincount(np.repeat(np.arange(plan.n_routers), np.diff(rows.first)), needed, plan.n_routers)
+    return RoutingTables(start, key, mask, routes[to] if len(to) else np.zeros(0, np.uint64), plain.astype(np.int64),
+                         keys.source)
+
+
+def rows_of(plan: FabricPlan, classes: Classes, order: np.ndarray, straight: bool) -> Rows:
+    """The trees of all classes, classes counted in `order`."""
+    size = np.diff(classes.start)[order]
+    start = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    target = classes.target[np.repeat(classes.start[order] - start[:-1], size) + np.arange(start[-1])]
+    found = tree_rows(plan, plan.router[classes.home[order]].astype(np.int32), start, target, straight)
+    if len(found) == 2:
+        raise FitError(Diagnostic("M257", f"routes of one source part and meet again at router {found[1]}; tables by "
+                                  "key cannot tell the two apart", help="routes in dimension order, or along a tree"))
+    return Rows(*found)
+
+
+def too_many(draft: Draft, plan: FabricPlan, classes: Classes, limit: int) -> bool:
+    """Some router needs more entries for its own sources than it has, whatever their keys: one per different route.
+
+    Looked at where most classes are at home, to be spared all trees of a network whose neurons are all different.
     """
-    reached: dict[int, set[int]] = {source: set()}
-    wanted = {int(t) for t in targets}
-    for target in sorted(wanted):
-        path, here = [], source
-        while here != target:
-            link = int(routes.link[here, target])
-            path.append((here, link))
-            here = int(routes.towards[link])
-        joined = max(i for i, at in enumerate([source] + [int(routes.towards[k]) for _, k in path]) if at in reached)
-        for router, link in path[joined:]:
-            reached[router].add(link)
-            reached.setdefault(int(routes.towards[link]), set())
-    return {router: (tuple(sorted(links)), router in wanted) for router, links in reached.items()}
+    at = plan.router[classes.home]
+    own = np.flatnonzero(at == np.argmax(np.bincount(at, minlength=plan.n_routers)))
+    if len(own) <= limit:
+        return False
+    rows = rows_of(plan, classes, own, False)
+    here = slice(rows.first[at[own[0]]], rows.first[at[own[0]] + 1])
+    return len(np.unique(rows.ports[here])) > limit
 
 
-def tables(routes: Routes, onward: np.ndarray, keys: np.ndarray, sources: np.ndarray,
-           targets: list[np.ndarray]) -> dict[int, Table]:
-    """Router -> table, an entry per source and router unless the packet only passes straight through.
-
-    onward  int32[K]: the link in the same direction at the end of each link, -1 where there is none
-    keys    uint32[S] of each source, all different;  sources int[S] its router;  targets routers per source
-    """
-    rows: dict[int, list] = {}
-    for key, source, goals in zip(keys, sources, targets, strict=True):
-        came_by: dict[int, int] = {}
-        found = tree(routes, int(source), goals)
-        for links, _ in found.values():
-            came_by |= {int(routes.towards[k]): k for k in links}
-        for router, (links, here) in found.items():
-            passes = router in came_by and links == (int(onward[came_by[router]]),) and not here
-            if not passes and (links or here):
-                rows.setdefault(router, []).append((int(key), links, here))
-    return {router: Table(np.array([k for k, _, _ in entries], np.uint32),
-                          np.full(len(entries), 0xFFFFFFFF, np.uint32), tuple(links for _, links, _ in entries),
-                          np.array([here for _, _, here in entries]))
-            for router, entries in rows.items()}
+def in_vain(senders: Senders, classes: Classes) -> tuple[tuple[int, np.ndarray], ...]:
+    """(core, sources int64[.]) that send there because another of their class does."""
+    by_class = np.argsort(classes.of, kind="stable")[np.count_nonzero(classes.of < 0):]
+    begin = np.concatenate([[0], np.cumsum(classes.size)])
+    owner = np.repeat(np.arange(len(classes.size)), np.diff(classes.start))
+    order = np.argsort(classes.target, kind="stable")
+    by_core = np.split(owner[order], np.searchsorted(classes.target[order], np.arange(1, len(senders.heard))))
+    hears = np.zeros(len(classes.of), bool)
+    found = []
+    for c, units in senders.by_core():
+        hears[units] = True
+        sent = np.concatenate([by_class[begin[k] : begin[k + 1]] for k in by_core[c]] or [np.zeros(0, np.int64)])
+        if len(more := np.sort(sent[~hears[sent]])):
+            found.append((c, more))
+        hears[units] = False
+    return tuple(found)
 
 
-def compress(table: Table, passing: np.ndarray) -> Table:
-    """A table of the same meaning with fewer entries, for all of its keys and those `passing` without an entry.
-
-    Entries of the same route are merged greedily, the largest group of keys first, when the merged key and mask catches
-    none of the keys of other routes nor a passing one; so the order of the result does not matter.
-    """
-    groups: dict[tuple, list[int]] = {}
-    for i in range(len(table)):
-        groups.setdefault((table.links[i], bool(table.here[i])), []).append(i)
-    result = []
-    for (links, here), own in groups.items():
-        others = np.concatenate([np.delete(table.key, own), np.asarray(passing, np.uint32)])
-        left = np.sort(table.key[own])
-        while len(left):
-            key, mask, covered = _widest(left, others)
-            result.append((key, mask, links, here))
-            left = left[~covered]
-    result.sort(key=lambda entry: (-int(entry[1]), int(entry[0])))
-    return Table(np.array([r[0] for r in result], np.uint32), np.array([r[1] for r in result], np.uint32),
-                 tuple(r[2] for r in result), np.array([r[3] for r in result], bool))
-
-
-def _widest(own: np.ndarray, others: np.ndarray) -> tuple[np.uint32, np.uint32, np.ndarray]:
-    """Key and mask that catch the first of `own`, as many more as greedy widening finds, and none of `others`."""
-    key, mask = own[0], np.uint32(0xFFFFFFFF)
-    for candidate in own[1:]:
-        wider = mask & ~(key ^ candidate)
-        if not ((others & wider) == (key & wider)).any():
-            mask = wider
-    key = key & mask
-    return key, mask, (own & mask) == key
-
-
-def prove(routes: Routes, onward: np.ndarray, found: dict[int, Table], keys: np.ndarray, sources: np.ndarray,
-          targets: list[np.ndarray]) -> None:
-    """Follow every key through the tables; FitError M255 for the first that misses a target, strays or comes twice."""
-    for key, source, goals in zip(keys, sources, targets, strict=True):
-        delivered: list[int] = []
-        waiting, seen = [(int(source), -1)], set()
-        while waiting:
-            router, came_by = waiting.pop()
-            if router in seen:
-                raise _unproven(key, source, f"comes to router {router} twice")
-            seen.add(router)
-            entry = found[router].look_up(int(key)) if router in found else None
-            if entry is None:
-                links = (int(onward[came_by]),) if came_by >= 0 and onward[came_by] >= 0 else ()
-                if not links:
-                    raise _unproven(key, source, f"is lost at router {router}")
-            else:
-                links = entry[0]
-                delivered += [router] * entry[1]
-            waiting += [(int(routes.towards[k]), k) for k in links]
-        wanted = sorted({int(g) for g in goals})
-        if sorted(delivered) != wanted:
-            raise _unproven(key, source, f"reaches routers {sorted(delivered)}, wanted {wanted}")
-
-
-def _unproven(key: int, source: int, what: str) -> FitError:
-    return FitError(Diagnostic("M255", f"routing tables: key 0x{int(key):08x} from router {int(source)} {what}",
-                               help="keys of different sources must differ; routes must not lead in a circle"))
-
-
-def onward_links(routes: Routes, router_of_link: np.ndarray, port: np.ndarray) -> np.ndarray:
-    """int32[K]: the link of the same port at the router that each link leads to, -1 where there is none."""
-    by = {(int(r), int(p)): k for k, (r, p) in enumerate(zip(router_of_link, port, strict=True))}
-    return np.array([by.get((int(t), int(p)), -1) for t, p in zip(routes.towards, port, strict=True)], np.int32)
-
-
-def channel_dependencies(routes: Routes) -> np.ndarray:
-    """int64[D,2]: pairs of links (k, l) of which some route takes l right behind k (Dally and Seitz 1987)."""
-    n_links, n = len(routes.towards), len(routes.link)
-    pairs = set()
-    for target in range(n):
-        first = routes.link[:, target]
-        away = np.flatnonzero(first >= 0)
-        following = first[routes.towards[first[away]]]
-        ahead = following >= 0
-        pairs.update((first[away][ahead].astype(np.int64) * n_links + following[ahead]).tolist())
-    codes = np.array(sorted(pairs), np.int64)
-    return np.stack(np.divmod(codes, n_links), axis=1) if len(codes) else np.zeros((0, 2), np.int64)
-
-
-def deadlock(routes: Routes) -> list[int] | None:
-    """Links of a cycle in which each waits for the next, or None: routes without one cannot deadlock."""
-    pairs = channel_dependencies(routes)
-    following: dict[int, list[int]] = {}
-    for link, behind in pairs.tolist():
-        following.setdefault(link, []).append(behind)
-    state: dict[int, int] = {}                                  # 1: on the path, 2: no cycle behind it
-    for start in following:
-        path, branches = [], []
-        if start not in state:
-            path, branches = [start], [iter(following[start])]
-            state[start] = 1
-        while path:
-            link = next(branches[-1], None)
-            if link is None:
-                state[path.pop()] = 2
-                branches.pop()
-            elif state.get(link) == 1:
-                return path[path.index(link):]
-            elif link not in state:
-                state[link] = 1
-                path.append(link)
-                branches.append(iter(following.get(link, ())))
-    return None
+def overfull(draft: Draft, plan: FabricPlan, used: np.ndarray, limit: int) -> list[Diagnostic]:
+    """M258 for the routers whose tables are longest."""
+    worst = np.argsort(-used, kind="stable")[:SHOWN]
+    width = plan.columns
+    found = [Diagnostic("M258", f"the routing table of router ({r % width},{r // width}) needs {exact(used[r])} "
+                        f"entries, {draft.chip.name} has {exact(limit)} ({used[r] / limit:.1f} times as many)",
+                        help="fewer cores that hear each population; larger pieces on fewer cores, or more chips")
+             for r in worst.tolist() if used[r] > limit]
+    more = int((used > limit).sum()) - len(found)
+    if more > 0:
+        found.append(Diagnostic("M258", f"the tables of {more} more routers are too long"))
+    return found

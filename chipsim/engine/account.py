@@ -73,7 +73,7 @@ def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: Schedule, 
         soma_ps=out.soma_ps[:cores],
         synapse_ps=out.synapse_ps, stall_ps=out.stall_ps[:cores], slowest=slowest, latency=out.latency,
         cores=np.asarray(layout.cores), populations=_populations(layout, lowered, out, ticks, ledger),
-        usage=layout.usage, limits=layout.limits, approximations=layout.approximations,
+        usage=layout.in_use, limits=layout.limits, approximations=layout.approximations,
         packets=_with_cores(layout, lowered, out.packets),
         weights={p.name: (p.pre, p.post, w)
                  for p, w in zip(layout.plastic, out.weights or [p.weight for p in layout.plastic], strict=True)},

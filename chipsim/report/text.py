@@ -207,8 +207,10 @@ def _traffic(r: Report) -> tuple[list[str], list[str]]:
 def _utilisation(r: Report) -> list[str]:
     """Scarcest resource first: it is what decides how many cores the network needs."""
     limited = [(u.max_share, name) for name, u in r.utilisation.items() if u.max_share is not None]
-    used = (f"{name.replace('_', ' ')} {percent(share)}" for share, name in sorted(limited, reverse=True))
-    return wrapped([f"fullest core: {', '.join(used)}"] if limited else [])
+    used = [f"{name.replace('_', ' ')} {percent(share)}" for share, name in sorted(limited, reverse=True)
+            if name != "router_entries"]
+    tables = [f"fullest router: {percent(share)} of its entries" for share, name in limited if name == "router_entries"]
+    return wrapped(["; ".join([f"fullest core: {', '.join(used)}"] * bool(used) + tables)] if limited else [])
 
 
 def _sources(r: Report) -> Iterator[str]:
