@@ -72,9 +72,10 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
     for step in passes:
         if progress:
             progress(step.__name__)
-        began = time.perf_counter()
+        began, before = time.perf_counter(), draft.merit
         draft = step(draft)
-        log.append({"pass": step.__name__, "seconds": time.perf_counter() - began, **draft.merit})
+        merit = {} if draft.merit is before else draft.merit
+        log.append({"pass": step.__name__, "seconds": time.perf_counter() - began, **merit})
     return allocate(draft, tuple(log))
 
 

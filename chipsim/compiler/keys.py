@@ -16,6 +16,7 @@ from chipsim.compiler.draft import Draft
 from chipsim.compiler.tally import tally_of
 from chipsim.errors import Diagnostic, FitError
 
+NO_KEY = 0xFFFFFFFF                                         # of a source that sends nothing
 KEY_BITS = 32                                               # of a multicast packet on SpiNNaker and SpiNNaker 2
 
 
@@ -99,7 +100,7 @@ class Senders:
 
 @dataclass(frozen=True, eq=False)
 class Keys:
-    """base uint32[K] and bits uint8[K]: the block of each class; source uint32[S]: key of each source, or 0."""
+    """base uint32[K] and bits uint8[K]: the block of each class; source uint32[S]: key of each source, or NO_KEY."""
 
     base: np.ndarray
     bits: np.ndarray
@@ -128,8 +129,8 @@ def allot(classes: Classes, fabric: Fabric, places: np.ndarray) -> Keys:
     base = (((row << column_bits | column) << core_bits) | local) << within
     above = _bits(int(base.max(initial=0)) + (1 << within))
     host = 1 << max(above, _bits(taken[n_cores]))
-    if host + taken[n_cores] > 1 << KEY_BITS:
-        need = _bits(host + int(taken[n_cores]))
+    if host + taken[n_cores] > NO_KEY:
+        need = _bits(host + int(taken[n_cores]) + 1)
         raise FitError(Diagnostic("M256", f"keys of all sources take {need} bits, a packet has {KEY_BITS}",
                                   help="fewer cores per router, or neurons that spread over fewer cores"))
     begin += np.append(base, host)[classes.home]
@@ -137,8 +138,9 @@ def allot(classes: Classes, fabric: Fabric, places: np.ndarray) -> Keys:
     sends = np.flatnonzero(classes.of >= 0)
     by_class = sends[np.argsort(classes.of[sends], kind="stable")]
     rank[by_class] = np.arange(len(sends)) - np.repeat(np.cumsum(classes.size) - classes.size, classes.size)
-    key = np.where(classes.of >= 0, begin[classes.of] + rank, 0) if len(begin) else rank
-    return Keys(begin.astype(np.uint32), bits.astype(np.uint8), key.astype(np.uint32))
+    key = np.full(len(classes.of), NO_KEY, np.uint32)
+    key[sends] = begin[classes.of[sends]] + rank[sends]
+    return Keys(begin.astype(np.uint32), bits.astype(np.uint8), key)
 
 
 def _bits(n: int) -> int:

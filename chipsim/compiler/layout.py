@@ -96,7 +96,7 @@ class RoutingTables:
     start       int64[R+1] into the entries of each router
     key, mask   uint32[T];  ports uint64[T]: bit p for port p of the router, numbered as in FabricPlan
     plain       int64[R] entries that a router would need with one for each source
-    source_key  uint32[S] what packets of each source carry; 0 where it sends none
+    source_key  uint32[S] what packets of each source carry; all ones where it sends none
     """
 
     start: np.ndarray

@@ -47,7 +47,7 @@ def route(draft: Draft) -> Draft:
     """Fill `routing`, on chips whose routers hold tables. FitError when one of them is too long."""
     limit = draft.chip.fabric.router_entries
     if limit is None:
-        return replace(draft, merit={})
+        return draft
     plan, senders = plan_fabric(draft.chip.fabric, draft.places), Senders(draft)
     for most, coarse in SHARING:
         classes = senders.classes(most, coarse)

@@ -210,7 +210,7 @@ def _utilisation(r: Report) -> list[str]:
     used = [f"{name.replace('_', ' ')} {percent(share)}" for share, name in sorted(limited, reverse=True)
             if name != "router_entries"]
     tables = [f"fullest router: {percent(share)} of its entries" for share, name in limited if name == "router_entries"]
-    return wrapped(["; ".join([f"fullest core: {', '.join(used)}"] * bool(used) + tables)] if limited else [])
+    return wrapped([f"fullest core: {', '.join(used)}"] * bool(used) + tables)
 
 
 def _sources(r: Report) -> Iterator[str]:
