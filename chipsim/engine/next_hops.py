@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.chip.fabric import Fabric
-from chipsim.chip.rules import Misfit
+from chipsim.chip.misfit import Misfit
 
 DIRECTIONS = ("east", "west", "north", "south", "northeast", "southwest")    # link ports of meshes and tori, in order
 NONE, STRAIGHT, NO_LINK, UNSEEN = -1, -2, -3, -4                             # instead of a port

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chipsim.chip.rules import Misfit
+from chipsim.chip.misfit import Misfit
 from chipsim.engine.deadlock import cycle_of, cyclic
 from chipsim.engine.next_hops import follow, read_entries
 from chipsim.engine.topology import TOPOLOGIES, plan_fabric
