@@ -14,7 +14,9 @@ class Channel(Part):
     latency: float = quantity("s", ge=0, doc="grant of an output to the flit's next request: the hop without any wait")
     cycle: float = quantity("s", ge=0, doc="least time between two flits on the channel")
     credit: float = quantity("s", ge=0, doc="a flit leaves the FIFO at the far end to its slot being usable again")
-    slots: int = count("flits", ge=1, doc="FIFO slots at the far end")
+    body_latency: float | None = quantity(
+        "s", ge=0, default=None, doc="clockless: of the flits behind a packet's head; null: as the head's")
+    slots: int = count("flits", ge=1, doc="FIFO slots at the far end, of each virtual channel")
     energy: float = quantity("J", ge=0, doc="one flit over the channel")
 
 
@@ -125,12 +127,32 @@ class Fabric(Part):
         "mutex_tree: mutexes between neighbouring ports, in a tree, each first come, first served")
     blocked: Blocked | None = Field(
         None, description="clockless: when a packet that cannot go on turns aside or is dropped; null: it waits")
-    packet_bits: int = count("bit", ge=1, default=32, doc="length of a spike packet, one flit")
+    packet_bits: int = count("bit", ge=1, default=32, doc="length of a spike packet")
+    flit_bits: int | None = count("bit", ge=1, default=None, doc="clockless: width of a flit; packets that are longer "
+                                  "cross channels flit by flit (wormholes); null: a packet is one flit")
+    vcs: int | None = count("channels", ge=1, le=8, default=None, doc="clockless: virtual channels of every channel; "
+                            "null: one; `clock` has its own")
     clock: Clock | None = Field(None, description="clocked routers; null: handshakes, no clock")
     channels: Channels
     io: Io
     chips: tuple[int, int] | None = Field(                          # `system.chips`, for functions of a fabric alone
         None, json_schema_extra={"computed": True})
+
+    @property
+    def n_vcs(self) -> int:
+        """Virtual channels of every channel, with or without a clock."""
+        return self.clock.vcs if self.clock else self.vcs or 1
+
+    @property
+    def dateline(self) -> bool:
+        """Virtual channels without a clock cut the rings of its routes."""
+        rings = self.topology in ("torus", "hex_torus") and self.routing in ("xy", "yx")
+        return rings and self.clock is None and self.n_vcs > 1
+
+    @property
+    def flits(self) -> int:
+        """Flits of a spike packet."""
+        return -(-self.packet_bits // (self.flit_bits or self.packet_bits))
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chipsim.chip.clock_rules import clocked_routers_can_be_built, clocked_routes_do_not_deadlock
 from chipsim.chip.misfit import Misfit
 from chipsim.chip.units import format_quantity
+from chipsim.chip.worm_rules import wormholes_can_be_moved
 
 if TYPE_CHECKING:
     from chipsim.chip.spec import ChipSpec
@@ -125,11 +126,13 @@ def tables_lead_to_their_targets(chip: ChipSpec) -> Iterator[Misfit]:
 
 
 def routers_fit_the_engine(chip: ChipSpec) -> Iterator[Misfit]:
-    """The engine keeps the ports of a router in masks of 64 bits; with a clock see clock_rules."""
+    """The engine keeps the inputs of a router in masks of 64 bits; with a clock see clock_rules."""
     f = chip.fabric
-    if f.clock is None and f.router_ports > 64:
+    if f.clock is None and f.router_ports * f.n_vcs > 64:
+        each = f", with {f.n_vcs} virtual channels each" if f.n_vcs > 1 else ""
         yield Misfit("fabric.cores_per_router", f"a router has {f.router_ports} ports for its links, "
-                     f"{f.cores_per_router} cores and the host; the engine holds 64", "use fewer cores per router")
+                     f"{f.cores_per_router} cores and the host{each}; the engine holds 64 in all",
+                     "use fewer cores per router")
 
 
 def least_is_not_above_most(chip: ChipSpec) -> Iterator[Misfit]:
@@ -157,7 +160,7 @@ def channels_take_time(chip: ChipSpec) -> Iterator[Misfit]:
     if chip.time_base == "untimed":
         return
     f, channels = chip.fabric, chip.fabric.channels
-    parts = [(f"channels.{name}", getattr(channels, name, None), ("latency", "cycle", "credit"))
+    parts = [(f"channels.{name}", getattr(channels, name, None), ("latency", "body_latency", "cycle", "credit"))
              for name in type(channels).model_fields]
     for name, part, sides in [*parts, ("blocked", getattr(f, "blocked", None), ("wait", "emergency_wait"))]:
         for side in sides:
@@ -319,9 +322,8 @@ def operating_points_are_in_order(chip: ChipSpec) -> Iterator[Misfit]:
 
 
 RULES = (topology_has_what_it_needs, custom_fabrics_hang_together, blocked_packets_have_a_way_out,
-         routers_fit_the_engine, clocked_routers_can_be_built, clocked_routes_do_not_deadlock, cores_have_places,
-         host_is_on_the_mesh, least_is_not_above_most,
-         exponents_are_in_order,
+         wormholes_can_be_moved, routers_fit_the_engine, clocked_routers_can_be_built, clocked_routes_do_not_deadlock,
+         cores_have_places, host_is_on_the_mesh, least_is_not_above_most, exponents_are_in_order,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, crossbars_have_a_size,
          continuous_chips_have_a_step, analog_ranges_are_in_order,

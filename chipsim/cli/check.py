@@ -69,7 +69,7 @@ def routes_that_deadlock(file: Path) -> list[Diagnostic]:
     f = chip.fabric
     if f.topology not in ("custom", "torus", "hex_torus") or f.blocked or chip.time_base == "untimed":
         return []
-    if chip.fabric.clock is not None and chip.fabric.topology == "torus":       # its virtual channels cut the rings
+    if f.dateline or f.clock is not None and f.topology == "torus":             # virtual channels cut the rings
         return []
     import numpy as np
 

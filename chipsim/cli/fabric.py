@@ -38,7 +38,7 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--burst", metavar="N", type=whole(1), help="cycles of a burst (default 50)")
     group.add_argument("--period", metavar="N", type=whole(1), help="cycles from burst to burst (default 500)")
     group.add_argument("--hotspots", metavar="N:SHARE,...", type=hotspots, help="nodes and their shares of all packets")
-    group.add_argument("--size", metavar="N", type=whole(1), help="flits of a packet, on clocked fabrics (default 1)")
+    group.add_argument("--size", metavar="N", type=whole(1), help="flits of a packet (default: the chip's)")
     group.add_argument("--trace", metavar="FILE", help="replay a CSV file: src, dst, inject_cycle or ready_ps, size")
     group.add_argument("--packets", metavar="N", type=whole(1),
                        help="about so many (default 20 000, at least 100 per node)")
@@ -93,6 +93,7 @@ def run(args: Namespace) -> int:
 
     chip, talk = load_chip(args.chip, set=tuple(args.set)), Talk(args.quiet)
     given = {k: getattr(args, k) for k in ("rate", "process", "size", "hotspots", "burst", "period")}
+    given["size"] = args.size or chip.fabric.flits
     traffic = Traffic(pattern=args.traffic or "uniform", **{k: v for k, v in given.items() if v is not None})
     lab = FabricLab(chip, traffic, packets=args.packets, seed=args.seed)
     if args.time:
@@ -170,6 +171,6 @@ def _warn_of_rings(chip: ChipSpec, lab: FabricLab, talk: Talk) -> None:
     from chipsim.engine.deadlock import cycle_of, cyclic
 
     f = chip.fabric
-    if not talk.quiet and f.clock is None and not f.blocked and f.topology in ("torus", "hex_torus"):
+    if not talk.quiet and f.clock is None and not f.blocked and not f.dateline and f.topology in ("torus", "hex_torus"):
         if found := cycle_of(lab.bench.plan):
             tell(cyclic(lab.bench.plan, found, "warning").render())

@@ -62,7 +62,7 @@ def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: Schedule, 
             add_learning(slowest, lowered, int(learning_ps[t]), int(out.learning_core[t]), bool(longer[t]))
         slowest |= dict(tick=first + t, busy_ps=int(out.tick_ps[t] + learning_ps[t]))
     f, queues = lowered.fabric, out.queues or Queues.none(0)
-    links = dict(from_router=f.from_router, to_router=f.to_router, kind=f.kind, cycle_ps=f.cycle, slots=f.slots,
+    links = dict(from_router=f.from_router, to_router=f.to_router, kind=f.kind, cycle_ps=f.cycle, slots=f.slots * f.vcs,
                  core=np.where(f.endpoint < 0, -1, np.append(layout.cores, -1)[f.endpoint]).astype(np.int32))
     return Run(
         layout_name=layout.network, chip=layout.chip.to_dict(), timing=timing, ticks=ticks, counts=counts,

@@ -24,6 +24,7 @@ from chipsim.engine.outcome import PACKET_FIELDS, Outcome, Recording, Tardiness
 from chipsim.engine.plan import Plan
 from chipsim.engine.queues import Queues
 from chipsim.engine.stats import N_BINS
+from chipsim.engine.wormhole import Wormhole
 
 CHUNK_PACKETS = 1 << 20                     # packets whose times are held at once: 40 MB
 
@@ -38,7 +39,7 @@ class CompiledEngine:
         self.function = Function(plan, recording.sources, timing != "none", seed, 1 if self.coupled else self.threads)
         self.levels = Levels.of(plan)
         self.timed = self.levels.timed if self.levels else plan       # what fabrics know of servers
-        make = ClockedFabric.of if plan.period_ps else Fabric
+        make = ClockedFabric.of if plan.period_ps else Wormhole if plan.fabric.wormhole else Fabric
         self.fabrics = [make(self.timed) for _ in range(self.threads)] if timing == "exact" else []
         self.pool = ThreadPoolExecutor(self.threads) if self.threads > 1 and self.fabrics else None
         self.loads_before: np.ndarray | int = 0                      # of the parts of the run taken already

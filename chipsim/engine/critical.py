@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from chipsim.engine.alone import alone
 from chipsim.engine.outcome import LIMIT_LEARNING, LIMIT_LINK, LIMIT_SOMA, LIMITS, LOST
 from chipsim.engine.plan import Plan
 from chipsim.engine.topology import walk
@@ -17,7 +18,7 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
     Returns   {limit, core, router, length_ps, parts_ps: {soma, stall, flight, blocking, synapse, barrier}, and, where
               packets moved, busiest_channel and its flits}. The parts add up to the length, barrier included:
               soma      neurons visited and packets made        stall     waiting for the injection FIFO
-              flight    channels crossed at zero load           blocking  waiting in the mesh for others
+              flight    channels crossed at zero load, tail            blocking  waiting in the mesh for others
               synapse   packets taken by a synapse server       barrier   synchronisation at the end
     Where the last thing to happen was that a blocked packet was dropped, all its time in the mesh is blocking, and
     `core` is the one that it did not reach.
@@ -69,7 +70,7 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
         crossed += [(moving, channel) for channel, moving in walk(fabric, endpoint, target)]
         rows, channels = (np.concatenate(a) for a in zip(*crossed, strict=True))
         pairs = np.unique(packet[rows] * fabric.n_channels + channels)
-        flits = np.bincount(pairs % fabric.n_channels, minlength=fabric.n_channels)
+        flits = fabric.flits * np.bincount(pairs % fabric.n_channels, minlength=fabric.n_channels)
         result |= dict(busiest_channel=int(flits.argmax()), busiest_flits=int(flits.max()),
                        packets=len(np.unique(packet)))
     return result
@@ -89,8 +90,11 @@ def add_learning(slowest: dict, plan: Plan, learning_ps: int, core: int, longest
 def zero_load_ps(plan: Plan, path: list[int]) -> int:
     """Time from entering the first channel of a path to leaving the last when nobody else is about."""
     fabric = plan.fabric
-    if not plan.period_ps:
+    if not plan.period_ps and fabric.flits == 1:
         return int(fabric.latency[path].sum())
+    if not plan.period_ps:
+        ends = (fabric.endpoint[[path[end]]] for end in (0, -1))
+        return int(alone(fabric, *ends, np.array([fabric.flits]))[1][0])
     clock = plan.layout.chip.fabric.clock               # each router: routing, VC allocation, switch, traversal
     cycles = fabric.hop_cycles[path].sum() + 1 + (len(path) - 1) * (clock.routing_delay + 2 + clock.traversal)
     return int(cycles * plan.period_ps)

@@ -61,8 +61,8 @@ def cyclic(plan: FabricPlan, cycle: list[int], severity: str = "error") -> Diagn
     return Diagnostic(
         "F502", f"routes with a cyclic channel dependency, which can deadlock: {len(cycle)} channels wait for each "
         "other: " + ", ".join(names), severity=severity,
-        help="leave a link out so that the rest is a tree, or use a mesh; on a torus, `fabric.clock` with two or more "
-             "virtual channels cuts the rings")
+        help="leave a link out so that the rest is a tree, or use a mesh; on a torus, two or more virtual channels "
+             "(`fabric.vcs`, with a clock `fabric.clock.vcs`) cut the rings")
 
 
 def cycle_of(plan: FabricPlan) -> list[int] | None:

@@ -192,23 +192,23 @@ def _per_spike(layout: Layout, fabric: FabricPlan, trees: Trees | None, endpoint
     np.add.at(counts[:, A["row_fetch"]], source, fetched[axon])
     for column, synops in zip(SYNOP_COLUMNS, axon_synops.T, strict=True):
         counts[:, column] = np.bincount(source, synops[axon], layout.n_sources)
-    hop = A["hop_inject"]
+    hop, flits = A["hop_inject"], fabric.flits
     if trees is not None:
-        counts[:, hop : hop + len(KINDS)] = trees.links(fabric, len(KINDS))
+        counts[:, hop : hop + len(KINDS)] = flits * trees.links(fabric, len(KINDS))
         return counts
-    counts[:, A["hop_inject"]] = counts[:, A["hop_eject"]] = packets
+    counts[:, A["hop_inject"]] = counts[:, A["hop_eject"]] = flits * packets
     if is_straight(fabric):
         links = hops(fabric, endpoint[source], layout.axon_core[axon], len(KINDS))
         for kind in np.flatnonzero(links.any(axis=0)):
-            counts[:, hop + kind] += np.bincount(source, links[:, kind], layout.n_sources).astype(np.int32)
+            counts[:, hop + kind] += np.bincount(source, flits * links[:, kind], layout.n_sources).astype(np.int32)
         return counts
     for channel, moving in walk(fabric, endpoint[source], layout.axon_core[axon]):
-        np.add.at(counts, (source[moving], hop + fabric.kind[channel].astype(np.int64)), 1)
+        np.add.at(counts, (source[moving], hop + fabric.kind[channel].astype(np.int64)), flits)
     return counts
 
 
 def spikes_to_counts(plan: Plan, source_spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(core_counts int64[C, ACTIONS], link_packets int64[K]) that follow from the spikes of each source over a run.
+    """(core_counts int64[C, ACTIONS], flits int64[K] per link) that follow from the spikes of each source over a run.
 
     What a core sends (spike, axon_out, hops) stands at the core that sends it, what it receives (axon_in, synaptic
     operations) at the core that receives it. Neuron updates, resets and barriers are not in it.
@@ -225,13 +225,14 @@ def spikes_to_counts(plan: Plan, source_spikes: np.ndarray) -> tuple[np.ndarray,
     np.add.at(core_counts[:, A["row_fetch"]], target, packets * plan.fetched[layout.out_axon])
     for column, synops in zip(SYNOP_COLUMNS, plan.axon_synops.T, strict=True):
         np.add.at(core_counts[:, column], target, packets * synops[layout.out_axon])
+    flits = plan.fabric.flits
     if plan.trees is not None:
-        return core_counts[:-1], plan.trees.loads(plan.fabric, plan.endpoint, source_spikes)
+        return core_counts[:-1], flits * plan.trees.loads(plan.fabric, plan.endpoint, source_spikes)
     if is_straight(plan.fabric):
-        return core_counts[:-1], flows_to_channels(plan.fabric, plan.endpoint[source], target, packets)
+        return core_counts[:-1], flits * flows_to_channels(plan.fabric, plan.endpoint[source], target, packets)
     pair = plan.endpoint[source].astype(np.int64) * layout.n_cores + target
     pairs, inverse = np.unique(pair, return_inverse=True)
     flow = np.zeros(len(pairs), np.int64)
     np.add.at(flow, inverse, packets)
     links = flows_to_channels(plan.fabric, pairs // layout.n_cores, pairs % layout.n_cores, flow)
-    return core_counts[:-1], links
+    return core_counts[:-1], flits * links

@@ -20,6 +20,7 @@ from chipsim.engine.queues import Queues
 from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh
 from chipsim.engine.reference_servers import Server, analytic_tick, settle_plainly, soma_work
+from chipsim.engine.reference_wormhole import Wormhole
 from chipsim.engine.run import ACTIONS
 from chipsim.engine.stats import N_BINS, bin_of
 from chipsim.models.draws import Draws
@@ -222,7 +223,7 @@ class ReferenceEngine:
         self.synapse_ps += work
         if self.timing == "analytic":
             return *analytic_tick(plan, servers, work), []
-        mesh = ClockedTick(plan) if plan.period_ps else Mesh(plan)
+        mesh = (ClockedTick if plan.period_ps else Wormhole if plan.fabric.wormhole else Mesh)(plan)
         length, limit = mesh.run_tick(servers)
         self.link_packets += mesh.load
         self.queues.add(Queues.of_stays(mesh.stays))

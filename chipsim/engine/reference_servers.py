@@ -115,7 +115,7 @@ def analytic_tick(plan: Plan, servers: list[Server], work: np.ndarray) -> tuple[
     for e, server in enumerate(servers):
         for p in server.packets:
             for k in {k for axon in p.axons for k in route(plan, e, int(plan.axon_core[axon]))}:
-                load[k] += 1
+                load[k] += plan.fabric.flits
     load = np.where(load > 0, (load - 1) * plan.fabric.cycle + plan.fabric.latency, 0)
     length, limit = 0, LIMIT_NONE << 24
     for code, busy in ((LIMIT_SOMA, [sum(p.gap for p in s.packets) + s.tail for s in servers]),

@@ -8,12 +8,16 @@ Routes that the chip file writes down are read in next_hops.py. Whether routes c
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chipsim.chip.fabric import Fabric
 from chipsim.engine.next_hops import follow
 from chipsim.errors import ChipError, Diagnostic
+
+if TYPE_CHECKING:
+    from chipsim.engine.topology import FabricPlan
 
 LOCAL = 255                                               # next_port at the destination router
 
@@ -147,3 +151,16 @@ def rings(fabric: Fabric) -> np.ndarray | None:
     width, height = fabric.grid
     x, y, _, _ = _offsets(width, height)
     return np.stack([x, y], axis=1).astype(np.uint8)
+
+
+def past_dateline(plan: FabricPlan, home: int, channel: int) -> int:
+    """0 or 1: the class of virtual channels in which a packet from router `home` crosses a link of a torus.
+
+    1 from the seam of a ring on, 0 before it (Dally and Seitz 1987). Along x and along the diagonal the seam lies
+    between the last column and the first, along y between the rows: no packet of class 0 crosses it, none of class 1
+    crosses it twice, since no route goes round more than once.
+    """
+    axis, back = divmod(int(plan.out_port[channel]) - plan.first_link, 2)
+    width = plan.columns if axis != 1 else plan.n_routers // plan.columns
+    here, start = (divmod(int(r), plan.columns)[axis != 1] for r in (plan.from_router[channel], home))
+    return int(here > start or here == 0) if back else int(here < start or here == width - 1)

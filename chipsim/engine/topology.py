@@ -41,7 +41,11 @@ class FabricPlan:
     ring          uint8[R,2] or None: coordinates on a torus, for the VC classes that cut its rings
     kind          uint8[K]; from_router, to_router int32[K] (-1: an endpoint); endpoint int32[K] (-1: a link)
     in_port, out_port uint8[K]   ports at the far and the near router
-    latency, cycle, credit int64[K] ps; slots int32[K]
+    latency, cycle, credit int64[K] ps; slots int32[K], of each virtual channel
+    body_latency  int64[K]   ps, of the flits behind a packet's head
+    flits         int        of a spike packet
+    vcs           int        virtual channels of a channel
+    dateline      bool       these are in two classes, which cut the rings of a torus: see routing.past_dateline
     hop_cycles    int64[K]   clocked fabrics: link latency in cycles
     cores         int32[C]   core number of each endpoint but the host port
     wait, emergency_wait     ps at the head of a FIFO before a packet gives up its output, and then the emergency route;
@@ -70,6 +74,10 @@ class FabricPlan:
     cycle: np.ndarray
     credit: np.ndarray
     slots: np.ndarray
+    body_latency: np.ndarray
+    flits: int
+    vcs: int
+    dateline: bool
     hop_cycles: np.ndarray
     cores: np.ndarray
     wait: int
@@ -88,6 +96,11 @@ class FabricPlan:
     @property
     def n_ports(self) -> int:
         return self.out_channel.shape[1]
+
+    @property
+    def wormhole(self) -> bool:
+        """Packets of several flits or several virtual channels, without a clock: for engine/wormhole.pyx."""
+        return self.flits > 1 or self.vcs > 1
 
     def name(self, channel: int) -> str:
         """What a channel is called in messages and reports."""
@@ -149,6 +162,7 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
     spec = {k: getattr(fabric.channels, KINDS[k]) for k in used}
     times = {name: np.array([picoseconds(getattr(spec[k], name)) for k in kind], np.int64)
              for name in ("latency", "cycle", "credit")}
+    body = [spec[k].latency if spec[k].body_latency is None else spec[k].body_latency for k in kind]
     period = picoseconds(fabric.clock.period) if fabric.clock else 0
     blocked = fabric.blocked
     emergency_wait = picoseconds(blocked.emergency_wait) if blocked and blocked.emergency_wait else 0
@@ -165,6 +179,8 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
         kind=kind.astype(np.uint8), from_router=source.astype(np.int32), to_router=target.astype(np.int32),
         endpoint=endpoint.astype(np.int32), in_port=in_port.astype(np.uint8), out_port=out_port.astype(np.uint8),
         slots=np.array([spec[k].slots for k in kind], np.int32),
+        body_latency=np.array([picoseconds(t) for t in body], np.int64), flits=fabric.flits, vcs=fabric.n_vcs,
+        dateline=fabric.dateline,
         hop_cycles=np.maximum(1, -(-times["latency"] // period)) if period else np.ones(len(kind), np.int64),
         cores=cores.astype(np.int32), wait=picoseconds(blocked.wait) if blocked else 0, emergency_wait=emergency_wait,
         detour=detour, rejoin=rejoin, **times)

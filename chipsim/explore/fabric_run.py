@@ -5,7 +5,7 @@ latency of a packet is the sum of four parts:
 
 queueing       offered until its head enters the fabric: waiting in the source
 flight         its route without any other packet, head flit
-serialisation  the flits behind the head, one per cycle (0 for packets of one flit)
+serialisation  the flits behind the head, from its arrival to the tail's in the empty fabric (0 for packets of one flit)
 blocking       all the rest: waiting for outputs, slots and virtual channels
 """
 from __future__ import annotations
@@ -16,12 +16,14 @@ from time import process_time
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
+from chipsim.engine.alone import alone
 from chipsim.engine.deadlock import Deadlock, deadlock
 from chipsim.engine.outcome import LOST
 from chipsim.engine.topology import FabricPlan, picoseconds, plan_fabric, walk
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.explore.traffic import Packets
 
+AT_ONCE = 4096                  # packets whose flits are followed together: 60 MB for 16 flits over 120 links
 PARTS = ("queueing", "blocking", "serialisation", "flight")
 
 
@@ -113,31 +115,34 @@ class FabricBench:
 
     def _handshakes(self, packets: Packets) -> dict[str, np.ndarray]:
         from chipsim.engine.fabric import Fabric
+        from chipsim.engine.wormhole import Wormhole
 
-        if (packets.size > 1).any():
-            raise UsageError(Diagnostic("F516", f"packets of {packets.size.max()} flits on a fabric without a clock",
-                                        help="packets of one flit, or `--set fabric.clock.period='1 ns'`"))
+        worms = bool((packets.size > 1).any())
+        if worms and self.fabric.blocked:
+            raise UsageError(Diagnostic("F516", f"packets of {packets.size.max()} flits on a fabric that drops them",
+                                        help="packets of one flit, or a chip without `fabric.blocked`"))
         nodes = np.arange(self.n_nodes)
-        engine = Fabric(_Alone(self.plan, self.fabric.arbitration, nodes.astype(np.int32),
-                               nodes.astype(np.int32), np.zeros(self.n_nodes, np.int64)))
+        plan = _Alone(self.plan, self.fabric.arbitration, nodes.astype(np.int32), nodes.astype(np.int32),
+                      np.zeros(self.n_nodes, np.int64))
+        engine = Wormhole(plan) if worms or self.plan.vcs > 1 else Fabric(plan)
         order = np.argsort(packets.src, kind="stable")      # the list is in order of time
         start = np.searchsorted(packets.src[order], np.arange(self.n_nodes + 2))
         began = process_time()
         try:
             moved = engine.move(start, packets.at[order] * packets.cycle_ps, packets.src[order].astype(np.uint32),
-                                packets.dst[order].astype(np.uint32))
+                                packets.dst[order].astype(np.uint32), *([packets.size[order]] * worms))
         except Deadlock as stuck:                           # packets by their place in the list
             raise deadlock([(c, int(order[p]), wanted) for c, p, wanted in stuck.waiting], self.plan) from None
         self.engine_s = process_time() - began
         made, entered, arrived, done = np.empty((4, len(packets)), np.int64)
         made[order], entered[order], arrived[order], _, done[order] = moved
         flight, hops = self.flight(packets.src, packets.dst)
+        serialisation = self.serialisation(packets) if worms else np.zeros(len(packets), np.int64)
         lost = arrived == LOST
         flight[lost] = 0
         queued, peak = engine.occupancy()
         return dict(made=made, entered=entered, done=np.where(lost, done, arrived), flight=flight, hops=hops,
-                    load=engine.loads(), queued=queued, peak=peak, serialisation=np.zeros(len(packets), np.int64),
-                    lost=lost)
+                    load=engine.loads(), queued=queued, peak=peak, serialisation=serialisation, lost=lost)
 
     def _clocked(self, packets: Packets) -> dict[str, np.ndarray]:
         from chipsim.engine.clocked import ClockedFabric
@@ -173,6 +178,18 @@ class FabricBench:
             time[moving] += onward[channel]
             hops[moving] += 1
         return time[inverse], hops[inverse]
+
+    def serialisation(self, packets: Packets) -> np.ndarray:
+        """ps int64[p] from the head's arrival to the tail's, without a clock, in an empty fabric."""
+        pair = packets.src.astype(np.int64) * self.n_nodes + packets.dst
+        alike = pair * (int(packets.size.max()) + 1) + packets.size
+        _, first, inverse = np.unique(alike, return_index=True, return_inverse=True)
+        behind = np.zeros(len(first), np.int64)
+        for some in np.array_split(np.arange(len(first)), len(first) // AT_ONCE + 1):
+            one = first[some]
+            head, tail, _ = alone(self.plan, packets.src[one], packets.dst[one], packets.size[one])
+            behind[some] = tail - head
+        return behind[inverse]
 
     def bound(self, packets: Packets) -> float:
         """Flits per node and cycle at which the busiest channel of a list with these flows is full (table routes)."""

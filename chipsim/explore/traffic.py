@@ -42,8 +42,8 @@ CODES = {
     "F514": "A trace is CSV with the columns src, dst, a time (inject_cycle, or ready_ps in picoseconds), and if "
             "wanted packet_id and size (or size_flits), in whole numbers; nodes count from 0.",
     "F515": "A hotspot list is written NODE:SHARE,NODE:SHARE with shares of all packets that sum to at most 1.",
-    "F516": "Routers with handshakes move packets of one flit; packets of several flits need a chip with "
-            "`fabric.clock`.",
+    "F516": "Fabrics that turn blocked packets aside and drop them (`fabric.blocked`) do so with whole packets, of one "
+            "flit each.",
     "F517": "Chips with `time_base: untimed` have channels without latency; there is nothing to measure on them.",
     "F518": "Every packet stood longer at the head of a FIFO than `fabric.blocked` of the chip file allows, and was "
             "dropped. There is no latency to measure; lower the rate, or let packets wait longer.",

@@ -42,9 +42,9 @@ def fabric_name(chip: ChipSpec) -> str:
     """ "loihi: 128 nodes, mesh 8x4, xy, handshakes fcfs" """
     f = chip.fabric
     shape = f"{f.n_routers} routers" if f.topology in ("tree", "custom") else f"{f.grid[0]}x{f.grid[1]}"
-    timing = f"handshakes {f.arbitration}"
+    timing = f"handshakes {f.arbitration}" + (f", {f.n_vcs} VC" if f.n_vcs > 1 else "")
     if f.clock is not None:
-        timing = f"clock {si(1 / f.clock.period, 'Hz')}, {f.clock.vcs} VC"
+        timing = f"clock {si(1 / f.clock.period, 'Hz')}, {f.n_vcs} VC"
     return f"{chip.name}: {exact(chip.n_cores)} nodes, {f.topology} {shape}, {f.routing}, {timing}"
 
 
@@ -153,7 +153,8 @@ def links_csv(run: FabricRun) -> str:
     """A row per channel of the fabric, in the engine's order; router -1: a core or the host."""
     busy, plan, ends = utilisation(run), run.plan, max(1, int(run.done.max(initial=0)))
     return _csv(LINK_COLUMNS, ((k, plan.name(k), int(plan.from_router[k]), int(plan.to_router[k]), int(run.load[k]),
-                                f"{busy[k]:.6f}", f"{run.queued[k] / ends:.6f}", int(run.peak[k]), int(plan.slots[k]))
+                                f"{busy[k]:.6f}", f"{run.queued[k] / ends:.6f}", int(run.peak[k]),
+                                int(plan.slots[k] * plan.vcs))
                                for k in range(plan.n_channels)))
 
 

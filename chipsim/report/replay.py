@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from chipsim.engine.multicast import build_trees
 from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh
 from chipsim.engine.reference_servers import Packet, Server
+from chipsim.engine.reference_wormhole import Fifo, Way, Wormhole
 from chipsim.engine.run import Run
 from chipsim.engine.topology import FabricPlan, picoseconds, plan_fabric
 
@@ -25,7 +26,7 @@ from chipsim.engine.topology import FabricPlan, picoseconds, plan_fabric
 class Hops:
     """Flits over channels, in order of tick, channel and time; times in ps from the start of the tick, int64[h] each.
 
-    packet   row in Run.packets (of a multicast packet: of its first delivery)
+    packet   row in Run.packets (of a multicast packet: of its first delivery); a packet has a hop for each of its flits
     channel  as in Run.links
     granted  onto the channel;  left: from the FIFO behind it; behind an eject channel: taken by the synapse server
     """
@@ -38,35 +39,60 @@ class Hops:
     left: np.ndarray
 
 
-class _Logged:
-    """What both kinds of routers note of a flit: channel, packet, when it was granted the channel."""
+class _Crossing(NamedTuple):
+    """A flit over a channel; arrived -1: a latency after it was granted the channel."""
 
-    log: list[tuple[int, Packet, int]]
-    gone: dict[tuple[int, int], int]                        # packet, router: when its FIFO there was rid of it
+    channel: int
+    packet: Packet
+    granted: int
+    flit: int = 0                                           # its number within the packet
+    arrived: int = -1
+
+
+class _Logged:
+    """What all kinds of routers note of their flits."""
+
+    log: list[_Crossing]
+    gone: dict[tuple[int, int, int], int]                   # packet, router or -2 - eject channel, flit: its end
 
 
 class _Handshakes(Mesh, _Logged):
     def grant(self, now: int, channel: int, port: int, source: int) -> None:
         e = int(self.fabric.endpoint[channel])
         packet = self.servers[e].packets[self.sent[e]] if source < 0 else self.outputs[source].queue[0].packet
-        self.log.append((channel, packet, now))
+        self.log.append(_Crossing(channel, packet, now))
         super().grant(now, channel, port, source)
 
     def leave(self, now: int, channel: int) -> None:
-        self.gone[self.outputs[channel].queue[0].packet.source, int(self.fabric.to_router[channel])] = now
+        self.gone[self.outputs[channel].queue[0].packet.source, int(self.fabric.to_router[channel]), 0] = now
         super().leave(now, channel)
+
+
+class _Worms(Wormhole, _Logged):
+    def grant(self, now: int, channel: int, source: int, fifo: Fifo | None, way: Way, packet: Packet, vc: int) -> None:
+        flit = way.sent
+        super().grant(now, channel, source, fifo, way, packet, vc)
+        self.log.append(_Crossing(channel, packet, now, flit, self.outputs[channel].last_arrival))
+
+    def leave(self, now: int, channel: int, vc: int) -> None:
+        flit, router = self.outputs[channel].fifos[vc].queue[0], int(self.fabric.to_router[channel])
+        self.gone[flit.packet.source, router if router >= 0 else -2 - channel, flit.number] = now
+        super().leave(now, channel, vc)
 
 
 class _Clocked(ClockedTick, _Logged):
     def entered(self, now: int, i: int) -> None:
         e, _, packet = self.packets[i]
-        self.log.append((int(self.plan.inject[e]), packet, now * self.period))
+        self.log.append(_Crossing(int(self.plan.inject[e]), packet, now * self.period))
         super().entered(now, i)
 
-    def send(self, now: int, r: int, router: Any, i: int, v: int) -> None:
-        vc = router.inputs[i][v]
-        self.log.append((int(self.out[r, vc.port]), self.packets[vc.queue[0].packet][2], now * self.period))
-        super().send(now, r, router, i, v)
+    def left(self, now: int, r: int, i: int, flit: Any) -> None:
+        self.gone[self.packets[flit.packet][2].source, r, 0] = now * self.period
+        super().left(now, r, i, flit)
+
+    def depart(self, now: int, r: int, port: int, flit: Any) -> None:
+        self.log.append(_Crossing(int(self.out[r, port]), self.packets[flit.packet][2], now * self.period))
+        super().depart(now, r, port, flit)
 
 
 def hops_of(run: Run) -> Hops:
@@ -105,22 +131,21 @@ def _tick(chip: ChipSpec, fabric: FabricPlan, run: Run, rows: np.ndarray) -> np.
         fabric=fabric, trees=trees, arbitration=chip.fabric.arbitration, endpoint=endpoint, axon_core=target,
         service_ps=p["done_ps"] - p["started_ps"], layout=SimpleNamespace(chip=chip),
         period_ps=picoseconds(clock.period) if clock else 0)
-    mesh: Any = _Clocked(plan) if clock else _Handshakes(plan)
+    mesh: Any = (_Clocked if clock else _Worms if fabric.wormhole else _Handshakes)(plan)
     mesh.log, mesh.gone = [], {}
     mesh.run_tick(servers)
-    left: dict[tuple[int, int], int] = mesh.gone            # packet, router: when its last copy went on from there
-    for channel, packet, granted in mesh.log:
-        key = packet.source, int(fabric.from_router[channel])
-        left[key] = max(granted, left.get(key, 0))
+    left: dict[tuple[int, int, int], int] = mesh.gone
     out = []
-    for channel, packet, granted in mesh.log:
-        arrived = granted + _flight(fabric, channel, clock)
+    for channel, packet, granted, flit, came in mesh.log:
+        arrived = granted + _flight(fabric, channel, clock) if came < 0 else came
         row, router = row_of[packet.source], int(fabric.to_router[channel])
-        if router < 0:
+        if (packet.source, -2 - channel, flit) in left:
+            gone = left[packet.source, -2 - channel, flit]
+        elif router < 0:
             taken = row + next(d for d, a in enumerate(packet.axons) if target[a] == fabric.endpoint[channel])
             gone = int(p["started_ps"][taken])
         else:
-            gone = left[packet.source, router]
+            gone = left[packet.source, router, flit]
         out.append((int(p["tick"][0]), channel, int(rows[row]), granted, arrived, gone))
     return np.array(out, np.int64).reshape(-1, 6)
 
@@ -129,5 +154,4 @@ def _flight(fabric: FabricPlan, channel: int, clock: Clock | None) -> int:
     """ps from a flit's grant to its arrival behind the channel."""
     if clock is None:
         return int(fabric.latency[channel])
-    crossing = 0 if fabric.from_router[channel] < 0 else clock.traversal
-    return (int(fabric.hop_cycles[channel]) + 1 + crossing) * picoseconds(clock.period)
+    return (int(fabric.hop_cycles[channel]) + 1) * picoseconds(clock.period)

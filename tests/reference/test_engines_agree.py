@@ -48,7 +48,7 @@ RINGS = [("torus", "xy"), ("hex_torus", "xy"), ("custom", "shortest")]     # wit
 
 
 @st.composite
-def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False):
+def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False, clocked=True):
     """Small fabrics with short FIFOs and times that collide: contention, stalls and ties in every example.
 
     Delays are whole nanoseconds, of which no two fall into one window of the engine's calendar, or of similar length
@@ -70,7 +70,7 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False):
         settings += ["fabric.arity=2", f"fabric.levels={draw(st.integers(1, 3))}"]
     if topology == "custom":
         settings += ["fabric.routers=5", "fabric.links=[0-1,1-2,2-3,3-0,3-4]"]
-    if topology in ("mesh", "torus") and cast == "unicast" and draw(st.booleans()):
+    if clocked and topology in ("mesh", "torus") and cast == "unicast" and draw(st.booleans()):
         settings += [f"fabric.clock.period={draw(st.integers(1, 3))} ns", f"fabric.clock.vcs={draw(st.integers(2, 3))}",
                      f"fabric.clock.routing_delay={draw(st.integers(0, 1))}"]
     elif lossy and draw(st.booleans()):

@@ -174,9 +174,27 @@ def test_a_deadlock_names_links_and_packets(clocked):
     assert all(i < len(rows) for i in stuck)
 
 
-def test_packets_of_several_flits_need_a_clock():
+def test_packets_of_several_flits_are_not_dropped_in_parts():
     with pytest.raises(UsageError, match="F516"):
-        FabricBench(load_chip("loihi")).run(packets([(0, 1, 0, 2)]))
+        FabricBench(load_chip("loihi", set=("fabric.blocked.wait=50 ns",))).run(packets([(0, 1, 0, 2)]))
+
+
+@pytest.mark.parametrize("vcs", [1, 2])
+def test_latency_of_worms_falls_into_its_parts(vcs):
+    """Alone, a packet has no blocking; in a crowd none has less, and what its flits carry is on the links."""
+    spec = load_chip("loihi", set=("fabric.width=4", f"fabric.vcs={vcs}", "fabric.channels.east_west.slots=2",
+                                   "fabric.channels.north_south.body_latency=5 ns"))
+    rng = np.random.default_rng(0)
+    drawn = rng.integers((0, 0, 1), (64, 64, 10), (50, 3))
+    apart = [(int(s), int(d), 1_000_000 * i, int(n)) for i, (s, d, n) in enumerate(drawn)]
+    run = FabricBench(spec).run(packets(apart))
+    assert not run.parts["blocking"].any() and not run.parts["queueing"].any()
+    assert (run.serialisation[run.packets.size > 1] > 0).all() and not run.serialisation[run.packets.size == 1].any()
+    crowd = FabricLab(spec, Traffic(rate=0.3, size=3), packets=3000, seed=5).run()
+    assert np.array_equal(sum(crowd.parts.values()), crowd.latency)
+    assert all((part >= 0).all() for part in crowd.parts.values()) and crowd.parts["blocking"].any()
+    links = crowd.plan.endpoint < 0
+    assert crowd.load[links].sum() == (crowd.hops * crowd.packets.size).sum()
 
 
 def test_simulate_refuses_what_can_deadlock_unless_told_to_run_it():

@@ -34,7 +34,7 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
     cdef const int64_t[::1] node_start = trees.node_start if multicast else np.zeros(1, np.int64)
     cdef const int32_t[::1] branch_channel = trees.branch_channel if multicast else np.zeros(1, np.int32)
     cdef const int64_t[::1] branch_child = trees.branch_child if multicast else np.zeros(1, np.int64)
-    cdef int64_t n_cores = plan.layout.n_cores, stride = n_cores + 1, n_channels = f.n_channels
+    cdef int64_t n_cores = plan.layout.n_cores, stride = n_cores + 1, n_channels = f.n_channels, flits = f.flits
     cdef int64_t[::1] soma = np.zeros(stride, np.int64)
     cdef int64_t[::1] work = np.zeros(n_cores, np.int64)
     cdef int64_t[::1] load = np.zeros(n_channels, np.int64)
@@ -54,7 +54,7 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
                     if function.seeds.at[k].gap == FOLLOWS:
                         continue
                     soma[e] += function.seeds.at[k].gap
-                    load[inject[e]] += 1
+                    load[inject[e]] += flits
                     if multicast:
                         top = 1
                         stack[0] = root[function.seeds.at[k].source]
@@ -62,16 +62,16 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
                             top -= 1
                             i = stack[top]
                             for b in range(node_start[i], node_start[i + 1]):
-                                load[branch_channel[b]] += 1
+                                load[branch_channel[b]] += flits
                                 if branch_child[b] >= 0:
                                     stack[top] = branch_child[b]
                                     top += 1
                         continue
-                    load[eject[core]] += 1
+                    load[eject[core]] += flits
                     here = router[e]
                     while here != router[core]:
                         i = out_channel[here, next_port[here, router[core]]]
-                        load[i] += 1
+                        load[i] += flits
                         here = to_router[i]
                 soma[e] += function.tail_ps[t * stride + j]
                 soma_ps[e] += soma[e]

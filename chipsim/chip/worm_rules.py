@@ -1,0 +1,35 @@
+"""What must hold for packets of several flits, and for virtual channels without a clock; rules as in rules.py."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from chipsim.chip.misfit import Misfit
+
+if TYPE_CHECKING:
+    from chipsim.chip.spec import ChipSpec
+
+
+def wormholes_can_be_moved(chip: ChipSpec) -> Iterator[Misfit]:
+    """What the routers of engine/reference_wormhole.py do not do."""
+    f = chip.fabric
+    if f.clock is not None and f.vcs is not None:
+        yield Misfit("fabric.vcs", "clocked routers have virtual channels of their own", "write `fabric.clock.vcs`")
+    if f.clock is not None and f.flits > 1:
+        yield Misfit("fabric.flit_bits", f"a packet of {f.flits} flits: clocked routers carry a spike in one",
+                     "leave `flit_bits` out, or `clock`")
+    if f.blocked is not None and (f.flits > 1 or f.n_vcs > 1):
+        yield Misfit("fabric.blocked", "packets are turned aside and dropped whole, from one FIFO per channel",
+                     "leave `blocked` out, or `flit_bits` and `vcs`")
+    for name in type(f.channels).model_fields:
+        channel = getattr(f.channels, name)
+        if channel is not None and (channel.body_latency or 0) > channel.latency:
+            yield Misfit(f"fabric.channels.{name}.body_latency", "the flits behind a head take longer than it",
+                         "`latency` at most, which is the head's")
+    if f.cast == "multicast" and f.flits > 1:
+        for name in type(f.channels).model_fields:
+            channel = getattr(f.channels, name)
+            if channel is not None and name != "eject" and channel.slots < f.flits:
+                yield Misfit(f"fabric.channels.{name}.slots", f"{channel.slots} slots for packets of {f.flits} flits: "
+                             "copies that hold one output and wait for another deadlock",
+                             f"{f.flits} slots or more, or `cast: unicast`")
