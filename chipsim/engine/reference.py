@@ -55,6 +55,8 @@ class ReferenceEngine:
         self.learning = plan.learning
         self.learners = self.learning.learners(Learner, seed) if self.learning else []
         self.weight = self.layout.weight.copy()
+        for i, learner in enumerate(self.learners):                        # within the bounds of their rules
+            self.hold(i, learner)
         self.core_learning = np.zeros((cores, 3), np.int64)
         self.reset()
 
@@ -204,11 +206,16 @@ class ReferenceEngine:
             if updated is not None:
                 work[:, :2] += plan.fixed[i]
                 work[:, 2] += np.bincount(plan.core[i][p.post[updated]], minlength=len(work))
-                self.weight[p.place] = p.held(learner.variables["w"])
+                self.hold(i, learner)
         self.core_learning += work
         counts[PHASE_COLUMNS] += work.sum(0)
         ps = work @ np.array(plan.ps, np.int64)
         return int(ps.max(initial=0)), int(ps.argmax())
+
+    def hold(self, i: int, learner: Learner) -> None:
+        """Put what learner `i` has learnt where spikes read it."""
+        p = self.learning.projections[i]
+        self.weight[p.place] = p.held(learner.variables["w"])
 
     def time(self, servers: list[Server]) -> tuple[int, int, list[tuple]]:
         """Length of the tick in ps, what set it, and a row of PACKET_FIELDS per packet, in the order of `emit`."""

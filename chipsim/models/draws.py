@@ -32,6 +32,14 @@ def philox(counter: tuple[np.ndarray | int, ...], seed: int) -> np.ndarray:
     return np.stack(c)
 
 
+def short_draws(index: np.ndarray, tick: int, stream: int, block: int, seed: int) -> np.ndarray:
+    """float64[n] in [0, 1) of 16 bits each: number `index` of a stream and block; eight come out of one counter."""
+    index = np.asarray(index).astype(np.uint64)
+    words = philox((tick, index >> np.uint64(3), stream, block), seed)
+    word = np.take_along_axis(words, (index[None] & np.uint64(7)).astype(np.int64) >> 1, 0)[0]
+    return (word >> (index & np.uint64(1)) * np.uint64(16) & np.uint64(0xFFFF)) * 2.0**-16
+
+
 @dataclass(frozen=True)
 class Draws:
     """The random numbers of a run of neurons in one tick.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chipsim.models.draws import philox
+from chipsim.models.draws import short_draws
 from chipsim.models.plasticity.rule import X_TRACES, Y_TRACES, Plasticity
 from chipsim.models.plasticity.sum_of_products import Factor, Product
 
@@ -77,11 +77,14 @@ class Synapses:
 
 
 def bounds(rule: Plasticity, sign: str, precision: Precision | None, delay_max: int) -> dict[str, tuple[float, float]]:
-    """(lowest, highest) value of w, t and d."""
-    low, high = WEIGHT_RANGE[sign] if precision else {
-        "mixed": (-np.inf, np.inf), "excitatory": (0.0, np.inf), "inhibitory": (-np.inf, 0.0)}[sign]
-    tag = 1 << (precision.accumulator_bits - precision.fraction_bits) if precision else np.inf
-    return {"w": (max(low, rule.w_min), min(high, rule.w_max)), "t": (-tag - 1, tag - 1), "d": (0, delay_max)}
+    """(lowest, highest) value of w, t and d; whole numbers in fixed point, where a tag has at most 16 bits."""
+    if precision is None:
+        low, high = {"mixed": (-np.inf, np.inf), "excitatory": (0.0, np.inf), "inhibitory": (-np.inf, 0.0)}[sign]
+        return {"w": (max(low, rule.w_min), min(high, rule.w_max)), "t": (-np.inf, np.inf), "d": (0, delay_max)}
+    low, high = WEIGHT_RANGE[sign]
+    tag = 1 << min(precision.accumulator_bits - precision.fraction_bits, 14)
+    return {"w": (np.ceil(max(low, rule.w_min)), np.floor(min(high, rule.w_max))), "t": (-tag - 1, tag - 1),
+            "d": (0, delay_max)}
 
 
 class Learner:
@@ -200,7 +203,7 @@ class Learner:
         """float64 in [0, 1) per index."""
         if self.shared is not None:
             return np.broadcast_to(self.shared[used, stream], np.shape(index))
-        return philox((tick, index, self.number, FIRST_BLOCK + stream), self.seed)[0] * 2.0**-32
+        return short_draws(index, tick, self.number, FIRST_BLOCK + stream, self.seed)
 
     def factor(self, f: Factor, value: np.ndarray | float) -> np.ndarray:
         value = np.asarray(value, float) + f.offset
@@ -234,5 +237,4 @@ class Learner:
             total = np.clip(acc + np.clip(value, -largest - 2, largest), -largest - 2, largest)
             acc = np.where(due, total, acc)                 # where nothing is due nothing happens, not even saturation
         stream = {"w": W_ROUND, "t": T_ROUND, "d": D_ROUND}[variable]
-        index = self.synapses.post.astype(np.int64) * self.synapses.n_pre + self.synapses.pre
-        return self.rounded(acc / 2.0**bits.fraction_bits, stream, index, tick, tick)
+        return self.rounded(acc / 2.0**bits.fraction_bits, stream, np.arange(len(acc)), tick, tick)

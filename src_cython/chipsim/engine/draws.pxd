@@ -1,5 +1,5 @@
 """Philox 4x32-10: the compiled twin of chipsim/models/draws.py."""
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 
 cdef inline void philox(uint32_t* c, uint64_t seed) noexcept nogil:
@@ -23,3 +23,18 @@ cdef inline void draw(uint32_t* words, uint64_t seed, uint32_t tick, uint32_t ne
     """words[4] of a neuron of a population (the stream) in a tick."""
     words[0], words[1], words[2], words[3] = tick, neuron, stream, block
     philox(words, seed)
+
+
+cdef inline void draw_eights(uint16_t* out, const uint32_t* eights, int64_t n, uint64_t seed, uint32_t tick,
+                             uint32_t stream, uint32_t block) noexcept nogil:
+    """out[8 n]: the numbers 8 e to 8 e + 7 of each e of `eights` [n], as draws.short_draws counts them.
+
+    0.7 ns a number, 5 ns where one of the eight is wanted; sixteen counters side by side are no faster without AVX2.
+    """
+    cdef int64_t k
+    cdef int w
+    cdef uint32_t words[4]
+    for k in range(n):
+        draw(words, seed, tick, eights[k], stream, block)
+        for w in range(4):
+            out[8 * k + 2 * w], out[8 * k + 2 * w + 1] = <uint16_t>words[w], <uint16_t>(words[w] >> 16)

@@ -4,7 +4,9 @@ from libc.string cimport memset
 
 import numpy as np
 
-from chipsim.engine.plasticity cimport Learner, Plastic, plastic_clear, plastic_spike, plastic_tick
+from chipsim.engine.plasticity cimport Learner, Plastic
+from chipsim.engine.plasticity_rows cimport plastic_tick
+from chipsim.engine.plasticity_traces cimport plastic_clear, plastic_spike
 from chipsim.engine.plasticity import Learner as CompiledLearner
 
 
