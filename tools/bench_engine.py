@@ -2,7 +2,8 @@
 
 neuron    a tick of Loihi's neurons that get no input, per neuron: update, look for spikes, counting
 synapse   the random network in whole numbers, on one core and spread over cores: synaptic events per second, counting
-learning  the same ticks with pair STDP on dense synapses and without: how many times slower
+learning  the same ticks with dense synapses that learn and without: how many times slower, and for each update of a
+          synapse; `busy`: all neurons spike in every tick
 
 CPU seconds of the process, the smallest of the repeats.
 """
@@ -19,11 +20,15 @@ from chipsim.compiler.layout import Layout
 from chipsim.engine.function import Function
 from chipsim.engine.plan import plan
 from chipsim.engine.run import SYNOPS, A
-from chipsim.models.plasticity import Plasticity, Trace
 from chipsim.network import NetworkBuilder
 
 SPACIOUS = ("core.axons_in=65536", "core.axons_out=1000000", "core.synapse_memory.bits=null")
 ONE_CORE = (*SPACIOUS, "core.neurons=65536", "fabric.width=1", "fabric.height=1", "fabric.cores_per_router=1")
+
+PAIR = dict(rule="pair", tau_minus=12)
+LEARNERS = {"pair STDP": (PAIR, 2000), "pair STDP, busy": (PAIR, 200),              # rule, threshold of the neurons
+            "multiplicative, busy": (dict(rule="multiplicative"), 200), "triplets, busy": (dict(rule="triplet"), 200),
+            "reward, busy": (dict(rule="reward", reward="teacher"), 200)}
 
 
 def main(arguments: list[str]) -> int:
@@ -32,20 +37,22 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--neurons", metavar="N", type=int, default=10_000, help="of the random network")
     args = parser.parse_args(arguments)
     for n in (1024, 10_000):
-        seconds, _ = fastest(cells(n), 2000, args.repeats)
+        seconds, *_ = fastest(cells(n), 2000, args.repeats)
         print(f"neuron    {n:>6} in one tick: {seconds / 2000 / n * 1e9:.2f} ns")
     for name, settings in (("one core", ONE_CORE), ("cores of 1024 neurons", SPACIOUS)):
         layout = spiking(args.neurons, settings)
-        seconds, events = fastest(layout, 300, args.repeats)
+        seconds, events, _ = fastest(layout, 300, args.repeats)
         print(f"synapse   {name}: {events / seconds / 1e6:.0f} M events/s, {layout.n_cores} cores, {events} events")
-    layout = learner()
-    slow, fast = (fastest(layout, 300, args.repeats, learning)[0] for learning in (True, False))
-    print(f"learning  {slow / fast:.1f} times the ticks without")
+    for name, (rule, threshold) in LEARNERS.items():
+        layout = learner(rule, threshold)
+        (slow, _, updates), (fast, _, _) = (fastest(layout, 300, args.repeats, learning) for learning in (True, False))
+        print(f"learning  {name}: {slow / fast:.1f} times the ticks without, {(slow - fast) / updates * 1e9:.1f} ns an "
+              "update")
     return 0
 
 
-def fastest(layout: Layout, ticks: int, repeats: int, learning: bool = True) -> tuple[float, int]:
-    """CPU seconds of the fastest of some stretches of `ticks`, and synaptic events of that one."""
+def fastest(layout: Layout, ticks: int, repeats: int, learning: bool = True) -> tuple[float, int, int]:
+    """CPU seconds of the fastest of some stretches of `ticks`, its synaptic events, and its updates of synapses."""
     function = Function(plan(layout, learning), np.zeros(layout.n_sources, bool), False)
     rng, results = np.random.default_rng(1), []
     for _ in range(repeats):
@@ -54,7 +61,8 @@ def fastest(layout: Layout, ticks: int, repeats: int, learning: bool = True) -> 
         began = time.process_time()
         counts, _ = function.advance(ticks, start, np.nonzero(on)[1].astype(np.uint32), None, 0, [])
         took = time.process_time() - began
-        results.append((took, int(counts[:, [A[name] for name in SYNOPS]].sum())))
+        events, updates = (int(counts[:, [A[name] for name in names]].sum()) for names in (SYNOPS, ["learn_update"]))
+        results.append((took, events, updates))
     return min(results)
 
 
@@ -81,11 +89,11 @@ def spiking(n: int, settings: tuple[str, ...]) -> Layout:
     return compile(net.build(["a"]), load_chip("loihi", set=settings))
 
 
-def learner() -> Layout:
+def learner(rule: dict, threshold: int) -> Layout:
     rng = np.random.default_rng(0)
     net = NetworkBuilder("learner")
     net.add_input("in", 500)
-    net.add_population("a", 500, "loihi_lif", du=4095, dv=300, vth_mant=2000)
-    pair = Plasticity(dw="2^-2*x1*y0 - 2^-2*y1*x0", x1=Trace(16, 10), y1=Trace(16, 12))
-    net.connect("in", "a", weights=2.0 * rng.integers(10, 60, (500, 500)), plasticity=pair)
+    net.add_input("teacher", 1)
+    net.add_population("a", 500, "loihi_lif", du=4095, dv=300, vth_mant=threshold)
+    net.connect("in", "a", weights=2.0 * rng.integers(10, 60, (500, 500)), plasticity=rule)
     return compile(net.build(["a"]), load_chip("loihi", set=SPACIOUS))

@@ -1,7 +1,8 @@
 """Learning engine: the compiled twin of chipsim/models/plasticity/learner.py.
 
-`Learner` (plasticity.pyx) checks and holds the arrays; plasticity_traces.pyx hears spikes and follows the traces;
-plasticity_rows.pyx evaluates the rule at the end of an epoch.
+`Learner` (plasticity.pyx) checks and holds the arrays; plasticity_traces.pyx hears spikes and follows the traces. At
+the end of an epoch plasticity_rows.pyx finds the synapses that may change, plasticity_factors.pyx works out what they
+have in common, and plasticity_synapses.pyx evaluates the rule for a group of them.
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -75,7 +76,8 @@ cdef struct Plastic:
     const int64_t* row_start    # [n_pre + 1]
     const uint8_t* run          # [n_pre] the row's neurons follow each other
     const int64_t* column_start  # [n_post + 1] into column
-    const int32_t* column       # [P] axons by neuron
+    const int32_t* column       # [P] axons by neuron, and the synapses' numbers
+    const int32_t* column_synapse
     void* variable[3]           # w t d, [P]: int16 in fixed point, else double
     bint wild                   # some variable is infinite, or beyond the sums' range: adding zero changes it
     double* x                   # [2, n_pre]
@@ -91,17 +93,20 @@ cdef struct Plastic:
     double* hx                  # [te + 1, 2, n_pre]
     double* hy                  # [te + 1, 3, n_post]
     double r0, r1, reward
-    # room of plasticity_rows.pyx
+    # room for the end of an epoch
     void* tables                # [tables, n_post] of the type that sums have
     uint8_t* filled             # [n_products, te + 1]
     double* head                # [n_products, te + 1] the row's part of each product; one number unless te > 1 and y0
     int64_t* used               # [n_products] products that may add something to the row
+    void* axons                 # [n_products, n_pre] the same for all axons, for products of y0 in one tick
+    uint8_t* awake              # [n_pre] it is not zero, and the row is not due as such
     void* due                   # [n_post] 1 where the neuron spiked in the epoch, of the type that sums have
     uint8_t* visit              # [te + 1, n_post] neurons to visit in a row whose axon spiked in tick k (0: did not)
     int32_t* visits             # [te + 1, n_post] their numbers
     int64_t* n_visits           # [te + 1] -1: not worked out yet; n_post + 1: all
     # where the weights go, and who counts
     const int64_t* place        # [P] index into the layout's weights; NULL: nowhere
+    const uint8_t* line         # [n_pre] the row's weights follow each other there
     const int16_t* effective    # [512] stored weight of w = -256 ... 255
     int16_t* weight16
     double* weight64
@@ -112,6 +117,23 @@ cdef struct Plastic:
     int64_t* updates            # [cores] of the epoch learnt last; NULL: nobody counts
 
 
+cdef struct Group:              # synapses of a row or of a column that are learnt together, at most BLOCK
+    int64_t n
+    int64_t n_used              # products in Plastic.used
+    int64_t first
+    const int32_t* synapses     # [n] their numbers; NULL: from `first` on
+    int64_t pre                 # the axon; -1 in a column
+    const int32_t* posts        # [n] neurons; NULL: in a line, or one
+    int64_t post                # the neuron; -1 in a row
+    const int32_t* pres         # [n] axons; NULL in a row
+
+
+ctypedef fused Sum:             # of products: int64 where the widths ask for it, double in floating point
+    int32_t
+    int64_t
+    double
+
+
 cdef class Learner:
     cdef Plastic p
     cdef dict keep
@@ -119,4 +141,6 @@ cdef class Learner:
     cdef void* hold(self, str name, array, dtype) except NULL
     cdef int hold_rule(self, rule, precision) except -1
     cdef int hold_room(self) except -1
+    cdef object axons(self)
+    cdef object rows_in_a_line(self, numbers)
     cdef int look(self) except -1

@@ -37,10 +37,10 @@ cdef class Learner:
                          for ids, n in ((synapses.pre, n_pre), (synapses.post, n_post)))
         p.row_start = <const int64_t*>self.hold("rows", rows, np.int64)
         p.column_start = <const int64_t*>self.hold("columns", columns, np.int64)
-        p.column = <const int32_t*>self.hold("column", synapses.pre[np.argsort(synapses.post, kind="stable")],
-                                             np.int32)
-        broken = (np.diff(synapses.pre) == 0) & (np.diff(synapses.post) != 1)
-        p.run = <const uint8_t*>self.hold("run", np.bincount(synapses.pre[1:][broken], minlength=n_pre) == 0, np.uint8)
+        by_neuron = np.argsort(synapses.post, kind="stable")
+        p.column = <const int32_t*>self.hold("column", synapses.pre[by_neuron], np.int32)
+        p.column_synapse = <const int32_t*>self.hold("column_synapse", by_neuron, np.int32)
+        p.run = <const uint8_t*>self.hold("run", self.rows_in_a_line(self.keep["post"]), np.uint8)
         stored = np.int16 if p.fixed else np.float64
         p.variable[0] = self.hold("w", np.clip(synapses.weight.astype(float), p.low[0], p.high[0]), stored)
         p.variable[1] = self.hold("t", np.zeros(p.n_synapses), stored)
@@ -119,8 +119,18 @@ cdef class Learner:
         p.r_impulse = rule.r1.impulse
         return 0
 
+    cdef object axons(self):
+        """int64[P]: the axon of each synapse."""
+        return np.repeat(np.arange(self.p.n_pre), np.diff(self.keep["rows"]))
+
+    cdef object rows_in_a_line(self, numbers):
+        """bool[n_pre]: within the row, numbers [P] follow each other."""
+        pre = self.axons()
+        broken = (np.diff(pre) == 0) & (np.diff(numbers) != 1)
+        return np.bincount(pre[1:][broken], minlength=self.p.n_pre) == 0
+
     cdef int hold_room(self) except -1:
-        """Room of plasticity_rows.pyx."""
+        """Room for the end of an epoch."""
         cdef Plastic* p = &self.p
         kind = np.float64 if not p.fixed else np.int64 if p.wide else np.int32
         ticks = (p.te + 1, p.n_post)
@@ -128,6 +138,8 @@ cdef class Learner:
         p.due = self.hold("due", np.zeros(p.n_post), kind)
         p.filled = <uint8_t*>self.hold("filled", np.zeros((p.n_products, p.te + 1)), np.uint8)
         p.head = <double*>self.hold("head", np.zeros((p.n_products, p.te + 1)), np.float64)
+        p.axons = self.hold("axons", np.zeros((p.n_products, p.n_pre)), kind)
+        p.awake = <uint8_t*>self.hold("awake", np.zeros(p.n_pre), np.uint8)
         p.used = <int64_t*>self.hold("used", np.zeros(p.n_products), np.int64)
         p.visit = <uint8_t*>self.hold("visit", np.zeros(ticks), np.uint8)
         p.visits = <int32_t*>self.hold("visits", np.zeros(p.n_post * (p.te + 1) + 1), np.int32)
@@ -167,6 +179,7 @@ cdef class Learner:
         """
         cdef Plastic* p = &self.p
         p.place = <const int64_t*>self.hold("place", place, np.int64)
+        p.line = <const uint8_t*>self.hold("line", self.rows_in_a_line(self.keep["place"]), np.uint8)
         self.keep["weight"] = weight
         if p.fixed:
             p.effective = <const int16_t*>self.hold("effective", effective, np.int16)
@@ -177,7 +190,7 @@ cdef class Learner:
             weight[self.keep["place"]] = self.keep["w"]
         p.core = <const int32_t*>self.hold("core", core, np.int32)
         p.updates = <int64_t*>self.hold("updates", np.zeros(n_cores), np.int64)
-        pre = np.repeat(np.arange(p.n_pre), np.diff(self.keep["rows"]))
+        pre = self.axons()
         parts, size = np.unique(pre * n_cores + self.keep["core"][self.keep["post"]], return_counts=True)
         starts = np.concatenate([[0], np.cumsum(np.bincount(parts // n_cores, minlength=p.n_pre))])
         p.part_start = <const int64_t*>self.hold("part_start", starts, np.int64)
@@ -200,6 +213,11 @@ cdef class Learner:
     def variables(self):
         """w, t, d: float64[P]."""
         return {name: self.keep[name].astype(float) for name in ("w", "t", "d")}
+
+    @property
+    def updates(self):
+        """int64[cores]: synapses updated; whoever reads them sets them to zero again."""
+        return self.keep["updates"]
 
     @property
     def x(self):

@@ -6,6 +6,7 @@ from libc.math cimport floor
 from libc.stdint cimport int16_t, int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from chipsim.engine.bits cimport wide_void
 from chipsim.engine.draws cimport draw_eights
 from chipsim.engine.plasticity cimport (
     BLOCK,
@@ -136,8 +137,8 @@ cdef void follow(Plastic* p, double* value, const int32_t* last, const int32_t* 
     memcpy(value, h + p.te * traces * n, traces * n * sizeof(double))
 
 
-cdef void decay_fixed(Plastic* p, const double* before, double* after, int64_t n, double keep, int64_t stream,
-                      int64_t index, int64_t tick, int64_t used) noexcept nogil:
+cdef wide_void decay_fixed(Plastic* p, const double* before, double* after, int64_t n, double keep, int64_t stream,
+                           int64_t index, int64_t tick, int64_t used) noexcept nogil:
     """One tick's decay of a trace, rounded at random; `index`: the first unit's among the numbers of the stream."""
     cdef uint32_t eights[BLOCK]
     cdef uint16_t halves[BLOCK + 8]
