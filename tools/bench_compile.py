@@ -1,8 +1,9 @@
 """Compile large networks: CPU time of each pass, peak memory, and how long the layout takes to load.
 
-`python tools/bench.py compile [--side 1024] [--cores loihi|truenorth] [--effort fast]`: a sheet of side x side neurons
-with 100 synapses each, Gaussian with distance (sigma 4) and 5 % anywhere, at 1024: a million neurons, 102 million
-synapses. `--cores` gives each core the limits of one of these chips; the mesh is as large as needed.
+`python tools/bench.py compile [--side 1024] [--cores loihi|truenorth] [--effort fast]`: side x side neurons, a million
+at 1024. On cores like Loihi's a sheet: 100 synapses each, Gaussian with distance (sigma 4) and 5 % anywhere, 86 million
+different ones. On cores like TrueNorth's, which 256 sources can reach, tiles of 256 neurons with shuffled names: each
+tile hears 256 sources, its own and its neighbours', each neuron 100 of them. The mesh is as large as needed.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from chipsim.chip import load_chip
 from chipsim.compiler import compile, load_layout, save_layout
 from chipsim.network import NetworkBuilder
 
-FAN_IN, SIGMA, FAR = 100, 4.0, 0.05
+FAN_IN, SIGMA, FAR, TILE = 100, 4.0, 0.05, 256
 CORES = {"loihi": (), "truenorth": ("core.neurons=256", "core.axons_in=256", "core.axons_out=null",
                                     "core.neuron_configs=null", "core.synapse_memory.bits=null")}
 
@@ -27,14 +28,14 @@ CORES = {"loihi": (), "truenorth": ("core.neurons=256", "core.axons_in=256", "co
 def main(arguments: list[str]) -> int:
     parser = ArgumentParser(prog="bench.py compile", description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=1024, help="neurons in a row and in a column (default 1024)")
-    parser.add_argument("--cores", choices=CORES, default="loihi", help="whose limits a core has")
+    parser.add_argument("--cores", choices=CORES, default="loihi", help="whose limits a core has, and the network")
     parser.add_argument("--effort", default="fast", choices=("fast", "normal", "best"))
     args = parser.parse_args(arguments)
     net = NetworkBuilder("sheet", dt=1e-3)
     net.add_input("in", 1)
     net.add_population("sheet", args.side**2, "lif", tau=0.02, v_threshold=1.0)
     net.connect("in", "sheet", "sparse", weights=csr_array(([0.5], ([0], [0])), shape=(args.side**2, 1)))
-    net.connect("sheet", "sheet", "sparse", weights=sheet(args.side), delay=1)
+    net.connect("sheet", "sheet", "sparse", weights=NETWORKS[args.cores](args.side), delay=1)
     network = net.build(["sheet"])
     side = max(8, int(2 * args.side / 32))
     chip = load_chip("loihi", set=(f"fabric.width={2 * side}", f"fabric.height={side}", *CORES[args.cores]))
@@ -71,6 +72,25 @@ def sheet(side: int) -> csr_array:
     columns = np.concatenate(indices)
     start = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int32)
     return csr_array((rng.uniform(0.01, 0.1, len(columns)), columns, start), shape=(n, n))
+
+
+def tiles(side: int) -> csr_array:
+    """float64 [post, pre] CSR: tiles of 16 x 16 neurons; a tile hears a quarter of each of four tiles, itself one."""
+    rng, across = np.random.default_rng(0), side // 16
+    n, n_tiles = side * side, across * across
+    name = rng.permutation(n).astype(np.int32).reshape(n_tiles, TILE)
+    row, column = np.divmod(np.arange(n_tiles), across)
+    near = [(row + dy) % across * across + (column + dx) % across for dy, dx in ((0, 0), (0, 1), (1, 0), (-1, -1))]
+    heard = np.concatenate([name[t, i * TILE // 4 : (i + 1) * TILE // 4] for i, t in enumerate(near)], axis=1)
+    columns = np.empty((n, FAN_IN), np.int32)
+    for t in range(n_tiles):
+        chosen = rng.random((TILE, TILE)).argpartition(FAN_IN, axis=1)[:, :FAN_IN]
+        columns[name[t]] = np.sort(heard[t][chosen], axis=1)
+    start = np.arange(0, n * FAN_IN + 1, FAN_IN, dtype=np.int32)
+    return csr_array((rng.uniform(0.01, 0.1, n * FAN_IN), columns.ravel(), start), shape=(n, n))
+
+
+NETWORKS = {"loihi": sheet, "truenorth": tiles}
 
 
 def _clock():

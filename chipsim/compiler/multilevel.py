@@ -21,6 +21,7 @@ from chipsim.compiler.refine import Refinement
 
 GAIN = 0.85         # growth that costs more than this share of the order found no structure
 MARGIN = 1.1        # 819, 782, 833 cores with 1, 1.1, 1.2 for a sheet of 262 144 neurons; 995 without growing anew
+ENOUGH = 5          # work per pin below which refining is left out: 0.1 % fewer packets for a fifth of the time
 FEW = 600_000       # pins of a network that is annealed whether or not growth found structure
 
 
@@ -81,7 +82,7 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
 
     order = np.arange(graph.n_vertices)
     starts = {"order": in_order(graph, order, limits), "growth": _grown(graph, limits)}
-    if breaks is not None and breaks.any():
+    if breaks is not None and breaks[1:].any():
         starts["layers"] = in_order(graph, order, limits, breaks)
     few = min(starts.values(), key=lambda c: c.max())
     costs = {}
@@ -103,7 +104,7 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
                 refinement.descend(10, int(work))
             keep(f"{plan.cycles} cycles", refinement.cores, refinement.cost)
     what = min(costs, key=costs.get)
-    if not coarsen or not structured or costs[what] == best[0][2]:
+    if work > ENOUGH * n_pins and (not coarsen or not structured or costs[what] == best[0][2]):
         refinement = _refinement(graph, starts[what], limits, seed)
         if not structured or coarsen:
             unit = refinement.temper()

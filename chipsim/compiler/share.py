@@ -36,12 +36,13 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
     options, room = draft.options, {name: UNLIMITED if have is None else have for name, have in cap.items()}
     group = _twins(draft, demand, cap)
     graph, offset = _graph(draft, demand, group)
-    if any((used > room[name]).any() for name, used in _alone(graph, draft, room).items()):
+    if _too_large(need := _alone(graph, draft, room), room):
         group = [np.arange(n.size, dtype=np.int32) for n in draft.nodes]
         graph, offset = _graph(draft, demand, group)
+        need = _alone(graph, draft, room)
     for _ in range(ATTEMPTS):
         limits = _capacities(draft, room)
-        if any((used > room[name]).any() for name, used in _alone(graph, draft, room).items()):
+        if _too_large(need, room):
             break
         fewest = 0 if options.objective == "cores" else draft.chip.n_cores
         found = partition_hypergraph(graph, limits, options.effort, options.seed, _first_of_nodes(draft, group, graph),
@@ -87,9 +88,15 @@ def _capacities(draft: Draft, room: dict[str, int]) -> Capacities:
                       axons_out=room["axons_out"], configs=room["neuron_configs"], packing=packing)
 
 
-def _alone(graph: Hypergraph, draft: Draft, room: dict[str, int]) -> dict[str, np.ndarray]:
+def _alone(graph: Hypergraph, draft: Draft, room: dict[str, int]) -> dict[str, int]:
+    """Resource -> the most that a vertex needs of it by itself."""
     need = demand_alone(graph, _capacities(draft, room))
-    return {"neurons": need["neurons"], "axons_in": need["axons_in"], "synapse_bits": need["memory"]}
+    most = {name: int(used.max(initial=0)) for name, used in need.items()}
+    return {"neurons": most["neurons"], "axons_in": most["axons_in"], "synapse_bits": most["memory"]}
+
+
+def _too_large(need: dict[str, int], room: dict[str, int]) -> bool:
+    return any(most > room[name] for name, most in need.items())
 
 
 def _twins(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> list[np.ndarray]:
@@ -139,16 +146,16 @@ def _graph(draft: Draft, demand: Demand, group: list[np.ndarray]) -> tuple[Hyper
                 config[source[own]] = demand.configs[i]
         for c in demand.outgoing[i]:
             unit[own] = np.maximum(unit[own], _synapse_bits(draft, demand, c))
-    start, pin, multiplicity = _pins(draft, group, offset, first, n_sources, size)
+    start, pin = _pins(draft, group, offset, first, n_sources)
     ones, same = np.ones(n_sources, np.int32), np.arange(n_vertices, dtype=np.int32)
     # a source over two connections to the same group has two pins there; contract adds them up
-    return contract(size, config, source, weight, ones, unit, start, pin, multiplicity, same, n_vertices), offset
+    return contract(size, config, source, weight, ones, unit, start, pin, None, same, n_vertices), offset
 
 
-def _pins(draft: Draft, group: list[np.ndarray], offset: list[int], first: list[int], n_sources: int,
-          size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(start int64[n_sources + 1], vertex int32[.], synapses int32[.]): who hears each source. All neurons of a group
-    hear the same, so that one row of each stands for it."""
+def _pins(draft: Draft, group: list[np.ndarray], offset: list[int], first: list[int],
+          n_sources: int) -> tuple[np.ndarray, np.ndarray]:
+    """(start int64[n_sources + 1], vertex int32[.]): who hears each source. All neurons of a group hear the same, so
+    that one row of each stands for it."""
     start, rows = np.zeros(n_sources + 2, np.int64), {}
     for c in draft.connections:
         own = first[c.pre]
@@ -159,19 +166,18 @@ def _pins(draft: Draft, group: list[np.ndarray], offset: list[int], first: list[
             rows[c.post] = np.unique(group[c.post], return_index=True)[1].astype(np.int64)
         count_pins(*c.rows, rows[c.post], own, start)
     np.cumsum(start, out=start)
-    pin, multiplicity = np.empty(start[-1], np.int32), np.empty(start[-1], np.int32)
+    pin = np.empty(start[-1], np.int32)
     for c in draft.connections:
         n_groups = int(group[c.post].max()) + 1
         vertices = np.arange(offset[c.post], offset[c.post] + n_groups, dtype=np.int32)
         own = first[c.pre]
         if c.is_dense:
             at = start[own + 1 : own + 1 + c.weight.shape[1]]
-            where = at[:, None] + np.arange(n_groups)
-            pin[where], multiplicity[where] = vertices, size[vertices]
+            pin[at[:, None] + np.arange(n_groups)] = vertices
             at += n_groups
         else:
-            fill_pins(*c.rows, rows[c.post], own, vertices, size[vertices], start, pin, multiplicity)
-    return start[: n_sources + 1], pin, multiplicity
+            fill_pins(*c.rows, rows[c.post], own, vertices, start, pin)
+    return start[: n_sources + 1], pin
 
 
 def _synapse_bits(draft: Draft, demand: Demand, c) -> int:

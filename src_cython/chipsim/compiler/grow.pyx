@@ -17,6 +17,7 @@ cdef enum:
     FREE_TRIES = 64             # vertices tried that nobody draws
     NOWHERE = -1                # buckets: drawn by nobody
     PLACED = -2                 # on a core already
+    NEVER = 0x7FFFFFFF
 
 PINS = 20_000_000   # up to so many pins all nets draw; beyond, a part of them, but DRAWING nets of a vertex on average.
 DRAWING = 48        # On a sheet of 164 nets a vertex growth takes half the time then, and ends 3 % higher.
@@ -128,6 +129,9 @@ cdef struct Frontier:           # vertices that the core being filled draws, by 
     int32_t* head               # [bucket] first vertex
     int32_t* touched            # vertices with a gain
     int64_t n_touched
+    int32_t* drawn              # [net] core that drew it last; NEVER: draws nobody
+    int32_t* pins               # of all nets, those that may still be drawn first; the others are lost
+    int32_t* n_pins             # [net] of these
 
 
 def grow(Hypergraph graph, limits, outputs=None, int64_t net_limit=4096):
@@ -149,6 +153,7 @@ def grow(Hypergraph graph, limits, outputs=None, int64_t net_limit=4096):
     cdef int32_t[::1] head = np.full(N_BUCKETS, -1, np.int32), touched = np.empty(max(1, n), np.int32)
     cdef int32_t[::1] heard = np.full(max(1, h.n_nets), -1, np.int32), synapses = np.zeros(max(1, h.n_nets), np.int32)
     cdef int32_t[::1] drawn = np.full(max(1, h.n_nets), -1, np.int32)
+    cdef int32_t[::1] pins = graph.pin.copy(), n_pins = np.append(np.diff(graph.pin_start), 0).astype(np.int32)
     cdef int32_t[::1] config_core = np.full(np.asarray(graph.config).max(initial=0) + 1, -1, np.int32)
     cdef const int32_t[::1] expected = outputs
     cdef Filling f
@@ -160,10 +165,11 @@ def grow(Hypergraph graph, limits, outputs=None, int64_t net_limit=4096):
     if outputs is not None:
         f.expected = &expected[0]
     around.vertices, around.head, around.touched, around.n_touched = &vertices[0], &head[0], &touched[0], 0
+    around.drawn, around.pins, around.n_pins = &drawn[0], &pins[0], &n_pins[0]
     with nogil:
         for i in range(h.n_nets):
             if not draws(h, i, few, net_limit):
-                drawn[i] = 0x7FFFFFFF
+                drawn[i] = NEVER
         for v in range(n):
             vertices[v].bucket = NOWHERE
             for i in range(h.in_start[v], h.in_start[v + 1]):
@@ -221,10 +227,10 @@ def grow(Hypergraph graph, limits, outputs=None, int64_t net_limit=4096):
             left -= 1
             for i in range(h.in_start[v], h.in_start[v + 1]):
                 if drawn[h.in_net[i]] < f.core:
-                    draw(h, &around, h.in_net[i], &drawn[0], f.core)
+                    draw(h, &around, h.in_net[i], f.core)
             for i in range(h.out_start[v], h.out_start[v + 1]):
                 if drawn[h.out_net[i]] < f.core:
-                    draw(h, &around, h.out_net[i], &drawn[0], f.core)
+                    draw(h, &around, h.out_net[i], f.core)
     return result, sequence
 
 
@@ -232,21 +238,26 @@ cdef inline bint draws(const Hyper* h, int64_t e, uint64_t few, int64_t net_limi
     return (mix(<uint64_t>e) >> 32) <= few and h.pin_start[e + 1] - h.pin_start[e] <= net_limit and h.weight[e] > 0
 
 
-cdef void draw(const Hyper* h, Frontier* around, int64_t e, int32_t* drawn, int32_t core) noexcept nogil:
+cdef void draw(const Hyper* h, Frontier* around, int64_t e, int32_t core) noexcept nogil:
     """Net e has come to the core: everybody on it gains by coming too."""
-    cdef int64_t p
-    drawn[e] = core
-    for p in range(h.pin_start[e], h.pin_start[e + 1]):
-        raise_gain(around, h.pin[p], <float>h.weight[e])
-    if h.source[e] >= 0:
+    cdef int32_t* pin = around.pins + h.pin_start[e]
+    cdef int32_t i = 0, n = around.n_pins[e]
+    around.drawn[e] = core
+    while i < n:
+        if around.vertices[pin[i]].bucket == PLACED:
+            n -= 1
+            pin[i] = pin[n]
+        else:
+            raise_gain(around, pin[i], <float>h.weight[e])
+            i += 1
+    around.n_pins[e] = n
+    if h.source[e] >= 0 and around.vertices[h.source[e]].bucket != PLACED:
         raise_gain(around, h.source[e], <float>h.weight[e])
 
 
 cdef inline void raise_gain(Frontier* around, int64_t v, float weight) noexcept nogil:
     cdef Vertex* vertex = &around.vertices[v]
     cdef int32_t b
-    if vertex.bucket == PLACED:
-        return
     if vertex.gain == 0:
         around.touched[around.n_touched] = <int32_t>v
         around.n_touched += 1

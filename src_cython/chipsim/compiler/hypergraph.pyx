@@ -114,14 +114,14 @@ cdef class Hypergraph:
 def contract(size, config, source, weight, count, unit, pin_start, pin, multiplicity, group, n_groups):
     """Hypergraph of groups of vertices; nets of one source group that reach the same groups become one. O(pins).
 
-    Arguments as for Hypergraph; multiplicity None: 1 everywhere.
+    Arguments as for Hypergraph; multiplicity None: a synapse for every neuron of the vertex.
     """
     cdef int64_t n_nets = len(source), room = len(pin)
     cdef const int32_t[::1] src = source, cnt = count, bits = unit, pins = pin, to = group
-    cdef const int32_t[::1] mult = pin if multiplicity is None else multiplicity
+    cdef const int32_t[::1] mult = pin if multiplicity is None else multiplicity, neurons = size
     cdef const int64_t[::1] start = pin_start
     cdef const double[::1] w = weight
-    cdef bint ones = multiplicity is None
+    cdef bint each = multiplicity is None
     cdef int64_t mask = 16
     while mask < 2 * n_nets:
         mask *= 2
@@ -153,7 +153,7 @@ def contract(size, config, source, weight, count, unit, pin_start, pin, multipli
                     at += 1
                     h1 += mix(<uint64_t>g + 0x1000003)
                     h2 += mix(<uint64_t>g ^ <uint64_t>0x5851F42D4C957F2D)
-                nm[where[g]] += 1 if ones else mult[p]
+                nm[where[g]] += neurons[pins[p]] if each else mult[p]
             if at == begin:
                 continue
             slot = <int64_t>(mix(h1) & <uint64_t>mask)
@@ -176,12 +176,13 @@ def contract(size, config, source, weight, count, unit, pin_start, pin, multipli
                 used = at
                 nets += 1
                 nst[nets] = used
+    if used < room // 2:                                # else a copy costs more than the room is worth
+        new_pin, new_mult = new_pin[:used].copy(), new_mult[:used].copy()
     first = np.full(n_groups, -1, np.int64)
     first[group] = np.arange(len(group))
     return Hypergraph(np.bincount(group, weights=size, minlength=n_groups).astype(np.int32), np.asarray(config)[first],
                       new_source[:nets].copy(), new_weight[:nets].copy(), new_count[:nets].copy(),
-                      new_unit[:nets].copy(), new_start[: nets + 1].copy(), new_pin[:used].copy(),
-                      new_mult[:used].copy())
+                      new_unit[:nets].copy(), new_start[: nets + 1].copy(), new_pin[:used], new_mult[:used])
 
 
 def needs_alone(Hypergraph graph, limits):

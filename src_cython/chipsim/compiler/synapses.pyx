@@ -76,16 +76,15 @@ def count_pins(const int64_t[::1] indptr, const int32_t[::1] indices, const int6
 
 
 def fill_pins(const int64_t[::1] indptr, const int32_t[::1] indices, const int64_t[::1] rows, int64_t first,
-              const int32_t[::1] vertex, const int32_t[::1] size, int64_t[::1] start, int32_t[::1] pin,
-              int32_t[::1] multiplicity):
-    """Put vertex[i], size[i] of row rows[i] to each of the row's sources; start[source + 1] moves on."""
+              const int32_t[::1] vertex, int64_t[::1] start, int32_t[::1] pin):
+    """Put vertex[i] of row rows[i] to each of the row's sources; start[source + 1] moves on."""
     cdef int64_t i, e, at
     with nogil:
         for i in range(rows.shape[0]):
             for e in range(indptr[rows[i]], indptr[rows[i] + 1]):
                 at = start[first + indices[e] + 1]
                 start[first + indices[e] + 1] += 1
-                pin[at], multiplicity[at] = vertex[i], size[i]
+                pin[at] = vertex[i]
 
 
 cdef class SynapseMemory:
