@@ -118,6 +118,32 @@ class Analog(Part):
     mismatch: Mismatch
 
 
+class Resistive(Part):
+    """Synapses that are pairs of memristive cells: a weight is the difference of two conductances, and a tick's sum of
+    currents is read by a converter, as the model `crossbar_lif` computes it."""
+
+    specimen: int = count("number", ge=0, doc="which chip of its kind: seed of the deviations of its cells")
+    device: Literal["ideal", "wan2022_second", "wan2022_day", "wan2022_two_days"] = Field(
+        description="how far cells are from what was programmed; second, day: so long after programming")
+    g_min: int = count("uS", ge=0, doc="conductance of a cell that stands for nothing")
+    g_max: int = count("uS", ge=1, doc="conductance of the largest weight")
+    read_noise: int = count("%", ge=0, le=50, doc="standard deviation of a conductance from one read to the next")
+    converter_bits: int = count("bit", ge=2, le=16, doc="what a converter tells apart, sign included")
+
+
+class Matrix(Part):
+    """All synapses of a core at once: the matrix of its in-axons and neurons is multiplied in blocks.
+
+    A core does so in the tick after packets have come to it, whatever came, before it visits its neurons; the action
+    `matrix` is one block. Without packets it does not.
+    """
+
+    rows: int = count("axons", ge=1, doc="in-axons of a block")
+    columns: int = count("neurons", ge=1, doc="neurons of a block")
+    phases: int = count("times", ge=1, default=1, doc="times that a block is multiplied: one per bit of an input's "
+                        "magnitude, where they come one after the other")
+
+
 class OperatingPoint(Part):
     """A supply voltage and the clock it allows."""
 
@@ -157,4 +183,6 @@ class Core(Part):
     neuron: Neuron
     learning: Learning | None = Field(None, description="learning engine; null: synapses stay as they are")
     analog: Analog | None = Field(None, description="analogue neurons; null: digital ones")
+    resistive: Resistive | None = Field(None, description="memristive synapses; null: digital memory, or `analog`")
+    matrix: Matrix | None = Field(None, description="synapses multiplied all at once; null: packet by packet")
     dvfs: Dvfs | None = Field(None, description="operating points chosen core by core; null: the costs always hold")

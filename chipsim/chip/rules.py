@@ -301,6 +301,39 @@ def crossbars_have_a_size(chip: ChipSpec) -> Iterator[Misfit]:
                      "write `models: [truenorth]`, or leave `crossbar` out")
 
 
+def matrices_have_a_cost(chip: ChipSpec) -> Iterator[Misfit]:
+    if chip.core.matrix is None:
+        return
+    if chip.costs.matrix is None:
+        yield Misfit("costs.matrix", "`core.matrix` needs `costs.matrix`, which is null",
+                     "write `matrix: {energy: 1.46 nJ, time: 1.5 us}` with the chip's own numbers")
+    if chip.time_base == "continuous":
+        yield Misfit("core.matrix", "a matrix is multiplied once in a tick, and continuous time has none",
+                     "leave `matrix` out")
+    if chip.core.learning is not None:
+        yield Misfit("core.matrix", "the synapses of a matrix do not learn", "leave `learning` out, or `matrix`")
+
+
+def conductances_are_in_order(chip: ChipSpec) -> Iterator[Misfit]:
+    cells = chip.core.resistive
+    if cells is None:
+        return
+    if cells.g_min >= cells.g_max:
+        yield Misfit("core.resistive.g_min", f"`core.resistive.g_min` is {cells.g_min} uS, not below `g_max`, which is "
+                     f"{cells.g_max} uS", "a weight is a difference of conductances between the two")
+    from chipsim.models.devices import SPAN  # NumPy, which most chips do without here
+
+    if cells.device != "ideal" and cells.g_max > SPAN:
+        yield Misfit("core.resistive.g_max", f"cells of `{cells.device}` were measured up to {SPAN:g} uS",
+                     f"use {SPAN:g} or less, or `device: ideal`")
+    if "crossbar_lif" not in chip.core.neuron.models:
+        yield Misfit("core.neuron", "`core.resistive` needs neurons behind converters: the model `crossbar_lif`",
+                     "write `models: [crossbar_lif]`, or leave `resistive` out")
+    if chip.core.analog is not None or chip.core.crossbar is not None:
+        yield Misfit("core.resistive", "synapses are of one kind: `analog`, `crossbar` or `resistive`",
+                     "leave the others out")
+
+
 def operating_points_are_in_order(chip: ChipSpec) -> Iterator[Misfit]:
     dvfs = chip.core.dvfs
     if dvfs is None:
@@ -316,6 +349,9 @@ def operating_points_are_in_order(chip: ChipSpec) -> Iterator[Misfit]:
     if chip.fabric.blocked is not None:
         yield Misfit("core.dvfs", "operating points follow the packets sent to a core, of which a fabric that drops "
                      "packets loses some", "leave `dvfs` out, or `fabric.blocked`")
+    if chip.core.matrix is not None:
+        yield Misfit("core.dvfs", "operating points do not reach the blocks of a core's matrix",
+                     "leave `dvfs` out, or `matrix`")
     if chip.core.learning is not None:
         yield Misfit("core.dvfs", "operating points do not reach the learning phase of a tick",
                      "leave `dvfs` out, or `learning`")
@@ -328,4 +364,5 @@ RULES = (topology_has_what_it_needs, custom_fabrics_hang_together, blocked_packe
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, crossbars_have_a_size,
          continuous_chips_have_a_step, analog_ranges_are_in_order,
          more_tiles_do_not_meet_sooner, loihi_neurons_have_a_profile, fixed_point_learning_has_all_widths,
-         learning_has_costs, packed_weights_have_bits, operating_points_are_in_order)
+         learning_has_costs, packed_weights_have_bits, operating_points_are_in_order,
+         matrices_have_a_cost, conductances_are_in_order)

@@ -6,25 +6,26 @@ and the place alone. So a network placed elsewhere meets other deviations, and a
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from chipsim.compiler.draft import Draft
-from chipsim.models.draws import normal, philox
+from chipsim.compiler.resistive import programmed
+from chipsim.models.draws import drawn
 
 THRESHOLD, LEAK, TAU_MEM, TAU_SYN_EXC, TAU_SYN_INH, SYNAPSE = range(6)      # streams
 
 
 def mismatch(draft: Draft) -> Draft:
     """Parameters and weights as the circuits that were given out have them; nothing to do on digital chips."""
+    if draft.chip.core.resistive is not None:
+        return programmed(draft, _circuits(draft))
     chip = draft.chip.core.analog
     if chip is None:
         return draft
     circuit = _circuits(draft)
-    sigma = chip.mismatch
-
-    def deviation(stream: int, at: np.ndarray, row: np.ndarray | int = 0) -> np.ndarray:
-        return normal(philox((at, row, stream, 0), chip.specimen).astype(np.int64))
+    sigma, deviation = chip.mismatch, partial(drawn, chip.specimen)
 
     nodes, connections = list(draft.nodes), list(draft.connections)
     for i, node in enumerate(nodes):
@@ -64,7 +65,8 @@ def _circuits(draft: Draft) -> list[np.ndarray]:
     for pieces, place in zip(draft.cores, draft.places, strict=True):
         at = int(place) * per_core
         for p in pieces:
-            taken = draft.nodes[p.node].circuits[p.rows]
+            circuits = draft.nodes[p.node].circuits
+            taken = np.ones(p.size, np.int64) if circuits is None else circuits[p.rows]
             circuit[p.node][p.indices] = at + np.cumsum(taken) - taken
             at += int(taken.sum())
     return circuit

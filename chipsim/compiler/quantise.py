@@ -19,6 +19,7 @@ from chipsim.compiler.crossbar import to_crossbar
 from chipsim.compiler.draft import Connection, Draft, Learning, Node
 from chipsim.compiler.learning import ends
 from chipsim.compiler.quantise_s1615 import ring_buffers
+from chipsim.compiler.resistive import resistive
 from chipsim.compiler.windows import Windows
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import find_kernel
@@ -44,6 +45,8 @@ def quantise(draft: Draft) -> Draft:
         raise ExpressError(_mixed(draft, integer))
     if draft.chip.core.analog is not None:
         return analog(draft)
+    if draft.chip.core.resistive is not None:
+        return resistive(draft)
     if not integer:
         return replace(draft, connections=tuple(map(float_weights, draft.connections)), merit={"arithmetic": "float64"})
     options = dict(PROFILES[neuron.profile or "loihi"])

@@ -4,7 +4,9 @@ Weights that reach a neuron are summed in ring buffers, one per receptor and tic
 saturates; its content is shifted left to become an s16.15 current, by one number per population and receptor. As in
 sPyNNaker the shift is the smallest that holds the largest sum to be expected: the mean of the weights that arrive in a
 tick and five standard deviations, at the measured rates (`--profile`), where that is less than all weights at once.
-Without measured rates every source counts as spiking in every tick, and no buffer can saturate.
+Without measured rates every source counts as spiking in every tick, and no buffer can saturate. Where weights have
+fewer than 16 bits (`core.weights.bits`, the operands of a multiply-accumulate array), those of a projection share a
+power of two besides.
 """
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ def ring_buffers(draft: Draft, node: Node, incoming: list[Connection], report: l
     elif node.model == "lif_s1615":
         params, scale = lif_s1615.registers(node.population, params, draft.network.dt)
     shifts = [_shift(draft, node, [c for c in incoming if c.receptor == r], scale) for r in (0, 1)]
-    stored = [_weights(c, scale, shifts[c.receptor], report) for c in incoming]
+    bits = draft.chip.core.weights.bits or 16
+    stored = [_weights(c, scale, shifts[c.receptor], bits, report) for c in incoming]
     registers = {f"shift_{name}": np.full(node.size, shift, np.int32) for name, shift in zip("ei", shifts, strict=True)}
     return replace(node, params=params | registers), stored
 
@@ -75,21 +78,23 @@ def _shift(draft: Draft, node: Node, incoming: list[Connection], scale: float) -
     return int(np.clip(shift, exponents.exponent_min, exponents.exponent_max))
 
 
-def _weights(c: Connection, scale: float, shift: int, report: list[dict]) -> Connection:
+def _weights(c: Connection, scale: float, shift: int, bits: int, report: list[dict]) -> Connection:
     """The connection's weights as whole numbers of the buffer's unit."""
     exact = (c.weight.ravel() if c.is_dense else c.weight.data) * (scale * ONE / 2.0**shift)
-    stored = np.minimum(np.round(exact), LARGEST)
+    peak, most = exact.max(initial=0), (1 << bits - 1) - 1
+    step = 1 << max(0, int(np.ceil(np.log2(peak / most)))) if peak > most else 1
+    stored = np.minimum(np.round(exact / step) * step, LARGEST // step * step)
     noise, power = float(((stored - exact) ** 2).sum()), float((exact**2).sum())
     some = exact.size > 0
     report.append(dict(
-        what=f"weights of `{c.name}`", kind="rounding", bits=16, exponent=shift,
+        what=f"weights of `{c.name}`", kind="rounding", bits=bits, exponent=shift,
         snr_dB=float(10 * np.log10(power / noise)) if noise > 0 and power > 0 else 300.0,
         zeroed=float(np.mean((stored == 0) & (exact != 0))) if some else 0.0,
         saturated=float(np.mean(exact > LARGEST + 0.5)) if some else 0.0,
-        size=f"16 bits, ring buffer shifted by {shift}"))
+        size=f"{bits} bits, ring buffer shifted by {shift}"))
     whole = stored.astype(np.int16)
     if c.is_dense:
-        return replace(c, weight=whole.reshape(c.weight.shape), bits=16)
+        return replace(c, weight=whole.reshape(c.weight.shape), bits=bits)
     weight = c.weight.astype(np.int16)
     weight.data = whole
-    return replace(c, weight=weight, bits=16)
+    return replace(c, weight=weight, bits=bits)

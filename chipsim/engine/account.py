@@ -36,6 +36,7 @@ def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: Schedule, 
     held = np.bincount(lowered.endpoint[: layout.n_neurons], lowered.compartments, cores).astype(np.int64)
     core_counts[:, A["neuron_idle"]] = ticks * held - out.core_active
     core_counts[:, A["reset"]] = len(resets)
+    core_counts[:, A["matrix"]] = out.core_blocks
     ledger = out.losses.ledger(lowered, first) if out.losses else None
     if ledger is not None:
         ledger.correct(counts, core_counts)

@@ -205,6 +205,7 @@ class CompiledEngine:
             link_packets=self.loads() - self.loads_before if self.fabrics else None,
             queues=self.queues().since(self.queues_before) if self.fabrics else None,
             learning_ps=joined(5), learning_core=joined(6), core_learning=self.function.learning_per_core(),
+            core_blocks=self.function.blocks_per_core(),
             tardiness=self.tardiness, losses=self.losses if lossy else None, weights=self.function.weights(),
             slowest_tick=self.slowest[1], slowest_packets=self.slowest[2],
             packets=columns(self.packets) if self.packets else None,

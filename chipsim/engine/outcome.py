@@ -64,6 +64,7 @@ class Outcome:
     learning_ps: np.ndarray              # int64[ticks] learning phase, not part of tick_ps
     learning_core: np.ndarray            # int32[ticks] the core that it lasts for
     core_learning: np.ndarray            # int64[C, 3] traces, reads, updates
+    core_blocks: np.ndarray              # int64[C] blocks of matrices multiplied
     tardiness: Tardiness
     weights: list[np.ndarray]            # per plastic projection float64[P]
     link_packets: np.ndarray | None = None   # int64[K] flits sent over each channel; None unless timing is exact

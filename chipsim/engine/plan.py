@@ -37,6 +37,8 @@ class Plan:
     idle_ps, active_ps, spike_ps, axon_out_ps, host_ps, barrier_ps, reset_ps   int
     tick_ps       least length of a tick: the period of a fixed tick, else 0
     step_ps       in continuous time, the length of a tick: packets act in the tick they arrive in; 0 on other chips
+    blocks        int64[C] blocks of each core's matrix, multiplied in a tick after packets came; None on other chips
+    block_ps      of each
     learning      None where nothing learns
     late_policy   of a fixed tick, what becomes of late packets: see chipsim.chip.spec.Tick
     max_late      most ticks by which a packet may act later than its delay says
@@ -64,6 +66,8 @@ class Plan:
     tick_ps: int
     step_ps: int
     learning: LearningPlan | None
+    blocks: np.ndarray | None = None
+    block_ps: int = 0
     max_late: int = 0
     late_policy: str = "stretch"
 
@@ -156,6 +160,7 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
         tick_ps=picoseconds(chip.tick.period) if chip.tick else 0,
         step_ps=step_ps(layout), max_late=MAX_LATE if chip.continuous or late == "next_tick" else 0,
         late_policy=late,
+        blocks=blocks_of(layout), block_ps=picoseconds(costs.matrix.time) if costs.matrix else 0,
         learning=plan_learning(layout, endpoint) if learning else None)
 
 
@@ -165,6 +170,16 @@ def compartments(layout: Layout) -> np.ndarray:
     for g in layout.groups:
         each[g.start : g.stop] = layout.kernels[g.model].compartments
     return each
+
+
+def blocks_of(layout: Layout) -> np.ndarray | None:
+    """int64[C]: blocks of the matrix of each core's in-axons and neurons, times their phases; None without matrices."""
+    matrix = layout.chip.core.matrix
+    if matrix is None:
+        return None
+    axons = np.bincount(layout.axon_core, minlength=layout.n_cores)
+    columns = -(-np.diff(layout.core_start) // matrix.columns)
+    return (matrix.phases * -(-axons // matrix.rows) * columns).astype(np.int64)
 
 
 def initial_state(layout: Layout) -> dict[str, np.ndarray]:

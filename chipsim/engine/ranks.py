@@ -74,15 +74,15 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
 
     ranks  default: those that `mpiexec` started (needs mpi4py)
     Raises UsageError (U440) for layouts that learn, for those with delays of 0, which act within the tick, and for
-    chips whose cores change their operating points; U441 without mpi4py.
+    chips with operating points or matrices; U441 without mpi4py.
     """
     from chipsim.engine.function import Function
 
     ranks = ranks or MpiRanks()
     whole = plan(layout)
-    dvfs = layout.chip.core.dvfs is not None
-    if whole.learning is not None or whole.same_tick or dvfs:
-        why = "its cores change their operating points" if dvfs else \
+    by_load = layout.chip.core.dvfs is not None or layout.chip.core.matrix is not None
+    if whole.learning is not None or whole.same_tick or by_load:
+        why = "what its cores do follows from the packets that come to them" if by_load else \
             "it learns" if whole.learning is not None else "it has delays of 0 ticks"
         raise UsageError(Diagnostic("U440", f"`{layout.network}` cannot run on several ranks: {why}",
                                     help="run it in one process"))
@@ -126,7 +126,8 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
         probes=[_columns(ranks, values, here[ids]) for (_, ids), values in zip(recording.probes, probed, strict=True)],
         tick_ps=np.zeros(n, np.int64), tick_limit=np.zeros(n, np.int32), soma_ps=np.zeros(cores + 1, np.int64),
         synapse_ps=np.zeros(cores, np.int64), stall_ps=np.zeros(cores + 1, np.int64),
-        latency=np.zeros(N_BINS, np.int64), learning_ps=np.zeros(n, np.int64),
+        latency=np.zeros(N_BINS, np.int64), core_blocks=np.zeros(cores, np.int64),
+        learning_ps=np.zeros(n, np.int64),
         learning_core=np.zeros(n, np.int32), core_learning=np.zeros((cores, 3), np.int64),
         tardiness=Tardiness(layout.n_sources), weights=[])
     run = account_of(layout, whole, out, schedule, "none", recording, 0)

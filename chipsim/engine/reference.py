@@ -21,7 +21,7 @@ from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh
 from chipsim.engine.reference_servers import Server, analytic_tick, settle_plainly, soma_work
 from chipsim.engine.reference_wormhole import Wormhole
-from chipsim.engine.run import ACTIONS
+from chipsim.engine.run import ACTIONS, A
 from chipsim.engine.stats import N_BINS, bin_of
 from chipsim.models.draws import Draws
 from chipsim.models.plasticity.learner import Learner
@@ -52,6 +52,8 @@ class ReferenceEngine:
         self.levels = Levels.of(plan)
         self.low_counts: list[np.ndarray] = []
         self.high_ps: list[int] = []
+        self.reached = np.zeros(cores, bool)                          # by packets of the last tick
+        self.core_blocks = np.zeros(cores, np.int64)
         self.learning = plan.learning
         self.learners = self.learning.learners(Learner, seed) if self.learning else []
         self.weight = self.layout.weight.copy()
@@ -70,6 +72,7 @@ class ReferenceEngine:
         for learner in self.learners:
             learner.reset()
         self.state = initial_state(layout)
+        self.reached[:] = False
         shape = (self.plan.ring, layout.n_receptors, layout.n_neurons)
         self.sums = np.zeros(shape, layout.accumulator)
         self.banks = np.zeros((len(layout.bank_shift), *shape), np.int64)
@@ -89,7 +92,8 @@ class ReferenceEngine:
     def step(self, lines: np.ndarray, values: np.ndarray) -> None:
         emitted, active = self.emit(lines, values)
         sources = [s for s, _ in emitted]
-        servers = soma_work(self.plan, active, sources) if self.timing != "none" or self.levels else []
+        blocks = self.multiply(sources)
+        servers = soma_work(self.plan, active, sources, blocks) if self.timing != "none" or self.levels else []
         if self.levels:
             counts, high_ps = settle_plainly(self.levels, servers, active, sources)
             self.low_counts.append(counts)
@@ -102,7 +106,7 @@ class ReferenceEngine:
             if not self.plan.step_ps:                        # in continuous time to act later is no lateness
                 self.tardiness.add(np.array([r[1] for r in timed[2]], np.int64), late)
         self.release(late)
-        self.account(emitted, active, *timed)
+        self.account(emitted, active, *timed, int(blocks.sum()))
 
     def emit(self, lines: np.ndarray, values: np.ndarray) -> tuple[list[tuple[int, float]], np.ndarray]:
         """Advance all groups; (spikes as (source, payload), lines first, active bool[N]).
@@ -144,14 +148,26 @@ class ReferenceEngine:
             self.sums += self.banks[bank] << shift if shift >= 0 else self.banks[bank] >> -shift
             self.banks[bank] = 0
 
+    def multiply(self, sources: list[int]) -> np.ndarray:
+        """Blocks int64[C] of their matrices that cores multiply in this tick: of those to which packets came in the
+        last; `sources` make those of this one."""
+        layout = self.layout
+        blocks = np.where(self.reached, 0 if self.plan.blocks is None else self.plan.blocks, 0)
+        self.reached[:] = False
+        for s in sources:
+            self.reached[layout.axon_core[layout.out_axon[layout.out_start[s] : layout.out_start[s + 1]]]] = True
+        self.core_blocks += blocks
+        return blocks
+
     def account(self, emitted: list[tuple[int, float]], active: np.ndarray, ps: int = 0, limit: int = 0,
-                records: list[tuple] = ()) -> None:
-        """Count the tick, learn, and go on to the next. ps, limit, records: what `time` gave."""
+                records: list[tuple] = (), blocks: int = 0) -> None:
+        """Count the tick, learn, and go on to the next. ps, limit, records: what `time` gave; blocks: multiplied."""
         plan = self.plan
         counts = np.zeros(plan.per_spike.shape[1], np.int64)
         for source, _ in emitted:
             self.source_spikes[source] += 1
             counts += plan.per_spike[source]
+        counts[A["matrix"]] = blocks
         learning_ps, learning_core = self.learn(emitted, counts)
         np.add.at(self.core_active, plan.endpoint[: len(active)][active], plan.compartments[active])
         row = dict(active=int(plan.compartments[active].sum()), counts=counts, ps=ps, limit=limit,
@@ -271,7 +287,8 @@ class ReferenceEngine:
             queues=self.queues if self.timing == "exact" else None,
             learning_ps=np.array([r["learning_ps"] for r in self.ticks], np.int64),
             learning_core=np.array([r["learning_core"] for r in self.ticks], np.int32),
-            core_learning=self.core_learning, tardiness=self.tardiness,
+            core_learning=self.core_learning,
+            core_blocks=self.core_blocks, tardiness=self.tardiness,
             losses=self.losses if self.timing == "exact" and self.plan.fabric.wait else None,
             weights=[learner.variables["w"].copy() for learner in self.learners],
             slowest_tick=self.slowest[1], slowest_packets=as_columns(self.slowest[2]),

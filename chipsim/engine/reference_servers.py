@@ -45,8 +45,9 @@ class Server:
     tail: int = 0
 
 
-def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server]:
-    """Per endpoint: visit the slots in order; a packet's gap is the soma time since the one before it."""
+def soma_work(plan: Plan, active: np.ndarray, sources: list[int], blocks: np.ndarray) -> list[Server]:
+    """Per endpoint: multiply the blocks int64[C] of its matrix, then visit the slots in order; a packet's gap is the
+    soma time since the one before it."""
     layout = plan.layout
     servers = [Server() for _ in range(layout.n_cores + 1)]
     fired = {s for s in sources if s < layout.n_neurons}
@@ -56,7 +57,7 @@ def soma_work(plan: Plan, active: np.ndarray, sources: list[int]) -> list[Server
         return [axons] if plan.trees is not None and axons else [[a] for a in axons]
 
     for c in range(layout.n_cores):
-        elapsed = 0
+        elapsed = int(blocks[c]) * plan.block_ps
         for neuron in range(layout.core_start[c], layout.core_start[c + 1]):
             elapsed += int(plan.compartments[neuron]) * (plan.active_ps if active[neuron] else plan.idle_ps)
             if neuron in fired:

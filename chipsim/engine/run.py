@@ -33,6 +33,7 @@ ACTIONS = (
     "learn_trace",      # traces advanced, plastic synapses read, synapses updated at the end of an epoch
     "learn_read",
     "learn_update",
+    "matrix",           # blocks of cores' matrices multiplied
 )
 A = {name: i for i, name in enumerate(ACTIONS)}
 HOPS = tuple(name for name in ACTIONS if name.startswith("hop_"))

@@ -57,6 +57,12 @@ class Draws:
         return philox((self.tick, self.first + np.arange(n), self.stream, block), self.seed).astype(np.int64)
 
 
+def drawn(specimen: int, stream: int, at: np.ndarray, row: np.ndarray | int = 0) -> np.ndarray:
+    """float64[n] of mean 0 and variance 1, nearly normal: what belongs to a place of a chip, by its specimen's number
+    and that of the quantity."""
+    return normal(philox((at, row, stream, 0), specimen).astype(np.int64))
+
+
 HALVES_MEAN, HALVES_STD = 8 * 65535 / 2, ((65536.0**2 - 1) * 8 / 12) ** 0.5
 
 

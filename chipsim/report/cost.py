@@ -18,7 +18,7 @@ SOP_DEFINITION = (
 
 # What the parts of a chip do. `static` (power × time) is the one component without actions.
 COMPONENTS = {
-    "synapse": ("synop_dense", "synop_sparse", "synop_conv", "axon_in", "row_fetch"),
+    "synapse": ("synop_dense", "synop_sparse", "synop_conv", "axon_in", "row_fetch", "matrix"),
     "neuron": ("neuron_idle", "neuron_active", "spike"),
     "learning": ("learn_trace", "learn_read", "learn_update"),
     "network": ("axon_out", *HOPS),

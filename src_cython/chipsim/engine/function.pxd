@@ -29,6 +29,7 @@ cdef class Function:
 
     cdef void* hold(self, str name, array, dtype) except NULL
     cdef int hold_groups(self, layout) except -1
+    cdef int hold_matrices(self, plan) except -1
     cdef int hold_state(self, layout) except -1
     cdef int hold_shares(self, plan, seed, threads) except -1
     cdef int divide(self, layout, low) except -1

@@ -64,6 +64,7 @@ cdef class Function:
         self.memory = SynapseMemory(layout, c.ring, plan.learning is not None)
         self.learners = Learners(plan.learning, seed, self.memory.weight, c.n_cores)
         c.phase, c.learn_first = &self.learners.phase, A[PHASE[0]]
+        self.hold_matrices(plan)
         self.hold_state(layout)
         c.active = <uint8_t*>self.hold("active", np.zeros(c.n_neurons), np.uint8)
         c.payload = <double*>self.hold("payload", np.zeros(c.n_neurons), np.float64)
@@ -89,6 +90,18 @@ cdef class Function:
         c.group_first = <const int64_t*>self.hold("group_first", [g.first for g in groups], np.int64)
         return 0
 
+    cdef int hold_matrices(self, plan) except -1:
+        """Blocks of the cores' matrices, and to which cores packets have come."""
+        c = &self.chip
+        c.matrices = plan.blocks is not None
+        c.core_blocks = <int64_t*>self.hold("core_blocks", np.zeros(c.n_cores), np.int64)
+        if c.matrices:
+            c.block_ps, c.matrix_action = plan.block_ps, A["matrix"]
+            c.blocks = <const int64_t*>self.hold("blocks", plan.blocks, np.int64)
+            c.axon_core = <const int32_t*>self.hold("axon_core", plan.axon_core, np.int32)
+            c.reached = <uint8_t*>self.hold("reached", np.zeros(2 * c.n_cores), np.uint8)
+        return 0
+
     cdef int hold_state(self, layout) except -1:
         """The variables of the layout's neuron models, and what they start from."""
         c, start = &self.chip, initial_state(layout)
@@ -108,7 +121,7 @@ cdef class Function:
         self.somas = [Soma(kernel, model.options, layout.params, self.state, seed)
                       for model, kernel in zip(layout.models, layout.kernels, strict=True)]
         native = all((<Soma>soma).model.step != NULL for soma in self.somas)
-        low = borders(plan, threads if native else 1, whole_cores=c.want_seeds)
+        low = borders(plan, threads if native else 1, whole_cores=c.want_seeds or c.matrices)
         self.n_shares = len(low) - 1
         self.shares = <Share*>calloc(self.n_shares, sizeof(Share))
         if self.shares == NULL or arrange(&self.meeting, self.n_shares):
@@ -146,7 +159,7 @@ cdef class Function:
             s.first_core, s.last_core = 0, self.chip.n_cores
             if i + 1 < self.n_shares:
                 s.last_core = np.searchsorted(layout.core_start, own.stop, "left")
-            if i and self.chip.want_seeds:                       # cores without neurons are somebody's, too
+            if i and (self.chip.want_seeds or self.chip.matrices):       # cores without neurons are somebody's, too
                 s.first_core = self.shares[i - 1].last_core
             elif i:
                 s.first_core = np.searchsorted(layout.core_start, own.start, "right") - 1
@@ -382,6 +395,8 @@ cdef class Function:
     cdef dict changing(self):
         """Banks are empty between ticks."""
         arrays = {name: self.memory.keep[name] for name in (["sums", "weight"] if self.learners.each else ["sums"])}
+        if self.chip.matrices:
+            arrays["reached"] = self.keep["reached"]
         return arrays | {f"state.{name}": a for name, a in self.state.items()}
 
     def forget(self):
@@ -391,6 +406,7 @@ cdef class Function:
             self.shares[i].events.n = 0
             self.keep[f"core_active{i}"][...] = 0
         self.keep["source_spikes"][...] = 0
+        self.keep["core_blocks"][...] = 0
         self.learners.forget()
 
     @property
@@ -406,6 +422,10 @@ cdef class Function:
     def active_per_core(self):
         """int64[C] active neuron updates since the start."""
         return sum(self.keep[f"core_active{i}"] for i in range(self.n_shares))
+
+    def blocks_per_core(self):
+        """int64[C] blocks of matrices multiplied since the start."""
+        return self.keep["core_blocks"].copy()
 
     def learning(self):
         """Of the chunk advanced last: (length of the learning phase in ps int64[ticks], its core int32[ticks])."""

@@ -19,6 +19,7 @@ ctypedef int (*Sample)(void* owner, int64_t share, int64_t t) noexcept with gil
 
 cdef struct Chip:                       # what all shares have in common
     bint integer, want_seeds, want_work, multicast, same_tick
+    bint matrices                       # of cores are multiplied all at once; no share then has a part of a core
     int64_t n_neurons, n_cores, n_actions, ring, n_banks, n_receptors, n_states, first_rows
     const int64_t* group_start
     const int64_t* group_stop
@@ -39,6 +40,11 @@ cdef struct Chip:                       # what all shares have in common
     double* payload
     int64_t* source_spikes
     int64_t idle_ps, active_ps, spike_ps, axon_out_ps, host_ps
+    const int64_t* blocks               # [n_cores] of each core's matrix
+    const int32_t* axon_core
+    uint8_t* reached                    # [2, n_cores] packets came, that act in an even tick, in an odd one
+    int64_t* core_blocks                # [n_cores] multiplied since the start
+    int64_t block_ps, matrix_action
     int64_t learn_first                 # the first of the three actions of learning
     const Phase* phase
     void* owner                         # for the two functions that need the interpreter

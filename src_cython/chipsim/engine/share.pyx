@@ -55,6 +55,8 @@ cdef void clear(const Chip* c, Share* s) noexcept nogil:
         bytes = c.state_bytes[i]
         memcpy(<char*><size_t>c.state_at[i] + s.low * bytes, <const char*><size_t>c.start_at[i] + s.low * bytes,
                <size_t>((s.high - s.low) * bytes))
+    if c.matrices:                                        # what comes for the next tick may be there already
+        memset(c.reached + (s.tick & 1) * c.n_cores + s.first_core, 0, <size_t>(s.last_core - s.first_core))
     for d in range(c.ring):
         for r in range(c.n_receptors):
             clear_sums(c, s, (d * c.n_receptors + r) * c.n_neurons + s.low, s.high - s.low)
@@ -110,7 +112,7 @@ cdef int emit_tick(const Chip* c, Share* s, Chunk* k, int64_t t) noexcept nogil:
             deliver_fired(&s.synapses, fired, s.tick % c.ring)
             fired.n = 0
         while core < c.group_core[g]:                     # a core is done when the next one's groups begin
-            next_core(c, s, k, row, &core, &elapsed)
+            next_core(c, s, k, t, &core, &elapsed)
         n = c.group_start[g] if c.group_start[g] > s.low else s.low
         stop = c.group_stop[g] if c.group_stop[g] < s.high else s.high
         if step(c, s, g, n, stop):
@@ -134,21 +136,33 @@ cdef int emit_tick(const Chip* c, Share* s, Chunk* k, int64_t t) noexcept nogil:
                     return -1
             n = next + 1
     while core < s.last_core:
-        next_core(c, s, k, row, &core, &elapsed)
+        next_core(c, s, k, t, &core, &elapsed)
     count(c, fired, counts)
     return 0
 
 
-cdef inline void next_core(const Chip* c, Share* s, Chunk* k, int64_t row, int64_t* core,
+cdef inline void next_core(const Chip* c, Share* s, Chunk* k, int64_t t, int64_t* core,
                            int64_t* elapsed) noexcept nogil:
     """End a core's tick, and begin the next one's."""
+    cdef int64_t row = t * (c.n_cores + 1)
     if c.want_seeds:
         if core[0] >= s.first_core:
             k.tail_ps[row + core[0] + 1] = elapsed[0]
         if core[0] + 1 < s.last_core:
             k.seed_start[row + core[0] + 2] = s.seeds.n
     core[0] += 1
-    elapsed[0] = 0
+    elapsed[0] = multiply(c, s, t, core[0]) if c.matrices and core[0] < s.last_core else 0
+
+
+cdef int64_t multiply(const Chip* c, Share* s, int64_t t, int64_t core) noexcept nogil:
+    """Multiply a core's matrix if packets came to it in the last tick; the time that takes."""
+    cdef uint8_t* reached = c.reached + (s.tick & 1) * c.n_cores + core
+    if not reached[0]:
+        return 0
+    reached[0] = 0
+    s.counts[t * c.n_actions + c.matrix_action] += c.blocks[core]
+    c.core_blocks[core] += c.blocks[core]
+    return c.blocks[core] * c.block_ps
 
 
 cdef int emit(const Chip* c, Share* s, Events* fired, uint32_t source, double payload, int64_t* elapsed,
@@ -166,6 +180,9 @@ cdef int emit(const Chip* c, Share* s, Events* fired, uint32_t source, double pa
             if add_seed(&s.seeds, elapsed[0] + out_ps, source, c.out_axon[k]):
                 return -1
             elapsed[0] = 0
+    if c.matrices:                                        # threads may write the same 1 at once
+        for k in range(c.out_start[source], c.out_start[source + 1]):
+            c.reached[(s.tick + 1 & 1) * c.n_cores + c.axon_core[c.out_axon[k]]] = 1
     if c.phase.n_learners:
         phase_spike(c.phase, source, payload, s.tick)
     return add_event(fired, s.tick, source, payload)
