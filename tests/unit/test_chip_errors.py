@@ -201,7 +201,7 @@ def test_missing_files_directories_and_names(tmp_path):
     assert "is a directory" in only(check_chip(tmp_path)).message
     unknown = only(check_chip("lohi"))
     assert (unknown.code, unknown.message) == ("E114", "there is no chip `lohi`; did you mean `loihi`?")
-    assert "ideal, loihi, loihi-calibrated" in unknown.help
+    assert "ideal, isaac, loihi, loihi-calibrated" in unknown.help
 
 
 def test_extending_nothing(tmp_path):

@@ -56,8 +56,8 @@ def test_every_action_belongs_to_exactly_one_component_and_has_a_price():
     listed = [a for actions in COMPONENTS.values() for a in actions]
     assert sorted(listed) == sorted(ACTIONS)
     provenance = load_chip("loihi").provenance
-    # Loihi's barrier has a time only, its mesh no such links, its synapses are in the core.
-    absent = ("barrier", "hop_diagonal", "hop_tree", "hop_interchip", "row_fetch")
+    # Loihi's barrier has a time only, its mesh no such links, its synapses are in the core and go one by one.
+    absent = ("barrier", "hop_diagonal", "hop_tree", "hop_interchip", "row_fetch", "matrix")
     priced = [a for a in ACTIONS if a not in absent]
     assert [a for a in priced if f"{cost_path(a)}.energy" not in provenance] == []
 
