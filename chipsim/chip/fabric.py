@@ -114,9 +114,10 @@ class Fabric(Part):
     levels: int | None = count("levels", ge=1, default=None, doc="tree: levels below the root; cores sit on the last")
     routers: int | None = count("routers", ge=1, default=None, doc="custom: number of routers")
     links: tuple[str, ...] = Field((), description="custom: two-way links, each written `3-4` for routers 3 and 4")
-    routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "shortest",
-                     "table"] = Field("xy", description="dimension order, a turn model (adaptive, on a mesh), fewest "
-                                      "hops (tree, custom), or as `table` says")
+    routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "minimal_adaptive",
+                     "shortest", "table"] = Field(
+        "xy", description="dimension order, a turn model (adaptive, on a mesh), any shortest way (with virtual "
+        "channels in dimension order to escape to), fewest hops (tree, custom), or as `table` says")
     table: RoutingTable | None = Field(None, description="routing `table`: the next hops; null: with any other")
     cast: Literal["unicast", "multicast"] = Field(
         "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")
@@ -146,8 +147,15 @@ class Fabric(Part):
     @property
     def dateline(self) -> bool:
         """Virtual channels without a clock cut the rings of its routes."""
-        rings = self.topology in ("torus", "hex_torus") and self.routing in ("xy", "yx")
+        rings = self.topology in ("torus", "hex_torus") and self.routing in ("xy", "yx", "minimal_adaptive")
         return rings and self.clock is None and self.n_vcs > 1
+
+    @property
+    def escape_vcs(self) -> int:
+        """Virtual channels of a link in dimension order, where all others may take any shortest way; 0: none."""
+        if self.routing != "minimal_adaptive":
+            return 0
+        return 2 if self.topology == "torus" else 1
 
     @property
     def flits(self) -> int:

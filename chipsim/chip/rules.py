@@ -56,9 +56,9 @@ def host_is_on_the_mesh(chip: ChipSpec) -> Iterator[Misfit]:
 
 CLASSES = {"mesh": ("east_west", "north_south"), "torus": ("east_west", "north_south"),
            "hex_torus": ("east_west", "north_south", "diagonal"), "tree": ("tree",), "custom": ("east_west",)}
-ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "table"),
-            "torus": ("xy", "yx", "table"), "hex_torus": ("xy", "table"), "tree": ("shortest", "table"),
-            "custom": ("shortest", "table")}
+ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "minimal_adaptive", "table"),
+            "torus": ("xy", "yx", "minimal_adaptive", "table"), "hex_torus": ("xy", "table"),
+            "tree": ("shortest", "table"), "custom": ("shortest", "table")}
 
 
 def topology_has_what_it_needs(chip: ChipSpec) -> Iterator[Misfit]:

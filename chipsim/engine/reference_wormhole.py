@@ -35,6 +35,7 @@ class Way:
     vc: int = -1                                             # that it holds there, from its head's grant on
     sent: int = 0                                            # flits
     ready_at: int = 0                                        # the next one may claim from here on, if it is there
+    escape: bool = False                                     # it is the one of several that goes in dimension order
 
 
 @dataclass
@@ -100,6 +101,12 @@ class Wormhole:
     into the router. An output goes to one of the claims that stand and have a VC with a slot, by the rules of
     arbiter.py, inputs numbered by port, then VC.
 
+    With `minimal_adaptive` routing a head claims every output on a shortest way, and goes by the one that is granted
+    first. It may take there any VC but the first, which is to escape to and taken in dimension order only (on a torus
+    the first two, one on each side of the dateline): Duato's condition (1993). For it to hold, a packet of several
+    flits takes a VC only when all its slots are free. Of outputs that are granted at one time those with fewest slots
+    taken come first, then the lowest; of VCs that are equal, the escape is taken last.
+
     A flit arrives a latency after its grant (`body_latency` behind a head), but not sooner than a cycle after the flit
     before it on the channel. A packet has entered when its head has; its source goes on with the next one meanwhile,
     which follows the tail. A synapse server takes the packet whose head came first, its flits as they come, and starts
@@ -147,7 +154,7 @@ class Wormhole:
                     touched |= self.arrive(now, channel, self.flying[index])
             for channel in sorted(served):
                 self.serve(now, channel)
-            for channel in sorted(touched):
+            for channel in sorted(touched, key=lambda k: (self.crowd(now, k) if self.fabric.escape_vcs else 0, k)):
                 self.arbitrate(now, channel)
         if waiting := list(self.stuck()):
             raise deadlock(waiting, self.fabric)
@@ -208,13 +215,19 @@ class Wormhole:
             return [Way(k, child) for k, child in zip(plan.trees.branch_channel[branches].tolist(),
                                                       plan.trees.branch_child[branches].tolist(), strict=True)]
         core = int(plan.axon_core[head.packet.axons[0]])
+        direct = next_channel(plan, router, core)
         if f.choices is None or f.router[core] == router:
-            return [Way(next_channel(plan, router, core), -1)]
+            return [Way(direct, -1)]
         home = router % f.columns == self.home(head.packet) % f.columns
         mask = int(f.choices[int(home), router, f.router[core]])
         allowed = [int(f.out_channel[router, f.first_link + b]) for b in range(8) if mask >> b & 1]
-        return [Way(min(allowed, key=lambda k: (sum(self.taken(now, fifo) for fifo in self.outputs[k].fifos),
-                                                allowed.index(k))), -1)]
+        if f.escape_vcs:
+            return [Way(k, -1, escape=k == direct) for k in allowed]
+        return [Way(min(allowed, key=lambda k: (self.crowd(now, k), allowed.index(k))), -1)]
+
+    def crowd(self, now: int, channel: int) -> int:
+        """Slots taken behind a channel, as its sender knows."""
+        return sum(self.taken(now, fifo) for fifo in self.outputs[channel].fifos)
 
     def home(self, packet: Packet) -> int:
         """The router of the endpoint that sends a packet."""
@@ -251,21 +264,27 @@ class Wormhole:
         fifo.credits = [t for t in fifo.credits if t > now]
         return fifo.held + len(fifo.credits)
 
-    def vc_for(self, now: int, channel: int, packet: Packet, vc: int) -> int:
-        """The VC by which a packet's next flit could cross a channel, -1 if there is none; vc: what it holds there."""
+    def vc_for(self, now: int, channel: int, packet: Packet, way: Way) -> int:
+        """The VC by which a packet's next flit could cross a channel, -1 if there is none."""
         fifos, slots = self.outputs[channel].fifos, int(self.fabric.slots[channel])
-        if vc >= 0:
-            return vc if self.taken(now, fifos[vc]) < slots else -1
-        free = [v for v in self.vcs_of(channel, packet)
+        if way.vc >= 0:
+            return way.vc if self.taken(now, fifos[way.vc]) < slots else -1
+        if self.fabric.escape_vcs and self.fabric.endpoint[channel] < 0 and self.flits(packet) > 1:
+            slots = 1                                        # the FIFO has to be empty
+        free = [v for v in self.vcs_of(channel, packet, way)
                 if not fifos[v].taken and self.taken(now, fifos[v]) < slots]
-        return min(free, key=lambda v: (self.taken(now, fifos[v]), v), default=-1)
+        return min(free, key=lambda v: self.taken(now, fifos[v]), default=-1)
 
-    def vcs_of(self, channel: int, packet: Packet) -> range:
-        """VCs of a channel that a packet may take: on the rings of a torus one half."""
-        if not self.fabric.dateline or self.fabric.endpoint[channel] >= 0:
-            return range(self.vcs)
-        upper = self.vcs - self.vcs // 2
-        return range(upper, self.vcs) if past_dateline(self.fabric, self.home(packet), channel) else range(upper)
+    def vcs_of(self, channel: int, packet: Packet, way: Way) -> list[int]:
+        """VCs of a channel that a packet may take, those it likes best first: on the rings of a torus one half."""
+        f = self.fabric
+        if f.endpoint[channel] >= 0:
+            return list(range(self.vcs))
+        past = past_dateline(f, self.home(packet), channel) if f.dateline else 0
+        if f.escape_vcs:
+            return [*range(f.escape_vcs, self.vcs), *[past] * way.escape]
+        upper = self.vcs - self.vcs // 2 if f.dateline else self.vcs
+        return list(range(upper, self.vcs) if past else range(upper))
 
     def next_flit(self, fifo: Fifo, way: Way) -> Flit | None:
         """What goes next by a way of the packet in front of a FIFO, if it has come."""
@@ -304,7 +323,7 @@ class Wormhole:
         for claim, source, fifo, way in wanted:
             packet = fifo.queue[0].packet if fifo else self.servers[self.fabric.endpoint[channel]].packets[
                 self.sources[self.fabric.endpoint[channel]].packet]
-            vc = self.vc_for(now, channel, packet, way.vc)
+            vc = self.vc_for(now, channel, packet, way)
             if claim.since <= now and vc >= 0:
                 standing.append((claim, source, fifo, way, packet, vc))
         if not standing:                                      # slots that come back later wake it then
@@ -336,6 +355,8 @@ class Wormhole:
             self.enter(now, int(f.endpoint[channel]), tail, vc)
             return
         way.vc, way.sent, way.ready_at = vc, number + 1, now + int(f.cycle[source])
+        if f.escape_vcs:
+            fifo.ways = [way]                                 # the others were alternatives
         while fifo.queue and fifo.ways and min(w.sent for w in fifo.ways) > fifo.left:
             self.leave(now, source, self.outputs[source].fifos.index(fifo))
         if following := fifo.ways and self.next_flit(fifo, way):

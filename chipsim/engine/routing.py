@@ -99,15 +99,20 @@ TURN_MODELS = ("west_first", "north_last", "negative_first", "odd_even")
 def choices(fabric: Fabric) -> np.ndarray | None:
     """uint8[2,R,R]: bit p set when an adaptive algorithm may take port p; [1]: where router and source share a column.
 
-    Turn models of Glass and Ni (1992), +y taken as north, and Chiu's odd-even (2000); all minimal, on a mesh.
+    Turn models of Glass and Ni (1992), +y taken as north, and Chiu's odd-even (2000), on a mesh; or all shortest ways,
+    on a torus of two equal ones the positive. All are minimal.
     """
-    if fabric.routing not in TURN_MODELS:
+    if fabric.routing not in (*TURN_MODELS, "minimal_adaptive"):
         return None
     width, height = fabric.grid
     x, _, dx, dy = _offsets(width, height)
+    if fabric.topology == "torus":
+        dx, dy = _shortest(dx, width), _shortest(dy, height)
     east, west, north, south = (dx > 0) * 1, (dx < 0) * 2, (dy > 0) * 4, (dy < 0) * 8
     anything = east | west | north | south
-    if fabric.routing == "west_first":
+    if fabric.routing == "minimal_adaptive":
+        mask = anything
+    elif fabric.routing == "west_first":
         mask = np.where(west > 0, west, anything)
     elif fabric.routing == "north_last":
         mask = np.where(anything == north, north, anything & ~4)
@@ -138,7 +143,8 @@ def next_ports(fabric: Fabric, n_routers: int, links: list) -> np.ndarray:
         return shortest_paths(n_routers, links)
     if fabric.topology == "hex_torus":
         return hexagonal(fabric)
-    if (allowed := choices(fabric)) is not None:
+    if fabric.routing in TURN_MODELS:
+        allowed = choices(fabric)
         lowest = allowed[1] & -allowed[1].astype(np.int16)
         return np.where(lowest == 0, LOCAL, np.log2(np.maximum(lowest, 1)).astype(np.int64))
     return dimension_order(fabric)

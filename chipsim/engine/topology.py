@@ -45,7 +45,8 @@ class FabricPlan:
     body_latency  int64[K]   ps, of the flits behind a packet's head
     flits         int        of a spike packet
     vcs           int        virtual channels of a channel
-    dateline      bool       these are in two classes, which cut the rings of a torus: see routing.past_dateline
+    dateline      bool       they are in two classes, which cut the rings of a torus: see routing.past_dateline
+    escape_vcs    int        the first so many are in dimension order, the rest go any shortest way; 0: all are alike
     hop_cycles    int64[K]   clocked fabrics: link latency in cycles
     cores         int32[C]   core number of each endpoint but the host port
     wait, emergency_wait     ps at the head of a FIFO before a packet gives up its output, and then the emergency route;
@@ -78,6 +79,7 @@ class FabricPlan:
     flits: int
     vcs: int
     dateline: bool
+    escape_vcs: int
     hop_cycles: np.ndarray
     cores: np.ndarray
     wait: int
@@ -180,7 +182,7 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
         endpoint=endpoint.astype(np.int32), in_port=in_port.astype(np.uint8), out_port=out_port.astype(np.uint8),
         slots=np.array([spec[k].slots for k in kind], np.int32),
         body_latency=np.array([picoseconds(t) for t in body], np.int64), flits=fabric.flits, vcs=fabric.n_vcs,
-        dateline=fabric.dateline,
+        dateline=fabric.dateline, escape_vcs=fabric.escape_vcs,
         hop_cycles=np.maximum(1, -(-times["latency"] // period)) if period else np.ones(len(kind), np.int64),
         cores=cores.astype(np.int32), wait=picoseconds(blocked.wait) if blocked else 0, emergency_wait=emergency_wait,
         detour=detour, rejoin=rejoin, **times)

@@ -15,6 +15,8 @@ from chipsim.engine.routing import past_dateline
 from chipsim.engine.run import HOPS, A
 from chipsim.engine.topology import FabricPlan, plan_fabric, walk
 from chipsim.errors import SimulationError
+from chipsim.explore.fabric_curve import FabricLab
+from chipsim.explore.traffic import Traffic
 from tests.mesh_lab import CREDIT, CYCLE, ENGINES, LATENCY, NS, Tick, chip
 from tests.reference.test_engines_agree import FABRICS, RINGS, assert_same_run, chips, integer_networks, stimuli
 
@@ -116,6 +118,42 @@ def test_no_class_of_virtual_channels_waits_in_a_circle(topology, width, height)
     assert len(waits) > n and networkx.is_directed_acyclic_graph(waits)
 
 
+ADAPTIVE = "fabric.routing=minimal_adaptive"
+
+
+def links_taken(tick):
+    links = tick.run.links
+    used = (tick.run.link_packets > 0) & (links["from_router"] >= 0) & (links["to_router"] >= 0)
+    return set(zip(links["from_router"][used].tolist(), links["to_router"][used].tolist(), strict=True))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_head_goes_by_the_shortest_way_that_is_free_first(engine):
+    """The link east takes a flit a microsecond. After the first packet went there, the second goes north, then east."""
+    spec = chip(2, 2, east_west_cycle=1000, more=lanes(2, ADAPTIVE))
+    tick = Tick([(0, 1), (0, 3)], spec, engine)
+    assert links_taken(tick) == {(0, 1), (0, 2), (2, 3)} and tick.length < 100 * NS
+    assert links_taken(Tick([(0, 1), (0, 3)], chip(2, 2, more=lanes(2)), engine)) == {(0, 1), (1, 3)}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_of_free_ways_the_one_with_fewest_slots_taken_is_gone(engine):
+    """East and north are both free for the second packet, but east holds a flit more; then both are as full."""
+    spec = chip(2, 2, cores_per_router=2, spike=2, axon_in=1000, eject_slots=1, more=lanes(2, ADAPTIVE))
+    tick = Tick([(0, 6)] * 3, spec, engine)
+    grants = {(a, b): n for a, b, n in zip(*(tick.run.links[k].tolist() for k in ("from_router", "to_router")),
+                                            tick.run.link_packets.tolist(), strict=True)}
+    assert (grants[0, 1], grants[0, 2]) == (2, 1)
+
+
+@pytest.mark.parametrize(("topology", "vcs"), [("mesh", 2), ("torus", 3)])
+def test_adaptive_worms_longer_than_their_fifos_do_not_stand_still(topology, vcs):
+    spec = chip(6, 6, inject_slots=2, eject_slots=1, east_west_slots=2, north_south_slots=2,
+                more=lanes(vcs, ADAPTIVE, f"fabric.topology={topology}"))
+    run = FabricLab(spec, Traffic(rate=1.0, size=5), packets=8000, seed=1).run()
+    assert (run.done > run.entered).all()
+
+
 @st.composite
 def worms(draw, fabrics=FABRICS + RINGS):
     """The chips of test_engines_agree with up to three virtual channels and packets of one to four flits."""
@@ -185,6 +223,10 @@ def test_wormhole_routers_do_with_single_flits_what_the_others_do(engine, chip, 
     (("fabric.vcs=2", "fabric.blocked.wait=50 ns"), "turned aside and dropped whole"),
     (("fabric.flit_bits=1", "fabric.cast=multicast"), "16 slots for packets of 32 flits"),
     (("fabric.channels.inject.body_latency=1 us",), "the flits behind a head take longer than it"),
-    (("fabric.vcs=8",), "the engine holds 64 in all")])
+    (("fabric.vcs=8",), "the engine holds 64 in all"),
+    ((ADAPTIVE,), "needs 2 virtual channels: 1 in dimension order"),
+    ((ADAPTIVE, "fabric.topology=torus", "fabric.vcs=2"), "needs 3 virtual channels: 2 in dimension order"),
+    ((ADAPTIVE, "fabric.vcs=2", "fabric.cast=multicast"), "copies of a packet go where its tree says"),
+    ((ADAPTIVE, "fabric.clock.period=1 ns", "fabric.clock.vcs=2"), "no virtual channels to escape to")])
 def test_what_worms_cannot_do_is_refused(more, message):
     assert any(message in str(d.message) for d in check_chip("loihi", set=more))

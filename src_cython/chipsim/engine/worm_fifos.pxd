@@ -4,8 +4,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from chipsim.engine.bits cimport lowest_bit
 from chipsim.engine.wheel cimport wheel_push
 from chipsim.engine.worms cimport (
-    CHANNEL, EJECT, HEAD, NOBODY, SERVE, TAIL, VC_BIT, Fifo, Output, Sink, Slot, Way, Worms, give_back, home_of, look,
-    size_of, slot_at, slots_taken, touch, wake)
+    CHANNEL, EJECT, HEAD, NOBODY, SERVE, TAIL, VC_BIT, Fifo, Output, Sink, Slot, Way, Worms, crowd_of, give_back,
+    home_of, look, size_of, slot_at, touch, wake)
 
 
 cdef inline void arrive(Worms* m, uint32_t event, uint32_t packet, uint32_t leads, int64_t now) noexcept nogil:
@@ -45,7 +45,7 @@ cdef inline void line_up(Sink* sink, int32_t vc) noexcept nogil:
 cdef inline uint32_t onward(Worms* m, int32_t router, uint32_t packet, int64_t now) noexcept nogil:
     """The channel by which a packet leaves a router; adaptive: of those allowed the one with fewest slots taken."""
     cdef int32_t core = m.axon_core[m.seeds[packet].axon], there = m.router[core]
-    cdef int64_t row, q
+    cdef int64_t row
     cdef uint8_t port
     cdef int32_t held, least = 0x7FFFFFFF, channel, best = -1
     cdef uint64_t mask
@@ -58,7 +58,7 @@ cdef inline uint32_t onward(Worms* m, int32_t router, uint32_t packet, int64_t n
             port = 2 if m.y[router] < m.y[there] else 3
         return m.out_channel[router * m.n_ports + m.first_link + port]
     row = router * m.n_routers + there
-    if m.choices == NULL:
+    if m.choices == NULL or m.escape_vcs:
         return m.out_channel[router * m.n_ports + m.next_port[row]]
     mask = m.choices[row]
     if m.x[router] == m.x[home_of(m, packet)]:
@@ -66,9 +66,7 @@ cdef inline uint32_t onward(Worms* m, int32_t router, uint32_t packet, int64_t n
     while mask:
         channel = m.out_channel[router * m.n_ports + m.first_link + lowest_bit(mask)]
         mask &= mask - 1
-        held = 0
-        for q in range(channel * m.vcs, (channel + 1) * m.vcs):
-            held += slots_taken(&m.fifos[q], now)
+        held = crowd_of(m, channel, now)
         if held < least:
             least, best = held, channel
     return best
@@ -80,6 +78,9 @@ cdef inline void begin(Worms* m, Fifo* f, int64_t now) noexcept nogil:
     cdef Way* way = f.ways
     cdef int64_t b
     f.packet, f.left, f.n_ways = slot.packet, 0, 1
+    if m.escape_vcs and m.outputs[slot.leads].kind != EJECT:
+        choose_later(m, f, now)
+        return
     if m.root == NULL:
         way.ready_at, way.channel, way.leads, way.sent, way.vc = f.ready_at, slot.leads, -1, 0, -1
         request(m, f, way, slot.arrival, now)
@@ -88,6 +89,23 @@ cdef inline void begin(Worms* m, Fifo* f, int64_t now) noexcept nogil:
     for b in range(m.node_start[slot.leads], m.node_start[slot.leads + 1]):
         way.ready_at, way.channel, way.sent, way.vc = f.ready_at, m.branch_channel[b], 0, -1
         way.leads = <int32_t>m.branch_child[b]
+        request(m, f, way, slot.arrival, now)
+        way += 1
+
+
+cdef inline void choose_later(Worms* m, Fifo* f, int64_t now) noexcept nogil:
+    """Claim every output on a shortest way; `leads` of the head is the one in dimension order."""
+    cdef Slot* slot = slot_at(f, 0)
+    cdef int64_t router = m.outputs[f.channel].to_router
+    cdef uint64_t mask = m.choices[router * m.n_routers + m.router[m.axon_core[m.seeds[slot.packet].axon]]]
+    cdef Way* way = f.ways
+    f.n_ways = 0
+    while mask:
+        way.ready_at, way.leads, way.sent, way.vc = f.ready_at, -1, 0, -1
+        way.channel = m.out_channel[router * m.n_ports + m.first_link + lowest_bit(mask)]
+        way.escape = way.channel == <int32_t>slot.leads
+        mask &= mask - 1
+        f.n_ways += 1
         request(m, f, way, slot.arrival, now)
         way += 1
 

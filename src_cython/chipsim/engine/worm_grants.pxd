@@ -37,7 +37,7 @@ cdef inline void arbitrate(Worms* m, uint32_t channel, int64_t now) noexcept nog
         if since[i] > now:                                  # not a claim yet
             others = min(others, since[i])
             continue
-        vc[i] = vc_for(m, channel, f.packet, way.vc, now)
+        vc[i] = vc_for(m, channel, f.packet, way.vc, way.escape, now)
         if vc[i] < 0:
             blocked = True
             continue
@@ -66,6 +66,8 @@ cdef inline void arbitrate(Worms* m, uint32_t channel, int64_t now) noexcept nog
     way = way_to(f, channel)
     send(m, channel, f.packet, way.leads, way.sent, vc[best], now)
     way.vc, way.sent, way.ready_at = vc[best], way.sent + 1, now + m.outputs[f.channel].cycle
+    if m.escape_vcs and f.n_ways > 1:
+        way = decide(m, f, way)
     go_on(m, f, way, now)
     if others != FOREVER:
         wake(m, channel, max(o.free_at, others))
@@ -84,23 +86,44 @@ cdef inline Way* way_to(Fifo* f, uint32_t channel) noexcept nogil:
     return way
 
 
-cdef inline int32_t vc_for(Worms* m, uint32_t channel, uint32_t packet, int32_t vc, int64_t now) noexcept nogil:
-    """The VC by which a packet's next flit could cross a channel, -1 if there is none; vc: what it holds there."""
+cdef inline Way* decide(Worms* m, Fifo* f, Way* way) noexcept nogil:
+    """A head that claimed several outputs goes by one; the claims on the others end."""
+    cdef int32_t w
+    for w in range(f.n_ways):
+        if &f.ways[w] != way:
+            m.outputs[f.ways[w].channel].requests &= ~(<uint64_t>1 << f.input)
+    f.ways[0], f.n_ways = way[0], 1
+    return f.ways
+
+
+cdef inline int32_t vc_for(Worms* m, uint32_t channel, uint32_t packet, int32_t vc, bint escape,
+                           int64_t now) noexcept nogil:
+    """The VC by which a packet's next flit could cross a channel, -1 if there is none.
+
+    vc: what it holds there; escape: it may take the VCs in dimension order, where routing is minimal_adaptive
+    """
     cdef Fifo* f = &m.fifos[channel * m.vcs]
     cdef int32_t first = 0, end = m.vcs, v, taken, least = f.n_slots, best = -1
+    cdef bint link = m.outputs[channel].endpoint < 0, past
     if vc >= 0:
         return vc if slots_taken(&f[vc], now) < f.n_slots else -1
-    if m.dateline and m.outputs[channel].endpoint < 0:
-        if past_dateline(m, channel, packet):
-            first = m.vcs - m.vcs // 2
-        else:
-            end = m.vcs - m.vcs // 2
+    past = link and m.dateline and past_dateline(m, channel, packet)
+    if link and m.escape_vcs:
+        first = m.escape_vcs
+        if size_of(m, packet) > 1:
+            least = 1                                       # the FIFO has to be empty
+    elif past:
+        first = m.vcs - m.vcs // 2
+    elif link and m.dateline:
+        end = m.vcs - m.vcs // 2
     for v in range(first, end):
         if f[v].taken:
             continue
         taken = slots_taken(&f[v], now)
         if taken < least:
             least, best = taken, v
+    if link and m.escape_vcs and escape and not f[past].taken and slots_taken(&f[past], now) < least:
+        best = past
     return best
 
 
@@ -168,7 +191,7 @@ cdef inline void enter(Worms* m, uint32_t channel, int64_t now) noexcept nogil:
     if at > now:
         wake(m, channel, at)
         return
-    vc = vc_for(m, channel, <uint32_t>s.packet, s.vc, now)
+    vc = vc_for(m, channel, <uint32_t>s.packet, s.vc, False, now)
     if vc < 0:
         at = next_credit(m, channel, now)
         if at != FOREVER:

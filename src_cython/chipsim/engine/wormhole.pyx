@@ -20,7 +20,7 @@ from chipsim.engine.worm_fifos cimport arrive, next_flit, serve
 from chipsim.engine.worm_grants cimport arbitrate, make
 from chipsim.engine.worms cimport (
     EJECT, FOREVER, MUTEX_TREE, NOBODY, SERVE, SERVED, TOUCHED, WAKE, Fifo, Output, Sink, Slot, Source, Way, Worms,
-    look, touch, wake)
+    crowd_of, look, touch, wake)
 
 
 cdef int run_tick(Worms* m, const int64_t* seed_start, const int64_t* tail_ps, int64_t* length,
@@ -80,9 +80,26 @@ cdef inline void time_stamp(Worms* m, int64_t now) noexcept nogil:
     for i in range(m.n_served):
         m.outputs[m.served[i]].touched &= ~SERVED
         serve(m, m.served[i], now)
+    if m.escape_vcs:
+        least_crowded_first(m, now)
     for i in range(m.n_touched):
         m.outputs[m.touched[i]].touched &= ~TOUCHED
         arbitrate(m, m.touched[i], now)
+
+
+cdef void least_crowded_first(Worms* m, int64_t now) noexcept nogil:
+    """Order the outputs that are to be looked at by slots taken, then by number: packets may have a choice of them."""
+    cdef int64_t i, k
+    cdef uint32_t channel
+    cdef int32_t crowd
+    for i in range(m.n_touched):
+        channel, crowd, k = m.touched[i], crowd_of(m, m.touched[i], now), i
+        m.crowd[channel] = crowd
+        while k and (m.crowd[m.touched[k - 1]] > crowd
+                     or (m.crowd[m.touched[k - 1]] == crowd and m.touched[k - 1] > channel)):
+            m.touched[k] = m.touched[k - 1]
+            k -= 1
+        m.touched[k] = channel
 
 
 cdef void forget(Worms* m) noexcept nogil:
@@ -130,6 +147,7 @@ cdef class Wormhole:
             raise MemoryError("no memory for the event calendar")
         m.policy, m.order, m.first_link = POLICIES.index(plan.arbitration), f.order, f.first_link
         m.columns, m.rows, m.dateline = f.columns, f.n_routers // f.columns, f.dateline
+        m.escape_vcs = f.escape_vcs
         m.router = <const int32_t*>self.hold("router", f.router, np.int32)
         m.inject = <const int32_t*>self.hold("inject", f.inject, np.int32)
         m.eject = <const int32_t*>self.hold("eject", f.eject, np.int32)
@@ -154,11 +172,12 @@ cdef class Wormhole:
         m.in_channel = <const int32_t*>self.hold("in_channel", in_channel, np.int32)
         m.touched = <uint32_t*>self.hold("touched", np.zeros(self.n_channels), np.uint32)
         m.served = <uint32_t*>self.hold("served", np.zeros(self.n_channels), np.uint32)
+        m.crowd = <int32_t*>self.hold("crowd", np.zeros(self.n_channels), np.int32)
         m.dirty = <uint32_t*>self.hold("dirty", np.arange(self.n_channels), np.uint32)
         m.n_dirty = self.n_channels
         m.sources = <Source*>self.hold("sources", np.zeros((m.n_cores + 1) * sizeof(Source)), np.uint8)
         m.sinks = <Sink*>self.hold("sinks", np.zeros((m.n_cores + 1) * sizeof(Sink)), np.uint8)
-        self.make_channels(f, 1 if trees is None else int(np.diff(trees.node_start).max(initial=1)))
+        self.make_channels(f, 2 if trees is None else int(np.diff(trees.node_start).max(initial=1)))
         if m.policy == MUTEX_TREE:
             self.make_mutexes(leaves(m.n_inputs))
 

@@ -42,6 +42,7 @@ cdef struct Way:                # an output that the packet in front of a FIFO t
     int32_t leads               # multicast: tree node behind it, or -1 - delivery
     int32_t sent                # flits
     int32_t vc                  # that it holds there, -1 before its head's grant
+    uint8_t escape              # it is the one of several that goes in dimension order
 
 
 cdef struct Fifo:               # a VC: the sender's bookkeeping and the FIFO at the far end
@@ -113,7 +114,7 @@ cdef struct Worms:
     Sink* sinks                 # [core]
     Mutexes* mutexes            # per channel, where the policy is mutex_tree
     int64_t n_cores, n_routers, n_ports, policy, order, first_link, columns, rows
-    int32_t vcs, n_inputs, flits
+    int32_t vcs, n_inputs, flits, escape_vcs
     bint dateline, open_loop
     const int32_t* sizes        # flits of each packet of a list, or NULL: all have the same
     const int32_t* in_channel   # [router, port] -> channel whose FIFOs feed the port
@@ -136,6 +137,7 @@ cdef struct Worms:
     uint32_t* touched
     uint32_t* served
     uint32_t* dirty
+    int32_t* crowd              # [channel] slots taken, where outputs are served in that order
     int64_t n_touched, n_served, n_dirty
     const PacketSeed* seeds     # of the tick being run
     Times times
@@ -191,6 +193,15 @@ cdef inline int32_t slots_taken(Fifo* f, int64_t now) noexcept nogil:
         f.n_credits -= 1
         f.held -= 1
     return f.held
+
+
+cdef inline int32_t crowd_of(Worms* m, int64_t channel, int64_t now) noexcept nogil:
+    """Slots taken behind a channel, as its sender knows."""
+    cdef int64_t q
+    cdef int32_t taken = 0
+    for q in range(channel * m.vcs, (channel + 1) * m.vcs):
+        taken += slots_taken(&m.fifos[q], now)
+    return taken
 
 
 cdef inline void give_back(Fifo* f, int64_t at) noexcept nogil:
