@@ -38,6 +38,17 @@ class Routes:
         link = np.where(port == LOCAL, -1, plan.out_channel[here, np.where(port == LOCAL, 0, port)])
         return cls(np.ascontiguousarray(link, np.int32), plan.to_router)
 
+    def hops(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """int64[n]: links on the way from router source[i] to target[i]."""
+        pairs, inverse = np.unique(source.astype(np.int64) * len(self.link) + target, return_inverse=True)
+        here, there = np.divmod(pairs, len(self.link))
+        count, moving = np.zeros(len(pairs), np.int64), np.flatnonzero(here != there)
+        while len(moving):
+            count[moving] += 1
+            here[moving] = self.towards[self.link[here[moving], there[moving]]]
+            moving = moving[here[moving] != there[moving]]
+        return count[inverse]
+
     def loads(self, source: np.ndarray, target: np.ndarray, packets: np.ndarray) -> np.ndarray:
         """float64[K]: packets over each link when packets[i] go from router source[i] to target[i]."""
         load = np.zeros(len(self.towards))
@@ -77,7 +88,7 @@ def relieve_links(traffic: csr_array, sites: np.ndarray, router: np.ndarray, rou
     start, neighbour, weight = _both_ways(row, column, scaled, len(site))
     movers = np.flatnonzero(~fixed & (np.diff(start)[:n] > 0)).astype(np.int32)
     best = site.copy()
-    relieve(start, neighbour, weight, router.astype(np.int32), site, at, movers, _near(cells), routes.link,
+    relieve(start, neighbour, weight, router.astype(np.int32), site, at, movers, near(cells), routes.link,
             routes.towards, load / heaviest, (1 + extra_hops) * load.sum() / heaviest, 0.2, 0.002,
             moves * len(movers), seed, best)
     return best[:n].astype(np.int64)
@@ -91,7 +102,7 @@ def _both_ways(row: np.ndarray, column: np.ndarray, packets: np.ndarray, n: int)
     return start, there[order].astype(np.int32), np.concatenate([packets, -packets])[order].astype(np.float32)
 
 
-def _near(cells: np.ndarray) -> np.ndarray:
+def near(cells: np.ndarray) -> np.ndarray:
     """int32[S, k]: the k sites on the nearest cells of each."""
     from scipy.spatial import cKDTree
 

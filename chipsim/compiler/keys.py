@@ -16,6 +16,7 @@ from chipsim.compiler.draft import Draft
 from chipsim.compiler.tally import tally_of
 from chipsim.errors import Diagnostic, FitError
 
+ALL = 1 << 30                                               # more sets of targets than a group of sources has
 NO_KEY = 0xFFFFFFFF                                         # of a source that sends nothing
 KEY_BITS = 32                                               # of a multicast packet on SpiNNaker and SpiNNaker 2
 

@@ -1,9 +1,9 @@
 """Give every core of the draft a core of the chip, so that spike packets travel few and cheap hops.
 
 The traffic between cores, with the host's port as a vertex that stands still, is placed on the chip's own fabric
-(placement.py); then the heaviest link is made lighter at the price of a few hops (congestion.py). A hop counts in units
-of an east-west hop's energy, so borders between chips and dearer directions are crossed less. A pair of cores whose
-route crosses a dead link is as good as forbidden.
+(placement.py); then the heaviest link is made lighter at the price of a few hops (congestion.py), or, where routers
+copy packets, their trees shorter (trees.py). A hop counts in units of an east-west hop's energy, so borders between
+chips and dearer directions are crossed less. A pair of cores whose route crosses a dead link is as good as forbidden.
 """
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from chipsim.compiler.draft import Draft
 from chipsim.compiler.floorplan import Floorplan, hexagonal, mesh, tabulated, torus
 from chipsim.compiler.placement import place_graph
 from chipsim.compiler.tally import tally_of
+from chipsim.compiler.trees import Nets, loads_of, nets_of, shorten_trees
 from chipsim.engine.topology import KINDS, FabricPlan, host_router, plan_fabric
 from chipsim.errors import Diagnostic, FitError
 
@@ -39,11 +40,15 @@ def place(draft: Draft) -> Draft:
     pinned = _pinned(draft, avoid, alive)
     traffic = core_traffic(draft)
     sites = place_graph(traffic, floorplan, pinned=pinned, effort=options.effort, seed=options.seed)
-    if routes is not None and not avoid.links:
+    nets = nets_of(draft) if routes is not None and fabric.cast == "multicast" else None
+    if nets is not None and not avoid.links:
+        sites = shorten_trees(nets, sites, router, routes, _link_prices(chip), cells=floorplan.cells, pinned=pinned,
+                              effort=options.effort, seed=options.seed)
+    elif routes is not None and not avoid.links:
         sites = relieve_links(traffic, sites, router, routes, cells=floorplan.cells, pinned=pinned,
                               extra_hops=EXTRA_HOPS, effort=options.effort, seed=options.seed)
     sites = _in_order(sites, router, pinned)
-    merit = _merit(draft, traffic, router[sites], routes, avoid)
+    merit = _merit(draft, traffic, nets, router[sites], routes, avoid)
     return replace(draft, places=alive[sites[:n]].astype(np.int32), merit=merit)
 
 
@@ -105,8 +110,7 @@ def _floorplan(chip: ChipSpec, router: np.ndarray, routes: Routes | None, avoid:
         raise FitError(Diagnostic("M251", f"{chip.name} has {fabric.n_routers} routers; placement on a "
                                   f"{fabric.topology} with borders or dead links takes at most {MOST_ROUTERS}",
                                   help="a mesh without dead links, or a smaller system"))
-    plan = plan_fabric(fabric, np.zeros(0, int), host=False)
-    cost = np.array([price[KINDS[k]] for k in plan.kind])
+    plan, cost = plan_fabric(fabric, np.zeros(0, int), host=False), _link_prices(chip)
     cost[_dead(plan, avoid)] = FORBIDDEN
     used, at = np.unique(router, return_inverse=True)
     hops = _path_costs(routes, used, cost)
@@ -127,6 +131,12 @@ def _prices(chip: ChipSpec) -> dict[str, float]:
     energy = {kind: getattr(getattr(chip.fabric.channels, kind, None), "energy", 0.0) for kind in KINDS}
     unit = energy["east_west"] or energy["tree"]
     return {kind: e / unit if e and unit else 1.0 for kind, e in energy.items()}
+
+
+def _link_prices(chip: ChipSpec) -> np.ndarray:
+    """float64[K]: price of every link."""
+    price = _prices(chip)
+    return np.array([price[KINDS[k]] for k in plan_fabric(chip.fabric, np.zeros(0, int), host=False).kind])
 
 
 def _path_costs(routes: Routes, used: np.ndarray, cost: np.ndarray) -> np.ndarray:
@@ -170,13 +180,17 @@ def _pinned(draft: Draft, avoid: Avoid, alive: np.ndarray) -> np.ndarray:
     return pinned
 
 
-def _merit(draft: Draft, traffic: csr_array, router: np.ndarray, routes: Routes | None,
+def _merit(draft: Draft, traffic: csr_array, nets: Nets | None, router: np.ndarray, routes: Routes | None,
            avoid: Avoid) -> dict[str, object]:
-    """Figures for the log: hops of a packet, packets on the heaviest link when every source spikes once."""
+    """Figures for the log: hops of a packet, or links of a spike's tree; packets on the heaviest link when every source
+    spikes once."""
     if routes is None:
         return {"routers": len(np.unique(router[:-1]))}
-    e = traffic.tocoo()
-    load = routes.loads(router[e.row], router[e.col], e.data)
+    if nets is None:
+        e = traffic.tocoo()
+        load, sent = routes.loads(router[e.row], router[e.col], e.data), e.data.sum()
+    else:
+        load, sent = loads_of(nets, router, routes), nets.packets.sum()
     if avoid.links:
         plan = plan_fabric(draft.chip.fabric, np.zeros(0, int), host=False)
         for k in np.flatnonzero(_dead(plan, avoid) & (load > 0)):
@@ -184,5 +198,6 @@ def _merit(draft: Draft, traffic: csr_array, router: np.ndarray, routes: Routes 
                 "M253", "no placement was found that keeps clear of the dead link between routers "
                 f"{plan.from_router[k]} and {plan.to_router[k]}; the fabric's routes are fixed",
                 help="fewer cores, a larger chip, or `--effort best`"))
-    return {"routers": len(np.unique(router[:-1])), "hops_per_packet": float(load.sum() / max(e.data.sum(), 1.0)),
+    return {"routers": len(np.unique(router[:-1])),
+            "hops_per_packet" if nets is None else "links_per_spike": float(load.sum() / max(sent, 1.0)),
             "heaviest_link": float(load.max(initial=0))}

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from chipsim.compiler.draft import Draft
-from chipsim.compiler.keys import Classes, Senders, allot
+from chipsim.compiler.keys import ALL, Classes, Senders, allot
 from chipsim.compiler.layout import RoutingTables
 from chipsim.compiler.routes import tree_rows
 from chipsim.compiler.tcam import first_wrong, minimise
@@ -24,7 +24,6 @@ from chipsim.engine.topology import FabricPlan, plan_fabric
 from chipsim.errors import Diagnostic, FitError
 from chipsim.figures import exact, percent
 
-ALL = 1 << 30
 SHARING = ((ALL, False), (64, False), (8, False), (1, False), (1, True))     # in turn, as for Senders.classes
 HOPELESS = 2                            # times as many prefixes as a router has entries: masks do not save that table
 SHOWN = 4                               # routers that a message names
