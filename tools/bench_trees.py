@@ -4,8 +4,8 @@
 
 Core graphs of 640 cores, each core with one set of targets: `local` (a plane, all within two columns and rows),
 `layers` (12 random cores of the next 40), `dense` (all of the next 20), `random` (8 anywhere), `clusters` (16, of which
-most within 16 neighbours). Figures are links per spike, packets on the heaviest link when every core spikes once, and CPU
-seconds; `distances` is placement.py alone, `loads` with congestion.py behind it, `trees` with trees.py instead.
+most within 16 neighbours). Figures are links per spike, packets on the heaviest link when every core spikes once, and
+CPU seconds; `distances` is placement.py alone, `loads` with congestion.py behind it, `trees` with trees.py instead.
 """
 from __future__ import annotations
 
