@@ -30,7 +30,8 @@ VARIANTS: dict[str, dict] = {
     "age_based": dict(priority="age"), "wait_for_tail_credit=1": dict(reuse="when_empty"),
     "speculative=1": dict(speculation="switch"), "hold_switch_for_packet=1": dict(connection="packet"),
     "input_speedup=2": dict(input_speedup=2), "internal_speedup=2": dict(internal_speedup=2),
-    "st_final_delay=2": dict(traversal=2, crossbar="batches")}
+    "st_final_delay=2": dict(traversal=2, crossbar="batches"),
+    "xy_yx": dict(routing="xy_yx"), "min_adapt": dict(routing="xy_escape"), "torus_dim_order": dict(topology="torus")}
 BELOW = 0.85
 PACKETS = 40_000
 
@@ -57,10 +58,11 @@ class Comparison:
 
 
 def booksim_chip(k: int, vcs: int, slots: int, routing_delay: int = 0, credit_delay: int = 1,
-                 topology: str = "mesh", **clock: object) -> ChipSpec:
+                 topology: str = "mesh", routing: str = "xy", **clock: object) -> ChipSpec:
     """A k x k fabric of BookSim's `iq` routers, one node each, in cycles of 1 ns, links one cycle long (torus: two)."""
     link = 2 if topology == "torus" else 1
-    lines = [f"fabric.topology={topology}", f"fabric.width={k}", f"fabric.height={k}", "fabric.cores_per_router=1",
+    lines = [f"fabric.topology={topology}", f"fabric.routing={routing}", f"fabric.width={k}", f"fabric.height={k}",
+             "fabric.cores_per_router=1",
              f"fabric.clock={{period: 1 ns, vcs: {vcs}, routing_delay: {routing_delay}, credit_delay: {credit_delay}}}"]
     lines += [f"fabric.clock.{name}={value}" for name, value in clock.items()]
     for name, cycles in (("inject", 1), ("eject", 1), ("east_west", link), ("north_south", link)):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from chipsim.chip.spec import ChipSpec
 
 TABLES = ("xy", "yx", "shortest", "table")              # a packet's next output follows from where it is
+CLOCKED = ("xy_yx", "xy_escape")                        # from its virtual channel, too, and only here
 
 
 def clocked_routers_can_be_built(chip: ChipSpec) -> Iterator[Misfit]:
@@ -45,8 +46,14 @@ def clocked_routers_can_be_built(chip: ChipSpec) -> Iterator[Misfit]:
 def clocked_routes_do_not_deadlock(chip: ChipSpec) -> Iterator[Misfit]:
     """Virtual channels of two classes cut the rings of a torus."""
     f = chip.fabric
+    if f.routing in CLOCKED and (f.clock is None or f.clock.vcs < 2):
+        yield Misfit("fabric.routing", f"routing `{f.routing}` deadlocks without virtual channels of two classes, and "
+                     "only clocked routers know it", "write `clock: {period: ..., vcs: 2}`, or use `xy`")
     if f.clock is None:
         return
+    if f.topology == "torus" and f.routing == "minimal_adaptive":
+        yield Misfit("fabric.routing", "clocked routers have no virtual channels to escape to on a torus",
+                     "use `xy`, a mesh, or leave `clock` out")
     if f.topology == "torus" and f.clock.vcs < 2:
         yield Misfit("fabric.clock.vcs", "a torus with one virtual channel deadlocks: its rings need two classes",
                      "use 2 or more")

@@ -114,10 +114,11 @@ class Fabric(Part):
     levels: int | None = count("levels", ge=1, default=None, doc="tree: levels below the root; cores sit on the last")
     routers: int | None = count("routers", ge=1, default=None, doc="custom: number of routers")
     links: tuple[str, ...] = Field((), description="custom: two-way links, each written `3-4` for routers 3 and 4")
-    routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "minimal_adaptive",
-                     "shortest", "table"] = Field(
+    routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "minimal_adaptive", "xy_yx",
+                     "xy_escape", "shortest", "table"] = Field(
         "xy", description="dimension order, a turn model (adaptive, on a mesh), any shortest way (with virtual "
-        "channels in dimension order to escape to), fewest hops (tree, custom), or as `table` says")
+        "channels in dimension order to escape to), on a clocked mesh either order by lot, or `xy` with virtual channel "
+        "0 to escape to; fewest hops (tree, custom); or as `table` says")
     table: RoutingTable | None = Field(None, description="routing `table`: the next hops; null: with any other")
     cast: Literal["unicast", "multicast"] = Field(
         "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")

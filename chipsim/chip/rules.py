@@ -56,7 +56,8 @@ def host_is_on_the_mesh(chip: ChipSpec) -> Iterator[Misfit]:
 
 CLASSES = {"mesh": ("east_west", "north_south"), "torus": ("east_west", "north_south"),
            "hex_torus": ("east_west", "north_south", "diagonal"), "tree": ("tree",), "custom": ("east_west",)}
-ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "minimal_adaptive", "table"),
+ROUTINGS = {"mesh": ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "minimal_adaptive", "xy_yx",
+                     "xy_escape", "table"),
             "torus": ("xy", "yx", "minimal_adaptive", "table"), "hex_torus": ("xy", "table"),
             "tree": ("shortest", "table"), "custom": ("shortest", "table")}
 

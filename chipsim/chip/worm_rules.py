@@ -26,10 +26,7 @@ def wormholes_can_be_moved(chip: ChipSpec) -> Iterator[Misfit]:
         if channel is not None and (channel.body_latency or 0) > channel.latency:
             yield Misfit(f"fabric.channels.{name}.body_latency", "the flits behind a head take longer than it",
                          "`latency` at most, which is the head's")
-    if f.escape_vcs and f.clock is not None:
-        yield Misfit("fabric.routing", "clocked routers have no virtual channels to escape to",
-                     "use a turn model, or leave `clock` out")
-    elif f.n_vcs <= f.escape_vcs:
+    if f.n_vcs <= f.escape_vcs:
         yield Misfit("fabric.routing", f"`minimal_adaptive` on a {f.topology} needs {f.escape_vcs + 1} virtual "
                      f"channels: {f.escape_vcs} in dimension order, to escape to, and one that goes any shortest way",
                      f"write `vcs: {f.escape_vcs + 1}`")

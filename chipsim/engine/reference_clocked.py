@@ -16,10 +16,14 @@ import numpy as np
 from chipsim.engine.outcome import LIMIT_SOMA, LIMIT_SYNAPSE
 from chipsim.engine.reference_router import Clocked, Flit, Option, Router
 from chipsim.engine.topology import FabricPlan
+from chipsim.models.draws import philox
 
 if TYPE_CHECKING:
     from chipsim.engine.plan import Plan
     from chipsim.engine.reference_servers import Server
+
+
+ORDER_STREAM = 0                # of draws: packet k of endpoint e goes x or y first
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Source:
     vc: int = -1                # VC of the packet being sent
     last: int = -1
     sent: int = 0
+    packets: int = 0            # begun
 
 
 class ClockedMesh:
@@ -56,6 +61,7 @@ class ClockedMesh:
         self.src, self.dst, self.size = src, dst, size
         self.times = {name: np.full(len(src), -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
         self.age = np.zeros(len(src), np.int64)     # cycle in which a packet was offered
+        self.y_first = np.zeros(len(src), bool)     # with xy_yx
         self.routers = [Router(self, r) for r in range(self.plan.n_routers)]
         self.sources = [Source(used=[0] * self.p.vcs) for _ in self.plan.router]
         self.flits: dict[int, list] = {}            # cycle -> (channel, flit) received
@@ -135,6 +141,8 @@ class ClockedMesh:
         port, there = plan.port_to(r, int(self.dst[packet])), plan.router[self.dst[packet]]
         if there == r:
             return [Option(port, range(vcs))]
+        if plan.by_vc:
+            return self.by_vc(r, int(there), packet, i, v)
         if plan.choices is not None:
             home = int(r % plan.columns == plan.router[self.src[packet]] % plan.columns)
             allowed = [plan.first_link + b for b in range(8) if plan.choices[home, r, there] >> b & 1]
@@ -169,6 +177,8 @@ class ClockedMesh:
                 return
             source.vc = source.last = free[0]
             source.sent = 0
+            self.y_first[i] = self.plan.by_vc == "xy_yx" and philox((source.packets, e, ORDER_STREAM, 0), 0)[0] % 2
+            source.packets += 1
             self.times["head_inject"][i] = now
             self.entered(now, i)
         if source.used[source.vc] >= room:
@@ -181,6 +191,24 @@ class ClockedMesh:
         if flit.tail:
             source.waiting.popleft()
             source.vc = -1
+
+    def by_vc(self, r: int, there: int, packet: int, i: int, v: int) -> list[Option]:
+        """xy_yx: a packet goes x first or y first, as it is drawn, with half of the VCs for each order.
+        minimal_adaptive: any VC but 0 of every output on a shortest way; or VC 0 of the x-first way, and on it to the end.
+        xy_escape: minimal_adaptive, but of the outputs only that of the x-first way.
+        """
+        plan, vcs = self.plan, self.p.vcs
+        dx, dy = there % plan.columns - r % plan.columns, there // plan.columns - r // plan.columns
+        along = [plan.first_link + (0 if dx > 0 else 1), plan.first_link + (2 if dy > 0 else 3)]
+        if plan.by_vc == "xy_yx":
+            y_first = bool(self.y_first[packet])
+            port = along[0] if dx and not (y_first and dy) else along[1]
+            return [Option(port, range(vcs // 2, vcs) if y_first else range(vcs // 2))]
+        options = [Option(along[0] if dx else along[1], range(1), rank=1)]
+        if v > 0 or plan.from_router[self.into[r, i]] < 0:
+            ways = [port for port, d in zip(along, (dx, dy), strict=True) if d]
+            options += [Option(port, range(1, vcs)) for port in (ways[:1] if plan.by_vc == "xy_escape" else ways)]
+        return options
 
     def first_vcs(self, e: int, i: int) -> range:
         """VCs of an injection channel that a packet may take."""

@@ -19,6 +19,7 @@ from chipsim.errors import ChipError, Diagnostic
 if TYPE_CHECKING:
     from chipsim.engine.topology import FabricPlan
 
+BY_VC = ("xy_yx", "minimal_adaptive", "xy_escape")             # the virtual channel of a packet says where it may go
 LOCAL = 255                                               # next_port at the destination router
 
 
@@ -30,7 +31,10 @@ def _offsets(width: int, height: int) -> tuple[np.ndarray, ...]:
 
 
 def dimension_order(fabric: Fabric) -> np.ndarray:
-    """Along one dimension, then the other; on a torus the shorter way round, equal ways in the positive direction."""
+    """Along one dimension, then the other; on a torus the shorter way round.
+
+    Of equal ways those from even places are positive and those from odd ones negative, so that both carry the same.
+    """
     width, height = fabric.grid
     x_first = fabric.routing != "yx"
     along = [_along(n, first_port, fabric.topology == "torus") for n, first_port in ((width, 0), (height, 2))]
@@ -47,6 +51,8 @@ def _along(n: int, first_port: int, ring: bool) -> np.ndarray:
     d = np.arange(n)[None, :] - np.arange(n)[:, None]
     if ring:
         d = _shortest(d, n)
+        odd = np.arange(n) % 2 == 1
+        d[odd] = np.where(2 * d[odd] == n, -d[odd], d[odd])
     return np.where(d == 0, LOCAL, np.where(d > 0, first_port, first_port + 1)).astype(np.uint8)
 
 

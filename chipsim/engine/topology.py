@@ -38,6 +38,7 @@ class FabricPlan:
     first_link    int        ports below it belong to endpoints (0 where they come last)
     choices       uint8[2,R,R] or None: links that adaptive routing may take (bit p: port first_link + p); [1] in the
                              source's column
+    by_vc         str: routings (routing.BY_VC) in which the virtual channel of a packet says where it may go; "" else
     ring          uint8[R,2] or None: coordinates on a torus, for the VC classes that cut its rings
     kind          uint8[K]; from_router, to_router int32[K] (-1: an endpoint); endpoint int32[K] (-1: a link)
     in_port, out_port uint8[K]   ports at the far and the near router
@@ -64,6 +65,7 @@ class FabricPlan:
     columns: int
     first_link: int
     choices: np.ndarray | None
+    by_vc: str
     ring: np.ndarray | None
     kind: np.ndarray
     from_router: np.ndarray
@@ -103,6 +105,11 @@ class FabricPlan:
     def wormhole(self) -> bool:
         """Packets of several flits or several virtual channels, without a clock: for engine/wormhole.pyx."""
         return self.flits > 1 or self.vcs > 1
+
+    @property
+    def adaptive(self) -> bool:
+        """A packet's way is not that of the table alone."""
+        return self.choices is not None or bool(self.by_vc)
 
     def name(self, channel: int) -> str:
         """What a channel is called in messages and reports."""
@@ -177,7 +184,8 @@ def plan_fabric(fabric: Fabric, cores: np.ndarray, *, host: bool = True) -> Fabr
     return FabricPlan(
         router=router.astype(np.int32), inject=inject, eject=eject, out_channel=out_channel, next_port=next_port,
         order={"xy": 1, "yx": 2}.get(fabric.routing, 0) if fabric.topology == "mesh" else 0,
-        columns=fabric.grid[0], first_link=first_link, choices=routing.choices(fabric), ring=routing.rings(fabric),
+        columns=fabric.grid[0], first_link=first_link, choices=routing.choices(fabric),
+        by_vc=fabric.routing if fabric.routing in routing.BY_VC else "", ring=routing.rings(fabric),
         kind=kind.astype(np.uint8), from_router=source.astype(np.int32), to_router=target.astype(np.int32),
         endpoint=endpoint.astype(np.int32), in_port=in_port.astype(np.uint8), out_port=out_port.astype(np.uint8),
         slots=np.array([spec[k].slots for k in kind], np.int32),

@@ -104,7 +104,7 @@ class FabricLab:
         found, bounds, peak, runs = [], [], 0.0, 0
         for seed in range(self.seed, self.seed + seeds):
             bound = self.bound(seed)
-            most = bound if self.bench.plan.choices is None else 2 * bound
+            most = 2 * bound if self.bench.plan.adaptive else bound
             low, high = 0.0, min(most, self.most())
             while high - low > RESOLUTION * bound:
                 point = self.point((low + high) / 2, seed)

@@ -10,6 +10,7 @@ from chipsim.engine.clocked import ClockedFabric
 from chipsim.engine.queues import Queues
 from chipsim.engine.reference_clocked import ClockedMesh
 from chipsim.engine.reference_router import Clocked
+from chipsim.engine.routing import BY_VC
 from chipsim.engine.topology import plan_fabric
 
 ROUTINGS = ("xy", "yx", "west_first", "north_last", "negative_first", "odd_even")
@@ -33,7 +34,9 @@ def cases(draw):
     options = dict(OPTIONS, **draw(st.sampled_from([{}, UNUSUAL, UNUSUAL])))
     for name in draw(st.lists(st.sampled_from(sorted(options)), unique=True)):
         settings.append(f"fabric.clock.{name}={draw(st.sampled_from(options[name]))}")
-    if topology == "mesh" and cores == 1 and draw(st.booleans()):
+    if topology == "mesh" and vcs > 1 and draw(st.booleans()):
+        settings.append(f"fabric.routing={draw(st.sampled_from(BY_VC))}")
+    elif topology == "mesh" and cores == 1 and draw(st.booleans()):
         settings += ["fabric.routing=xy", "fabric.clock.vcs=6", "fabric.clock.vc_use=next_output",
                      "fabric.clock.routing_delay=0"]
     for channel in ("inject", "eject", "east_west", "north_south"):

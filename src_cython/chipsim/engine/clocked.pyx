@@ -18,6 +18,7 @@ from chipsim.engine.buffers cimport PacketSeed
 from chipsim.engine.clocked_router cimport begin, head, port_to, work
 from chipsim.engine.clocked_state cimport (
     ACTIVE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit, push_flit)
+from chipsim.engine.draws cimport draw
 from chipsim.engine.function cimport Function
 from chipsim.engine.heap cimport Due, Heap, heap_pop, heap_push
 from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Times, Totals, account, times_of
@@ -28,6 +29,7 @@ cdef enum:
     NOWHERE = 0xFFFFFFFF
     CREDIT = 1                  # kinds of timed events
     READY = 0
+    ORDER_STREAM = 0            # of draws: packet k of endpoint e goes x or y first
 
 
 cdef struct Node:
@@ -36,6 +38,7 @@ cdef struct Node:
     int32_t vc                  # of the packet being sent, -1: none
     int32_t last_vc
     uint32_t sent
+    uint32_t packets            # begun
 
 
 @cython.final                  # methods are then plain calls, which the C compiler inlines
@@ -134,6 +137,9 @@ cdef class ClockedFabric:
         f.order, f.first_link, f.columns = plan.order, plan.first_link, plan.columns
         f.x = <const uint16_t*>self.hold("x", np.arange(f.n_routers) % plan.columns, np.uint16)
         f.y = <const uint16_t*>self.hold("y", np.arange(f.n_routers) // plan.columns, np.uint16)
+        f.xy_yx, f.x_only = plan.by_vc == "xy_yx", plan.by_vc == "xy_escape"
+        f.min_adaptive = f.x_only or plan.by_vc == "minimal_adaptive"
+        f.quick = f.vc_allocator.kind == ISLIP or (f.vc_allocator.kind == ROUND_ROBIN and not f.min_adaptive)
         if plan.choices is not None:
             f.choices = <const uint8_t*>self.hold("choices", plan.choices, np.uint8)
         if plan.ring is not None:
@@ -227,6 +233,7 @@ cdef class ClockedFabric:
         self.f.load = <int64_t*>self.hold("load", load, np.int64)
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(max(1, n)), np.uint32)
         self.f.age = <int64_t*>self.hold("age", np.zeros(max(1, n)), np.int64)
+        self.f.y_first = <uint8_t*>self.hold("y_first", np.zeros(max(1, n)), np.uint8)
         cdef const uint32_t* sorted_ = <const uint32_t*>self.hold("order", order, np.uint32)
         cdef const int64_t* offered = <const int64_t*>self.hold("cycle", cycle, np.int64)
         self.start()
@@ -268,6 +275,7 @@ cdef class ClockedFabric:
         self.arrive = <int64_t*>self.hold("arrive", np.zeros(n), np.int64)
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
         self.f.age = <int64_t*>self.hold("age", np.zeros(n), np.int64)
+        self.f.y_first = <uint8_t*>self.hold("y_first", np.zeros(n), np.uint8)
         self.f.load = self.total_load
         self.seeds = function.seeds.at
         self.times = times_of(times)
@@ -388,6 +396,7 @@ cdef class ClockedFabric:
             memset(f.messages, 0, f.n_routers * f.n_ports * (f.vcs * f.depth + 1))
         for k in range(self.n_endpoints):
             self.nodes[k].first = NOWHERE
+            self.nodes[k].packets = 0
             self.nodes[k].vc = self.nodes[k].last_vc = -1
         memset(self.node_used, 0, self.n_endpoints * f.vcs * sizeof(int32_t))
         memset(f.inside, 0, self.n_channels * sizeof(int32_t))
@@ -535,6 +544,7 @@ cdef class ClockedFabric:
         cdef int64_t channel = self.inject[e], k, v, first = 0, n = f.vcs
         cdef int64_t room = f.slots[channel], enough = 1 if f.when_empty else room
         cdef uint32_t p = q.first
+        cdef uint32_t words[4]
         cdef int ends = 0
         if q.vc < 0:
             if f.share:                                 # VCs kept for the output of its first router
@@ -548,6 +558,10 @@ cdef class ClockedFabric:
                 self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
                 return 0
             q.last_vc, q.sent = q.vc, 0
+            if f.xy_yx:
+                draw(words, 0, q.packets, <uint32_t>e, ORDER_STREAM, 0)
+                f.y_first[p] = words[0] & 1
+                q.packets += 1
             self.head_inject[p] = now
             if self.period:
                 self.times.entered[p] = self.entry[e] = now * self.period

@@ -5,7 +5,7 @@ over). Exact, because an allocator's pointers move only when something is asked 
 """
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from chipsim.engine.allocators cimport WAVEFRONT, WIDTH, Requests, after, ask, match, moved
+from chipsim.engine.allocators cimport WIDTH, Requests, after, ask, match, moved
 from chipsim.engine.bits cimport lowest_bit
 from chipsim.engine.clocked_queues cimport cross, cross_over, message, seal, write
 from chipsim.engine.clocked_state cimport (
@@ -57,15 +57,47 @@ cdef inline uint64_t ring_class(Routers* f, uint32_t packet, int64_t o) noexcept
     return all_ >> half
 
 
+cdef inline uint64_t by_vc(Routers* f, int64_t r, int64_t iv, uint32_t packet, int64_t there) noexcept nogil:
+    """Output VCs for routings that depend on the VC; see reference_clocked.ClockedMesh.by_vc."""
+    cdef int64_t east_west = f.first_link + (0 if f.x[r] < f.x[there] else 1)
+    cdef int64_t north_south = f.first_link + (2 if f.y[r] < f.y[there] else 3), port
+    cdef bint dx = f.x[r] != f.x[there], dy = f.y[r] != f.y[there]
+    cdef uint64_t all_ = bit(f.vcs) - 1, low = bit(f.vcs // 2) - 1, found
+    if f.xy_yx:
+        port = east_west if dx and not (f.y_first[packet] and dy) else north_south
+        return (all_ & ~low if f.y_first[packet] else low) << (port * f.vcs)
+    found = bit((east_west if dx else north_south) * f.vcs)
+    if f.vc_of[iv] > 0 or f.from_router[f.into[r * f.n_ports + f.input_of[iv]]] < 0:
+        if dx:
+            found |= (all_ - 1) << (east_west * f.vcs)
+        if dy and not (f.x_only and dx):
+            found |= (all_ - 1) << (north_south * f.vcs)
+    return found
+
+
+cdef inline void start(Routers* f, uint8_t* b, int64_t iv) noexcept nogil:
+    """The packet at the head of an input VC computes its route, or asks for an output VC."""
+    cdef Masks* m = <Masks*>b
+    if f.routing_delay:
+        b[f.at.state + iv], b[f.at.routed + iv] = ROUTING, 0
+        m.routing |= bit(iv)
+    else:
+        b[f.at.state + iv] = WAITING
+        m.waiting |= bit(iv)
+
+
 cdef inline void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet, uint32_t e) noexcept nogil:
     """A packet for endpoint e at the head of an input VC begins: find the output VCs it may take."""
-    cdef Masks* m = <Masks*>b
     cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
     cdef int64_t there = f.router[e], port
     cdef uint64_t vcs = bit(f.vcs) - 1
     if there == r:
         port = f.out_port[f.eject[e]]
     else:
+        if f.xy_yx or f.min_adaptive:
+            wants[iv] = by_vc(f, r, iv, packet, there)
+            start(f, b, iv)
+            return
         if f.order:                                     # a table of 4096 x 4096 ports would miss the cache at every hop
             if f.x[r] != f.x[there] and (f.order == 1 or f.y[r] == f.y[there]):
                 port = f.first_link + (0 if f.x[r] < f.x[there] else 1)
@@ -80,12 +112,7 @@ cdef inline void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t p
         elif f.ring != NULL:
             vcs = ring_class(f, packet, port)
     wants[iv] = vcs << (port * f.vcs)
-    if f.routing_delay:
-        b[f.at.state + iv], b[f.at.routed + iv] = ROUTING, 0
-        m.routing |= bit(iv)
-    else:
-        b[f.at.state + iv] = WAITING
-        m.waiting |= bit(iv)
+    start(f, b, iv)
 
 
 # ---- VC allocation ----
@@ -111,7 +138,7 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept no
     cdef uint8_t won[WIDTH]
     cdef uint64_t bits = m.waiting, outputs, matched
     cdef int64_t iv, ov
-    if bits & (bits - 1) == 0 and f.vc_allocator.kind != WAVEFRONT:     # one request, the common case: no allocator
+    if bits & (bits - 1) == 0 and f.quick:              # one request, the common case: no allocator
         iv = lowest_bit(bits)
         outputs = wants[iv] & m.free_out
         if outputs == 0:
@@ -121,7 +148,7 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept no
         give_vc(f, b, iv, ov)
         return bits
     q.inputs = q.outputs = 0
-    q.ranked = f.by_age
+    q.ranked = f.by_age or f.min_adaptive
     while bits:
         iv = lowest_bit(bits)
         bits &= bits - 1
@@ -129,8 +156,11 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept no
         if outputs:
             ask(q, iv, outputs)
         while q.ranked and outputs:
-            q.rank[iv * WIDTH + lowest_bit(outputs)] = 2 * f.age[head(f, r, b, iv)]
+            ov = lowest_bit(outputs)
             outputs &= outputs - 1
+            q.rank[iv * WIDTH + ov] = 2 * f.age[head(f, r, b, iv)] if f.by_age else 0
+            if f.min_adaptive and f.vc_of[ov] == 0 and 0 <= f.input_of[ov] - f.first_link < 4:
+                q.rank[iv * WIDTH + ov] += 1            # the escape
     if q.inputs == 0:
         return 0
     matched = match(&f.vc_allocator, q, b + f.at.grant, b + f.at.accept, b + f.at.diagonals, won)

@@ -82,6 +82,7 @@ cdef struct Ring:               # of Crossings, Flits or credit messages; the pl
 cdef struct Routers:
     # parameters
     int64_t n_routers, n_ports, vcs, pv, routing_delay, credit_delay, traversal, depth
+    bint quick                  # one who asks for output VCs gets the first after its pointer
     bint when_empty, by_age, speculative, by_packet, batches, queued, special
     int64_t in_speed, out_speed, steps, output_queue, share
     Allocator vc_allocator
@@ -94,6 +95,7 @@ cdef struct Routers:
     const int32_t* router
     const int32_t* eject
     const uint8_t* next_port
+    bint xy_yx, min_adaptive, x_only    # routes by VC; x_only: min_adaptive without its choice
     const uint8_t* choices      # adaptive routing: [2, router, router] links as bits, or NULL
     const uint16_t* x
     const uint16_t* y
@@ -125,6 +127,7 @@ cdef struct Routers:
     const int32_t* src
     const int32_t* dst
     int64_t* age                # cycle in which a packet was offered
+    uint8_t* y_first            # with xy_yx
     int64_t* load               # flits per channel
     int64_t* queued_cycles      # per channel: cycles in the FIFO behind it, summed; see queues.py
     int32_t* inside             # flits in it now
