@@ -227,6 +227,7 @@ def test_wormhole_routers_do_with_single_flits_what_the_others_do(engine, chip, 
     ((ADAPTIVE,), "needs 2 virtual channels: 1 in dimension order"),
     ((ADAPTIVE, "fabric.topology=torus", "fabric.vcs=2"), "needs 3 virtual channels: 2 in dimension order"),
     ((ADAPTIVE, "fabric.vcs=2", "fabric.cast=multicast"), "copies of a packet go where its tree says"),
-    ((ADAPTIVE, "fabric.clock.period=1 ns", "fabric.clock.vcs=2"), "no virtual channels to escape to")])
+    ((ADAPTIVE, "fabric.topology=torus", "fabric.clock.period=1 ns", "fabric.clock.vcs=3"),
+     "no virtual channels to escape to")])
 def test_what_worms_cannot_do_is_refused(more, message):
     assert any(message in str(d.message) for d in check_chip("loihi", set=more))
