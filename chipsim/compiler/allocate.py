@@ -47,6 +47,7 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
         for name in kernels[g.model].params:
             params[name][g.start : g.stop] = draft.nodes[g.population].params[name][rows]
     tables, place = _axons(draft, cores, number, np.array(start, np.int64), kernels[0].accumulator == "i4")
+    tables |= _compact(tables["target"], tables["weight"], learns=any(c.learning for c in draft.connections))
     if draft.chip.core.crossbar is not None:
         tables |= _one_segment_each(tables)
     if draft.in_vain:
@@ -140,6 +141,18 @@ def _axons(draft: Draft, cores: list[tuple[Piece, ...]], number: list[np.ndarray
         segment_receptor=receptor.astype(np.uint8)[kind], segment_format=form.astype(np.uint8)[kind],
         segment_start=start, segment_size=size, segment_slot=slot, target=memory.target[: memory.used],
         weight=memory.weight[: memory.used], bank_shift=np.array(banks, np.int32)), place
+
+
+def _compact(target: np.ndarray, weight: np.ndarray, *, learns: bool) -> dict[str, np.ndarray]:
+    """The same numbers in the fewest bytes: slots of 16 bits, weights in single precision where that is exact."""
+    if target.dtype != np.uint16 and int(target.max(initial=0)) < 1 << 16:
+        target = target.astype(np.uint16)
+    if weight.dtype == np.float64 and not learns:
+        with np.errstate(over="ignore"):
+            single = weight.astype(np.float32)
+        if np.array_equal(single, weight):
+            weight = single
+    return dict(target=target, weight=weight)
 
 
 def _one_segment_each(t: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -149,7 +149,7 @@ class Layout:
     segment_size: np.ndarray           # int32[G]   how many
     segment_slot: np.ndarray           # int32[G]   added to their targets: segments can share what is stored
     target: np.ndarray                 # uint16|uint32[W] slot on the target core, counted from segment_slot
-    weight: np.ndarray                 # int16|float64[W]
+    weight: np.ndarray                 # int16|float32|float64[W], the chip's number whatever the width
     bank_shift: np.ndarray             # int32[B]   arithmetic shift applied to a bank's sum (negative: right)
     first_input: np.ndarray | None     # float64[d, N] added to the accumulators of ticks 0..d-1, or None
 

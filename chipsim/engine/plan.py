@@ -129,7 +129,9 @@ def plan(layout: Layout, learning: bool = True) -> Plan:
 
     axon_synops = np.zeros((len(layout.axon_core), len(SYNAPSE_FORMATS)), np.int64)
     axon = np.repeat(np.arange(len(layout.axon_core)), np.diff(layout.axon_start))
-    np.add.at(axon_synops, (axon, layout.segment_format), layout.segment_size)
+    for form in range(len(SYNAPSE_FORMATS)):
+        own = np.asarray(layout.segment_format) == form
+        axon_synops[:, form] = np.bincount(axon[own], layout.segment_size[own], len(axon_synops))
     synop_ps = np.array([picoseconds(c.time) for c in (costs.synop_dense, costs.synop_sparse, costs.synop_conv)])
     fetched = np.zeros(len(axon_synops), np.int64)
     service_ps = picoseconds(costs.axon_in.time) + axon_synops @ synop_ps
@@ -204,7 +206,7 @@ def _per_spike(layout: Layout, fabric: FabricPlan, trees: Trees | None, endpoint
     counts[: layout.n_neurons, A["axon_out"]] = packets[: layout.n_neurons]
     counts[layout.n_neurons :, A["host_spike"]] = packets[layout.n_neurons :]
     counts[:, A["axon_in"]] = targets
-    np.add.at(counts[:, A["row_fetch"]], source, fetched[axon])
+    counts[:, A["row_fetch"]] = np.bincount(source, fetched[axon], layout.n_sources)
     for column, synops in zip(SYNOP_COLUMNS, axon_synops.T, strict=True):
         counts[:, column] = np.bincount(source, synops[axon], layout.n_sources)
     hop, flits = A["hop_inject"], fabric.flits

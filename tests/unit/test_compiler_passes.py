@@ -7,7 +7,8 @@ import pytest
 from chipsim.chip import load_chip
 from chipsim.compiler import PASSES, compile
 from chipsim.compiler.packing import loihi_bits
-from chipsim.network import NetworkBuilder, load_network
+from chipsim.engine import simulate
+from chipsim.network import NetworkBuilder, Stimulus, load_network
 
 
 def chain(delays, extra=()):
@@ -144,3 +145,18 @@ def test_compiling_twice_gives_the_same_layout(examples_dir):
     for name, value in vars(one).items():
         if isinstance(value, np.ndarray):
             assert np.array_equal(value, getattr(two, name)), name
+
+
+@pytest.mark.parametrize(("unit", "dtype"), [(1 / 8, np.float32), (0.1, np.float64)])
+def test_weights_are_stored_in_single_precision_where_that_is_exact(unit, dtype):
+    net = NetworkBuilder("n")
+    net.add_input("in", 9)
+    net.add_population("a", 7, "lif", tau=4.0, v_threshold=0.3)
+    weights = np.random.default_rng(0).integers(-9, 20, (7, 9)) * unit
+    net.connect("in", "a", weights=weights)
+    layout = compile(net.build(["a"]), "ideal")
+    assert layout.weight.dtype == dtype and layout.target.dtype == np.uint16
+    assert sorted(layout.weight.tolist()) == sorted(weights[weights != 0].tolist())
+    given = Stimulus.from_dense((np.random.default_rng(1).random((30, 9)) < 0.3).astype(float))
+    fast, plain = (simulate(layout, given, engine=engine, record=("a.v",)) for engine in ("compiled", "reference"))
+    assert np.array_equal(fast.states["a", "v"], plain.states["a", "v"]) and fast.source_spikes[:7].sum() > 10

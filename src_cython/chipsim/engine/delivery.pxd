@@ -19,7 +19,8 @@ cdef struct Synapses:           # those onto the neurons [low, high), all or a p
     Run* runs
     const uint16_t* target16    # one of the two
     const uint32_t* target32
-    int16_t* weight16           # one of the two; learning writes them
+    int16_t* weight16           # one of the three; learning writes the first and the last
+    const float* weight32       # where that is exact
     double* weight64
     int64_t width               # receptors * neurons: sums of a tick
     int64_t ring                # ticks held

@@ -27,6 +27,11 @@ ctypedef fused Target:
     uint32_t
 
 
+ctypedef fused Real:
+    float
+    double
+
+
 cdef void deliver_fired(const Synapses* s, const Events* fired, int64_t now) noexcept nogil:
     """All runs of all spikes, in order; `now`: slot of the tick."""
     cdef int64_t i, r, ahead, stop, next_stop, source
@@ -58,6 +63,8 @@ cdef inline void step_ahead(const Synapses* s, const Events* fired, int64_t* j, 
     run = &s.runs[r[0]]
     if s.weight16 != NULL:
         fetch_line(<const char*>(s.weight16 + run.first), run.n * sizeof(int16_t))
+    elif s.weight32 != NULL:
+        fetch_line(<const char*>(s.weight32 + run.first), run.n * sizeof(float))
     else:
         fetch_line(<const char*>(s.weight64 + run.first), run.n * sizeof(double))
     if not run.dense:
@@ -81,13 +88,11 @@ cdef void deliver_run(const Synapses* s, const Run* r, double payload, int64_t n
     cdef int32_t* sums
     if slot >= s.ring:
         slot -= s.ring
-    if s.weight16 == NULL:
-        if r.dense:
-            add_row_f(s.sums64 + slot * s.width + r.row, s.weight64 + r.first, r.n, payload)
-        elif s.target16 != NULL:
-            add_f(s.sums64 + slot * s.width + r.row, s.target16 + r.first, s.weight64 + r.first, r.n, payload)
-        else:
-            add_f(s.sums64 + slot * s.width + r.row, s.target32 + r.first, s.weight64 + r.first, r.n, payload)
+    if s.weight32 != NULL:
+        deliver_f(s, r, s.weight32 + r.first, slot, payload)
+        return
+    if s.weight64 != NULL:
+        deliver_f(s, r, s.weight64 + r.first, slot, payload)
         return
     sums = s.sums32
     if r.bank:
@@ -128,21 +133,32 @@ cdef inline void add_row_i(int32_t* sums, const int16_t* weight, int64_t n, doub
             sums[k] += <int32_t>(<uint32_t>weight[k] * grade)
 
 
-cdef inline void add_f(double* sums, const Target* target, const double* weight, int64_t n,
+cdef inline void deliver_f(const Synapses* s, const Run* r, const Real* weight, int64_t slot,
+                           double payload) noexcept nogil:
+    cdef double* sums = s.sums64 + slot * s.width + r.row
+    if r.dense:
+        add_row_f(sums, weight, r.n, payload)
+    elif s.target16 != NULL:
+        add_f(sums, s.target16 + r.first, weight, r.n, payload)
+    else:
+        add_f(sums, s.target32 + r.first, weight, r.n, payload)
+
+
+cdef inline void add_f(double* sums, const Target* target, const Real* weight, int64_t n,
                        double payload) noexcept nogil:
     cdef int64_t k
     if payload == 1.0:
         for k in range(n):
-            sums[target[k]] += weight[k]
+            sums[target[k]] += <double>weight[k]
     else:
         for k in range(n):
-            sums[target[k]] += weight[k] * payload
+            sums[target[k]] += <double>weight[k] * payload
 
 
-cdef inline void add_row_f(double* sums, const double* weight, int64_t n, double payload) noexcept nogil:
+cdef inline void add_row_f(double* sums, const Real* weight, int64_t n, double payload) noexcept nogil:
     cdef int64_t k
     for k in range(n):
-        sums[k] += weight[k] * payload
+        sums[k] += <double>weight[k] * payload
 
 
 cdef void bring_in(const Synapses* s, const int32_t* shift, int64_t n_banks) noexcept nogil:
@@ -185,19 +201,22 @@ cdef class SynapseMemory:
             s.target16 = <const uint16_t*>self.hold("target", layout.target, np.uint16)
         else:
             s.target32 = <const uint32_t*>self.hold("target", layout.target, np.uint32)
-        weight = np.array(layout.weight) if learns else layout.weight
+        weight = np.array(layout.weight, np.int16 if integer else np.float64) if learns else layout.weight
         shape = (ring, layout.n_receptors, layout.n_neurons)
         if integer:
             s.weight16 = <int16_t*>self.hold("weight", weight, np.int16)
             s.sums32 = <int32_t*>self.hold("sums", np.zeros(shape, np.int32), np.int32)
             s.banks = <int32_t*>self.hold("banks", np.zeros((len(layout.bank_shift), *shape), np.int32), np.int32)
         else:
-            s.weight64 = <double*>self.hold("weight", weight, np.float64)
+            if weight.dtype == np.float32:
+                s.weight32 = <const float*>self.hold("weight", weight, np.float32)
+            else:
+                s.weight64 = <double*>self.hold("weight", weight, np.float64)
             s.sums64 = <double*>self.hold("sums", np.zeros(shape), np.float64)
 
     @property
     def weight(self):
-        """int16 or float64[W], as they are now."""
+        """int16, float32 or float64[W], as they are now."""
         return self.keep["weight"]
 
     cdef void* hold(self, str name, array, dtype) except NULL:
