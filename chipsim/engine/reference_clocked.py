@@ -194,7 +194,7 @@ class ClockedMesh:
 
     def by_vc(self, r: int, there: int, packet: int, i: int, v: int) -> list[Option]:
         """xy_yx: a packet goes x first or y first, as it is drawn, with half of the VCs for each order.
-        minimal_adaptive: any VC but 0 of every output on a shortest way; or VC 0 of the x-first way, and on it to the end.
+        minimal_adaptive: any VC but 0 of an output on a shortest way; or VC 0 of the x-first way, and then to the end.
         xy_escape: minimal_adaptive, but of the outputs only that of the x-first way.
         """
         plan, vcs = self.plan, self.p.vcs
