@@ -17,7 +17,8 @@ from chipsim.models.neurons import arithmetics, chip_models, framework_models
 from chipsim.network.graph import Population, Projection
 from chipsim.network.linear import Folded, Reshape, fold
 
-OF_AFFINE = ("loihi_lif", "affine_s1615", "analog_lif", "crossbar_lif")        # `quantise` fills them from `affine`
+# `quantise` fills them from `affine`
+OF_AFFINE = ("loihi_lif", "affine_s1615", "analog_lif", "crossbar_lif", "odin_lif")
 
 
 def lower(draft: Draft) -> Draft:

@@ -18,6 +18,7 @@ from chipsim.compiler.analog import analog
 from chipsim.compiler.crossbar import to_crossbar
 from chipsim.compiler.draft import Connection, Draft, Learning, Node
 from chipsim.compiler.learning import ends
+from chipsim.compiler.odin import odin_registers
 from chipsim.compiler.quantise_s1615 import ring_buffers
 from chipsim.compiler.resistive import resistive
 from chipsim.compiler.windows import Windows
@@ -57,6 +58,11 @@ def quantise(draft: Draft) -> Draft:
         if i in integer and find_kernel(node.model).by_sign == "magnitude" and node.population.model != node.model:
             nodes[i], buffered = ring_buffers(draft, node, [connections[k] for k in incoming], report, problems)
             for k, connection in zip(incoming, buffered, strict=True):
+                connections[k] = connection
+            continue
+        if node.model == "odin_lif" and "vth" in node.params:
+            nodes[i], stored = odin_registers(draft, node, [connections[k] for k in incoming], report, problems)
+            for k, connection in zip(incoming, stored, strict=True):
                 connections[k] = connection
             continue
         if node.model and node.model != "loihi_lif" and find_kernel(node.model).mantissas:

@@ -94,3 +94,40 @@ def test_inputs_and_neurons_share_256_rows():
     compile(crossbar(np.ones((128, 128)), np.ones((128, 128)), threshold=9), "odin")
     with pytest.raises(FitError, match="input axons"):
         compile(crossbar(np.ones((128, 129)), np.ones((128, 128)), threshold=9), "odin")
+
+
+def framework(scale=1.0, **params):
+    """Exciting and inhibiting lines onto neurons in a framework's own terms."""
+    rng = np.random.default_rng(0)
+    net = NetworkBuilder("dale", dt=1e-3)
+    net.add_input("exc", 40)
+    net.add_input("inh", 20)
+    net.add_population("n", 30, "lif", **dict(tau=20e-3, v_threshold=1.0, integrator="impulse") | params)
+    net.connect("exc", "n", weights=np.abs(rng.normal(0, 0.25, (30, 40))) * scale)
+    net.connect("inh", "n", weights=-np.abs(rng.normal(0, 0.15, (30, 20))))
+    return net.build(["n"])
+
+
+def test_neurons_of_a_framework_spike_about_as_often_in_eight_bits():
+    spikes = Stimulus.from_dense((np.random.default_rng(0).random((200, 60)) < 0.08).astype(np.uint8))
+    counts = [np.bincount(simulate(compile(framework(), chip), spikes).spikes["n"][1], minlength=30)
+              for chip in ("ideal", "odin")]
+    assert np.corrcoef(*counts)[0, 1] > 0.9 and counts[1].sum() == pytest.approx(counts[0].sum(), rel=0.1)
+
+
+def test_registers_of_a_frameworks_neurons_use_the_whole_width_of_weights():
+    layout = compile(framework(), "odin")
+    assert np.abs(layout.weight).max() == 7 and (layout.params["threshold"] == 8).all()
+    leaky = compile(framework(scale=0.01, tau=4e-3), "odin").params
+    assert (leaky["threshold"] > 8).all() and (leaky["leak"] > 0).all()
+
+
+def test_what_the_neuron_cannot_do_is_refused_unless_replaced():
+    with pytest.raises(ExpressError, match="subtracts the threshold"):
+        compile(framework(reset="subtract"), "odin")
+    report = compile(framework(reset="subtract"), "odin", approximate=["reset"]).approximations
+    assert any(a["kind"] == "reset" and a["size"] == "reset to zero" for a in report)
+    with pytest.raises(ExpressError, match="refractory period"):
+        compile(framework(refractory=2e-3), "odin")
+    with pytest.raises(ExpressError, match="excite some neurons and inhibit others"):
+        compile("examples/digits.nir", "odin", approximate=["reset"])
