@@ -9,6 +9,7 @@ import csv
 import numpy as np
 
 from chipsim.chip import load_chip
+from chipsim.chip.fabric import Clock
 from chipsim.engine.clocked import ClockedFabric
 from chipsim.engine.reference_clocked import ClockedMesh
 from chipsim.engine.reference_router import Clocked
@@ -24,7 +25,7 @@ def booksim_fabric(topology, k, slots, cores_per_router=1, link=1):
     channels = {name: getattr(chip.fabric.channels, name).model_copy(
         update=dict(latency=(link if name in ("east_west", "north_south") else 1) * 1e-9, slots=slots))
         for name in ("inject", "eject", "east_west", "north_south")}
-    clock = type("Clock", (), {"period": 1e-9})()
+    clock = Clock(period=1e-9)
     return chip.fabric.model_copy(update=dict(channels=chip.fabric.channels.model_copy(update=channels), clock=clock))
 
 
