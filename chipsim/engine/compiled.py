@@ -4,12 +4,14 @@ Function gives each thread a share of the cores (shares.py); what it takes with 
 run goes, and the faster way taken (pace.py).
 
 On barrier chips what a spike does does not depend on when in the tick it arrives, so function runs first and leaves
-the packets of each tick behind; the mesh phases of different ticks share nothing and run in parallel. Every result is
-an integer sum or sits at its tick's place, so the number of threads cannot be seen in it.
+the packets of each tick behind; the mesh phases of different ticks share nothing and run in parallel, in blocks that
+threads take as they are free. Every result is an integer sum or sits at its tick's place, so the number of threads
+cannot be seen in it.
 """
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -27,6 +29,8 @@ from chipsim.engine.stats import N_BINS
 from chipsim.engine.wormhole import Wormhole
 
 CHUNK_PACKETS = 1 << 20                     # packets whose times are held at once: 40 MB
+WORTH_A_THREAD = 2048                       # packets of a chunk; fewer are through before another thread has begun
+BLOCKS = 8                                  # that a thread's ticks are cut into: none waits long for the others
 
 
 class CompiledEngine:
@@ -87,7 +91,7 @@ class CompiledEngine:
         if self.timing == "analytic":
             analytic(self.timed, self.function, n, ps, limit, self.soma_ps, self.synapse_ps)
         elif packets is not None:
-            times = self.mesh(n, len(packets[1]), ps, limit)
+            times = self.mesh(packets[0], ps, limit)
             if self.coupled:
                 late = self.plan.late(times[-1, : len(packets[1])], times[2, : len(packets[1])], first_tick)
                 if not self.plan.step_ps:                      # in continuous time to act later is no lateness
@@ -99,20 +103,33 @@ class CompiledEngine:
         self.seconds["function"] += between - began
         self.seconds["fabric"] += perf_counter() - between
 
-    def mesh(self, n: int, n_packets: int, ps: np.ndarray, limit: np.ndarray) -> np.ndarray:
-        """Times int64[5, p] of the chunk's packets, rows as in PACKET_FIELDS; fills length and limit of each tick."""
+    def mesh(self, starts: np.ndarray, ps: np.ndarray, limit: np.ndarray) -> np.ndarray:
+        """Times int64[5, p] of the chunk's packets, rows as in PACKET_FIELDS; fills length and limit of each tick.
+
+        starts  int64[ticks + 1] first packet of each tick
+        """
+        n_packets = int(starts[-1])
         times = np.zeros((5, max(1, n_packets)), np.int64)
-        bounds = [n * i // self.threads for i in range(self.threads + 1)]
+        threads = self.threads if n_packets > WORTH_A_THREAD else 1
+        blocks = iter(list(pairwise(cuts(starts, BLOCKS * threads if threads > 1 else 1))))
         parts = [(np.zeros_like(self.soma_ps), np.zeros_like(self.synapse_ps), np.zeros_like(self.stall_ps),
-                  np.zeros_like(self.latency)) for _ in range(self.threads)]
+                  np.zeros_like(self.latency)) for _ in range(threads)]
+        failed: list[tuple[int, Exception]] = []
 
         def part(i: int) -> None:
-            self.fabrics[i].run_ticks(self.function, bounds[i], bounds[i + 1], ps, limit, times, *parts[i])
+            for first, last in blocks:                      # whoever is free takes the next
+                try:
+                    self.fabrics[i].run_ticks(self.function, first, last, ps, limit, times, *parts[i])
+                except Exception as error:
+                    failed.append((first, error))
+                    return
 
-        if self.pool:
-            list(self.pool.map(part, range(self.threads)))
+        if threads > 1 and self.pool:
+            list(self.pool.map(part, range(threads)))
         else:
             part(0)
+        if failed:                                          # the same one for any number of threads
+            raise min(failed, key=lambda found: found[0])[1]
         for soma, synapse, stall, latency in parts:
             self.soma_ps += soma
             self.synapse_ps += synapse
@@ -211,6 +228,12 @@ class CompiledEngine:
             packets=columns(self.packets) if self.packets else None,
             **dict(zip(("low_counts", "high_ps"), map(np.concatenate, self.settled), strict=True))
             if self.levels else {})
+
+
+def cuts(starts: np.ndarray, n: int) -> list[int]:
+    """Ticks at which a chunk is cut into at most n blocks of about as many packets; starts as in `mesh`."""
+    inner = np.searchsorted(starts, np.arange(1, n) * int(starts[-1]) // n)
+    return sorted({0, *inner.tolist(), len(starts) - 1})
 
 
 def records(t: int, first_tick: int, start, source, axon, times) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ from chipsim.explore.traffic import Traffic
 from chipsim.report import report
 from chipsim.report.trace import to_trace
 from tests.mesh_lab import CREDIT, CYCLE, ENGINES, LATENCY, NS, Tick, chip, layout_of
-from tests.reference.test_engines_agree import assert_same_run, integer_networks, stimuli
+from tests.reference.test_engines_agree import assert_same_run, in_two_threads, integer_networks, stimuli
 
 HEXAGONAL = ("fabric.topology=hex_torus",
              "fabric.channels.diagonal={latency: 5 ns, cycle: 2 ns, credit: 3 ns, slots: 8, energy: 1 pJ}")
@@ -112,7 +112,7 @@ def test_engines_agree_on_what_is_lost_and_every_hop_is_charged(chip, network, d
     options = dict(record=("all",), record_packets=True)
     fast = simulate(layout, stimulus, **options)
     assert_same_run(fast, simulate(layout, stimulus, engine="reference", **options))
-    assert_same_run(fast, simulate(layout, stimulus, threads=2, **options))
+    assert_same_run(fast, in_two_threads(layout, stimulus, **options))
     kinds = np.bincount(fast.links["kind"], weights=fast.link_packets, minlength=len(HOPS))
     assert np.array_equal(kinds, fast.counts[:, [A[h] for h in HOPS]].sum(0))
     assert np.array_equal(sum(np.array([p["counts"][h] for h in HOPS]) for p in fast.populations), kinds)

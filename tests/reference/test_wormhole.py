@@ -18,7 +18,15 @@ from chipsim.errors import SimulationError
 from chipsim.explore.fabric_curve import FabricLab
 from chipsim.explore.traffic import Traffic
 from tests.mesh_lab import CREDIT, CYCLE, ENGINES, LATENCY, NS, Tick, chip
-from tests.reference.test_engines_agree import FABRICS, RINGS, assert_same_run, chips, integer_networks, stimuli
+from tests.reference.test_engines_agree import (
+    FABRICS,
+    RINGS,
+    assert_same_run,
+    chips,
+    in_two_threads,
+    integer_networks,
+    stimuli,
+)
 
 FOUR = ("fabric.flit_bits=8",)                              # loihi's packets have 32 bits
 
@@ -191,7 +199,7 @@ def test_engines_agree_on_worms_in_every_picosecond(chip, network, data):
             simulate(layout, stimulus, engine="reference", **OPTIONS)
         return
     assert_same_run(fast, simulate(layout, stimulus, engine="reference", **OPTIONS))
-    assert_same_run(fast, simulate(layout, stimulus, threads=2, **OPTIONS))
+    assert_same_run(fast, in_two_threads(layout, stimulus, **OPTIONS))
     flits, delivered = chip.fabric.flits, int(fast.counts[:, A["axon_in"]].sum())
     assert fast.link_packets[fast.links["kind"] == 1].sum() == flits * delivered
     kinds = np.bincount(fast.links["kind"], weights=fast.link_packets, minlength=len(HOPS))

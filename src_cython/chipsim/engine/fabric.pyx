@@ -230,7 +230,6 @@ cdef class Fabric:
         cdef int rc = 0
         self.m.seeds = function.seeds.at
         self.m.times = times_of(times)
-        self.m.off.n = 0
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
             for t in range(first, last):
@@ -291,10 +290,11 @@ cdef class Fabric:
         return found
 
     def off_route(self):
-        """int64[n, 4] of the ticks run last: rows of losses.OFF_ROUTE, ticks counted from the chunk's start."""
+        """int64[n, 4] since it was asked last: rows of losses.OFF_ROUTE, ticks counted from their chunk's start."""
         rows = np.empty((self.m.off.n, 4), np.int64)
         if self.m.off.n:
             memcpy(<void*><size_t>rows.ctypes.data, self.m.off.at, <size_t>self.m.off.n * sizeof(Hop))
+        self.m.off.n = 0
         return rows
 
     def blocked(self):
