@@ -124,13 +124,14 @@ class FabricBench:
         nodes = np.arange(self.n_nodes)
         plan = _Alone(self.plan, self.fabric.arbitration, nodes.astype(np.int32), nodes.astype(np.int32),
                       np.zeros(self.n_nodes, np.int64))
-        engine = Wormhole(plan) if worms or self.plan.vcs > 1 else Fabric(plan)
+        by_flit = worms or self.plan.vcs > 1
+        engine = Wormhole(plan) if by_flit else Fabric(plan)
         order = np.argsort(packets.src, kind="stable")      # the list is in order of time
         start = np.searchsorted(packets.src[order], np.arange(self.n_nodes + 2))
         began = process_time()
         try:
             moved = engine.move(start, packets.at[order] * packets.cycle_ps, packets.src[order].astype(np.uint32),
-                                packets.dst[order].astype(np.uint32), *([packets.size[order]] * worms))
+                                packets.dst[order].astype(np.uint32), *([packets.size[order]] * by_flit))
         except Deadlock as stuck:                           # packets by their place in the list
             raise deadlock([(c, int(order[p]), wanted) for c, p, wanted in stuck.waiting], self.plan) from None
         self.engine_s = process_time() - began

@@ -190,6 +190,8 @@ def test_latency_of_worms_falls_into_its_parts(vcs):
     run = FabricBench(spec).run(packets(apart))
     assert not run.parts["blocking"].any() and not run.parts["queueing"].any()
     assert (run.serialisation[run.packets.size > 1] > 0).all() and not run.serialisation[run.packets.size == 1].any()
+    single = FabricBench(spec.model_copy(update={"fabric": spec.fabric.model_copy(update={"flit_bits": 8})}))
+    assert single.run(packets([(0, 63, 0, 1)])).load.sum() == 2 + single.run(packets([(0, 63, 0, 1)])).hops[0]
     crowd = FabricLab(spec, Traffic(rate=0.3, size=3), packets=3000, seed=5).run()
     assert np.array_equal(sum(crowd.parts.values()), crowd.latency)
     assert all((part >= 0).all() for part in crowd.parts.values()) and crowd.parts["blocking"].any()

@@ -242,8 +242,8 @@ cdef class Wormhole:
                         self.m.seeds, self.m.axon_core, &self.m.times, &totals)
         self.refuse(rc)
 
-    def move(self, endpoint_start, ready_ps, source, axon, size=None):
-        """As Fabric.move: an open loop, without neurons. size: flits int[p] of the packets; None: those of a spike."""
+    def move(self, endpoint_start, ready_ps, source, axon, size):
+        """As Fabric.move: an open loop, without neurons. size: flits int[p] of the packets."""
         cdef int64_t n = len(ready_ps), length = 0
         cdef int32_t limit = 0
         cdef int rc
@@ -258,8 +258,7 @@ cdef class Wormhole:
         cdef const int64_t* tails = <const int64_t*>self.hold("tails", np.zeros(self.m.n_cores + 1), np.int64)
         self.m.seeds = <const PacketSeed*>self.hold("seeds", seeds[order], seeds.dtype)
         self.m.times = times_of(times)
-        if size is not None:
-            self.m.sizes = <const int32_t*>self.hold("sizes", np.asarray(size)[order], np.int32)
+        self.m.sizes = <const int32_t*>self.hold("sizes", np.asarray(size)[order], np.int32)
         self.m.open_loop = True
         with nogil:
             rc = run_tick(&self.m, start, tails, &length, &limit)
