@@ -6,15 +6,14 @@ of the cores they reach), distinct neuron configurations (demand.py).
 """
 from __future__ import annotations
 
-from chipsim.compiler.demand import REMEDY, limits, limits_for, too_few
+from chipsim.compiler.bounds import MANY, refuse_misfits
+from chipsim.compiler.demand import limits, limits_for
 from chipsim.compiler.draft import Draft
 from chipsim.compiler.share import shared
 from chipsim.compiler.spread import spread
-from chipsim.errors import Diagnostic, FitError
-from chipsim.figures import exact
+from chipsim.errors import FitError
 
 OBJECTIVES = ("energy", "latency", "cores")
-MANY = 50_000   # neurons from which on it is worth asking first whether they fit at all
 SMALL = 64      # cores up to which a network is laid out population by population unless told otherwise
 
 
@@ -26,7 +25,7 @@ def partition(draft: Draft) -> Draft:
     (share.py). None: latency where that takes at most SMALL cores, energy otherwise.
     """
     options = draft.options
-    _bounds(draft)
+    refuse_misfits(draft)
     by_packets = options.objective in ("energy", "cores") or options.objective is None and _large(draft)
     if by_packets and sharable(draft):
         return shared(draft, limits_for(draft), limited=False)
@@ -56,16 +55,3 @@ def _large(draft: Draft) -> bool:
     """More than SMALL cores for sure, or not worth finding out."""
     per_core, neurons = limits_for(draft)["neurons"], sum(n.size for n in draft.nodes if not n.is_input)
     return neurons >= MANY or per_core is not None and neurons > SMALL * per_core
-
-
-def _bounds(draft: Draft) -> None:
-    """Refuse large networks at once that have more neurons than the whole chip holds: cutting them takes a while."""
-    per_core, sizes = limits_for(draft)["neurons"], [n.size for n in draft.nodes if not n.is_input]
-    if per_core is None or sum(sizes) <= per_core * draft.chip.n_cores or sum(sizes) < MANY:
-        return
-    need = -(-sum(sizes) // per_core)
-    rows = [Diagnostic("M202", f"population `{n.name}` takes at least {exact(-(-n.size // per_core))} cores of "
-                       f"{draft.chip.name}, bound by neurons ({exact(n.size)} needed, {exact(per_core)} per core)",
-                       file=n.population.origin, help=REMEDY["neurons"])
-            for n in sorted((n for n in draft.nodes if not n.is_input), key=lambda n: -n.size)]
-    raise FitError(too_few(draft, need), *rows)

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from chipsim.compiler.demand import Demand, misfit, too_few
+from chipsim.compiler.bounds import too_large_alone
+from chipsim.compiler.demand import Demand, too_few
 from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.group import SHARE, chunks, demand_alone
 from chipsim.compiler.hypergraph import Hypergraph, contract
@@ -17,7 +18,7 @@ from chipsim.compiler.learning import tag_bits
 from chipsim.compiler.limits import UNLIMITED, Capacities
 from chipsim.compiler.multilevel import Partition, partition_hypergraph
 from chipsim.compiler.packing import BLOCK, HEADER, INDEX_BITS, ROW_HEADER, ROW_WORD, WEIGHT_BITS, WORD, code_bits
-from chipsim.compiler.spread import spread
+from chipsim.compiler.spread import spread, too_many
 from chipsim.compiler.synapses import count_pins, fill_pins, row_sums
 from chipsim.compiler.tally import tally
 from chipsim.errors import FitError
@@ -32,7 +33,8 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
     comes out is counted exactly, and partitioned again with less room where it does not fit.
     """
     demand = Demand(draft)
-    _fit_alone(draft, demand, cap)
+    if misfits := too_large_alone(demand, cap):
+        raise FitError(*misfits)
     options, room = draft.options, {name: UNLIMITED if have is None else have for name, have in cap.items()}
     group = _twins(draft, demand, cap)
     graph, offset = _graph(draft, demand, group)
@@ -52,7 +54,7 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
         over = counted.over(cap)
         if not over:
             if len(cores) > draft.chip.n_cores:
-                raise FitError(too_few(draft, len(cores)))
+                raise FitError(*too_many(draft, demand, cores, cap))
             merit = {"cores": len(cores), "of": draft.chip.n_cores, "objective": options.objective or "energy",
                      "packets_per_tick": found.cost, "structure": found.structured}
             return replace(draft, cores=cores, tally=counted, merit=merit)
@@ -61,24 +63,6 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
     if limited:
         raise FitError(too_few(draft, len(cores)))
     return spread(draft)
-
-
-def _fit_alone(draft: Draft, demand: Demand, cap: dict[str, int | None]) -> None:
-    """FitError that names, per population and resource, the neuron that needs most of it, if that is too much."""
-    misfits = []
-    for i, node in enumerate(draft.nodes):
-        if node.is_input:
-            continue
-        fan_in = np.zeros(node.size, np.int64)
-        for c in demand.incoming[i]:
-            fan_in += c.fan_in
-        worst = int(np.argmax(fan_in))
-        piece = (Piece(i, worst, worst + 1),)
-        for name in ("axons_in", "synapse_bits"):
-            if cap[name] is not None and (need := demand.of(piece, name)) > cap[name]:
-                misfits.append(misfit(draft, i, f"neuron {worst} alone needs", name, need, cap[name]))
-    if misfits:
-        raise FitError(*misfits)
 
 
 def _capacities(draft: Draft, room: dict[str, int]) -> Capacities:

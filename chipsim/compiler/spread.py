@@ -3,7 +3,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chipsim.compiler.demand import LOCAL, REMEDY, UNIT, Demand, alone, limits_for, misfit, too_few
+import numpy as np
+
+from chipsim.compiler.demand import LOCAL, REMEDY, RESOURCES, UNIT, Demand, alone, limits_for, misfit, too_few
 from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.tally import tally
 from chipsim.compiler.tiles import tileable, tiles
@@ -11,6 +13,9 @@ from chipsim.errors import Diagnostic, FitError
 from chipsim.figures import exact
 
 MANY = 64       # cores from which on what is left over of images shares cores
+TRIES = 16      # cores whose union with another is counted before that one gets a core of its own
+ADDED = ("neurons", "synapse_bits", "axons_out")        # what two cores together need of it is the sum
+UNITED = ("axons_in", "neuron_configs")                 # at most the sum
 
 
 def spread(draft: Draft) -> Draft:
@@ -37,7 +42,7 @@ def spread(draft: Draft) -> Draft:
     if len(cores) > chip.n_cores:
         cores = _share(demand, cores, cap, set(cores))
     if len(cores) > chip.n_cores:
-        raise FitError(*_too_many(draft, demand, cores, cap))
+        raise FitError(*too_many(draft, demand, cores, cap))
     return replace(draft, cores=tuple(cores), merit={"cores": len(cores), "of": chip.n_cores, "objective": "latency"})
 
 
@@ -105,23 +110,41 @@ def _halves(p: Piece) -> list[Piece]:
 
 
 def _share(demand: Demand, cores: list[tuple[Piece, ...]], cap: dict, some: set) -> list[tuple[Piece, ...]]:
-    """Put `some` of the cores together, each onto the first that still has room for it; those that are left."""
-    sends = dict(zip(cores, tally(demand, tuple(cores)).usage["axons_out"].tolist(), strict=True))
+    """Put `some` of the cores together, each onto the first that still has room for it; those that are left.
+
+    In-axons and configurations of two cores are at most their sum; where that is too much, the union is counted, of
+    TRIES cores at most.
+    """
+    order = sorted((c for c in cores if c in some), key=lambda c: -demand.of(c, "neurons"))
+    need = tally(demand, tuple(order)).usage
+    used = {r: np.zeros(len(order), np.int64) for r in RESOURCES}
     shared: list[tuple[Piece, ...]] = []
-    for core in sorted((c for c in cores if c in some), key=lambda c: -demand.of(c, "neurons")):
-        for k, other in enumerate(shared):
-            union = other + core
-            if all(cap[r] is None or demand.of(union, r) <= cap[r] for r in LOCAL) and (
-                    cap["axons_out"] is None or sends[other] + sends[core] <= cap["axons_out"]):
+    for i, core in enumerate(order):
+        n, tries = len(shared), 0
+        sums = {r: used[r][:n] + need[r][i] for r in RESOURCES}
+        room = np.ones(n, bool)
+        for r in ADDED:
+            room &= cap[r] is None or sums[r] <= cap[r]
+        for k in np.flatnonzero(room):
+            union = shared[k] + core
+            unsure = [r for r in UNITED if cap[r] is not None and sums[r][k] > cap[r]]
+            if unsure and tries == TRIES:
+                continue
+            tries += bool(unsure)
+            exactly = {r: demand.of(union, r) for r in unsure}
+            if all(exactly[r] <= cap[r] for r in unsure):
                 shared[k] = union
-                sends[union] = sends[other] + sends[core]
+                for r in RESOURCES:
+                    used[r][k] = exactly.get(r, sums[r][k])
                 break
         else:
             shared.append(core)
+            for r in RESOURCES:
+                used[r][n] = need[r][i]
     return shared
 
 
-def _too_many(draft: Draft, demand: Demand, cores: list, cap: dict) -> list[Diagnostic]:
+def too_many(draft: Draft, demand: Demand, cores: list, cap: dict) -> list[Diagnostic]:
     """The network as a whole needs more cores than there are: what each population takes, and which limit binds."""
     rows = []
     for i, node in enumerate(draft.nodes):
@@ -129,9 +152,10 @@ def _too_many(draft: Draft, demand: Demand, cores: list, cap: dict) -> list[Diag
         if not own:
             continue
         whole = (Piece(i, 0, node.size),)
-        use = {r: max(demand.of((p,), r) / cap[r] for p in own) for r in LOCAL if cap[r]}
+        need = tally(demand, tuple((p,) for p in own)).usage
+        use = {r: int(need[r].max()) / cap[r] for r in LOCAL if cap[r]}
         binding = max(use, key=use.get)
-        total = demand.of(whole, binding)
+        total = int(need[binding].sum()) if binding in ADDED else demand.of(whole, binding)
         rows.append((len(own), Diagnostic(
             "M202", f"population `{node.name}` takes {len(own)} cores of {draft.chip.name}, bound by {UNIT[binding]} "
             f"({exact(total)} needed, {exact(cap[binding])} per core)", file=node.population.origin,

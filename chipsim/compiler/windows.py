@@ -50,15 +50,21 @@ class Windows:
         return replace(self, weight=np.ascontiguousarray(data).reshape(self.weight.shape))
 
     @cached_property
-    def fan_in(self) -> np.ndarray:
-        """int64[out size]: synapses of each row."""
-        inside = []
+    def inside(self) -> tuple[np.ndarray, np.ndarray]:
+        """bool[out rows, kh], bool[out columns, kw]: which parts of a kernel lie on the image."""
+        both = []
         for axis in self.axes:
             out, k, _ = axis.triples()
-            reads = np.zeros((axis.n_out, axis.kernel), np.int64)
-            reads[out, k] = 1
-            inside.append(reads)
-        return np.einsum("okl,yk,xl->oyx", np.count_nonzero(self.used, axis=1), *inside, optimize=True).reshape(-1)
+            reads = np.zeros((axis.n_out, axis.kernel), bool)
+            reads[out, k] = True
+            both.append(reads)
+        return both[0], both[1]
+
+    @cached_property
+    def fan_in(self) -> np.ndarray:
+        """int64[out size]: synapses of each row."""
+        rows, columns = (reads.astype(np.int64) for reads in self.inside)
+        return np.einsum("okl,yk,xl->oyx", np.count_nonzero(self.used, axis=1), rows, columns, optimize=True).reshape(-1)
 
     @property
     def nnz(self) -> int:
@@ -79,9 +85,21 @@ class Windows:
         return csr_array((values, indices, indptr), shape=self.shape)
 
     def channels(self, units: np.ndarray) -> np.ndarray:
-        """int64[in channels]: output channels among `units` that read each input channel."""
-        out = np.unique(units // (self.out_shape[1] * self.out_shape[2]))
-        return np.bincount(self.source[out].ravel(), minlength=self.in_shape[0])
+        """int64[in channels]: output channels among `units` (int64, ascending) with a synapse from each input channel."""
+        channel, pixel = np.divmod(units, self.out_shape[1] * self.out_shape[2])
+        row, column = np.divmod(pixel, self.out_shape[2])
+        first = np.flatnonzero(np.diff(channel, prepend=-1))
+        on_image = [np.logical_or.reduceat(self.inside[0][row, k, None] & self.inside[1][column], first)
+                    for k in range(self.weight.shape[2])]
+        reads = np.stack(on_image, axis=1)                  # bool[output channels of the units, kh, kw]
+        out = channel[first]
+        hears = self.hears[out] if reads.all() else (self.used[out] & reads[:, None]).any(axis=(2, 3))
+        return np.bincount(self.source[out][hears], minlength=self.in_shape[0])
+
+    @cached_property
+    def hears(self) -> np.ndarray:
+        """bool[out channels, in channels per group]: there is a weight at all."""
+        return self.used.any(axis=(2, 3))
 
 
 def windows(ops: tuple[LinearOp, ...]) -> Windows | None:
