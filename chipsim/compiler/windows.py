@@ -64,7 +64,8 @@ class Windows:
     def fan_in(self) -> np.ndarray:
         """int64[out size]: synapses of each row."""
         rows, columns = (reads.astype(np.int64) for reads in self.inside)
-        return np.einsum("okl,yk,xl->oyx", np.count_nonzero(self.used, axis=1), rows, columns, optimize=True).reshape(-1)
+        weights = np.count_nonzero(self.used, axis=1)
+        return np.einsum("okl,yk,xl->oyx", weights, rows, columns, optimize=True).reshape(-1)
 
     @property
     def nnz(self) -> int:
@@ -85,7 +86,7 @@ class Windows:
         return csr_array((values, indices, indptr), shape=self.shape)
 
     def channels(self, units: np.ndarray) -> np.ndarray:
-        """int64[in channels]: output channels among `units` (int64, ascending) with a synapse from each input channel."""
+        """int64[in channels]: output channels among `units` (int64, ascending) that hear each input channel."""
         channel, pixel = np.divmod(units, self.out_shape[1] * self.out_shape[2])
         row, column = np.divmod(pixel, self.out_shape[2])
         first = np.flatnonzero(np.diff(channel, prepend=-1))
