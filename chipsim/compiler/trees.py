@@ -64,7 +64,7 @@ def shorten_trees(nets: Nets, sites: np.ndarray, router: np.ndarray, routes: Rou
     fixed = pinned >= 0
     degree = np.bincount(of_vertex, minlength=n)
     movers = np.flatnonzero(~fixed & (degree > 0)).astype(np.int32)
-    if not len(movers) or not MOVES[effort]:
+    if not len(movers) or not MOVES[effort] or not len(price):      # without links nothing is near or far
         return sites
     site = np.concatenate([sites, np.setdiff1d(np.arange(n_sites), sites)]).astype(np.int32)
     at = np.full(n_sites, -1, np.int32)

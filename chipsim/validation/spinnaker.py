@@ -145,8 +145,13 @@ def event_energy(system: tuple[str, ...]) -> float:
 CIRCUIT = "77 169 neurons, 299 million synapses, constant background current; 0.3 s after 0.2 s"
 CONSTANT = ("0.3 s of one draw of the network, driven by a constant current; the published rates are means of long runs"
             " driven by Poisson spikes")
-BILL = ("boards at their idle power and our energies per action; the published power was taken at the mains, power "
-        "supplies and fans of the rack included")
+BILL = ("boards at their measured idle power of 23.05 W and our energies per action. The published figures come to "
+        "{their} W over the events of this run, ours to {our} W: {missing} W a board are missing. The published power "
+        "was taken at the mains; no source has it apart. Constants of the makers' own tool have {tool}: the next row")
+MAINS = ("the boards' idle power as the makers' tool has it, in place of the measured one: {tool}. Nothing of it was "
+         "fitted here")
+BOXED = "3.8 W more for an idle board and 5.0 W for the box around it"
+RACKED = "3.8 W more for an idle board and 117 W for the frame of a rack"
 FULL = dict(workload=CIRCUIT, basis="predicted", full=True)
 
 
@@ -154,12 +159,18 @@ def _circuit_cases() -> list[Case]:
     cases = [Case(name=f"microcircuit, rate of {name}", unit="Hz", published=hz, tolerance=0.2, note=CONSTANT,
                   source="potjans2014, microcircuit of NEST", measure=lambda name=name: rate(name), **FULL)
              for name, hz in zip(NAMES, RATES, strict=True)]
-    for what, system, published, source in (
-            ("6 boards, 20 times slower than real time", SLOW, 4.4e-6, "vanalbada2018"),
-            ("12 boards, real time", REAL_TIME, 0.601e-6, "rhodes2020")):
-        cases.append(Case(name=f"microcircuit, energy per synaptic event, {what}", unit="J", published=published,
-                          tolerance=0.25, source=source, note=BILL,
-                          measure=lambda system=system: event_energy(system), **FULL))
+    for what, system, published, source, bill, watts, tool in (
+            ("6 boards, 20 times slower than real time", SLOW, 4.4e-6, "vanalbada2018",
+             dict(their=206, our=143, missing=10.5), 26.84 + 5.04, BOXED),
+            ("12 boards, real time", REAL_TIME, 0.601e-6, "rhodes2020",
+             dict(their=564, our=378, missing=15.5), 26.84 + 117 / 12, RACKED)):
+        at_mains = (*system, f"costs.static.power={watts / 48:.6f} W")
+        name = f"microcircuit, energy per synaptic event, {what}"
+        cases += [Case(name=name, unit="J", published=published, tolerance=0.25, source=source,
+                       note=BILL.format(tool=tool, **bill), measure=lambda system=system: event_energy(system), **FULL),
+                  Case(name=f"{name}, at the mains", unit="J", published=published, tolerance=0.25,
+                       source=f"{source}; spinnmachine", note=MAINS.format(tool=tool),
+                       measure=lambda system=at_mains: event_energy(system), **FULL)]
     return cases
 
 
