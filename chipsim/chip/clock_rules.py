@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from chipsim.chip.spec import ChipSpec
 
 TABLES = ("xy", "yx", "shortest", "table")              # a packet's next output follows from where it is
-CLOCKED = ("xy_yx", "xy_escape")                        # from its virtual channel, too, and only here
+BY_CLASS = ("xy_yx", "xy_escape")                       # from its virtual channel, too
 
 
 def clocked_routers_can_be_built(chip: ChipSpec) -> Iterator[Misfit]:
@@ -46,9 +46,12 @@ def clocked_routers_can_be_built(chip: ChipSpec) -> Iterator[Misfit]:
 def clocked_routes_do_not_deadlock(chip: ChipSpec) -> Iterator[Misfit]:
     """Virtual channels of two classes cut the rings of a torus."""
     f = chip.fabric
-    if f.routing in CLOCKED and (f.clock is None or f.clock.vcs < 2):
-        yield Misfit("fabric.routing", f"routing `{f.routing}` deadlocks without virtual channels of two classes, and "
-                     "only clocked routers know it", "write `clock: {period: ..., vcs: 2}`, or use `xy`")
+    if f.routing == "xy_escape" and f.clock is None:
+        yield Misfit("fabric.routing", "only clocked routers know the routing `xy_escape`",
+                     "write `clock: {period: ..., vcs: 2}`, or use `minimal_adaptive`")
+    elif f.routing in BY_CLASS and (f.clock.vcs if f.clock else f.n_vcs) < 2:
+        yield Misfit("fabric.routing", f"routing `{f.routing}` deadlocks without virtual channels of two classes",
+                     "write `vcs: 2`, with a clock `clock: {period: ..., vcs: 2}`; or use `xy`")
     if f.clock is None:
         return
     if f.topology == "torus" and f.routing == "minimal_adaptive":

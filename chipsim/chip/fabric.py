@@ -117,8 +117,8 @@ class Fabric(Part):
     routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "minimal_adaptive", "xy_yx",
                      "xy_escape", "shortest", "table"] = Field(
         "xy", description="dimension order, a turn model (adaptive, on a mesh), any shortest way (with virtual "
-        "channels in dimension order to escape to), on a clocked mesh either order by lot or `xy` with channel "
-        "0 to escape to; fewest hops (tree, custom); or as `table` says")
+        "channels in dimension order to escape to), on a mesh with two virtual channels either order by lot, on a "
+        "clocked one `xy` with channel 0 to escape to; fewest hops (tree, custom); or as `table` says")
     table: RoutingTable | None = Field(None, description="routing `table`: the next hops; null: with any other")
     cast: Literal["unicast", "multicast"] = Field(
         "unicast", description="one packet per target core, or one per spike that the routers copy where paths part")

@@ -30,7 +30,7 @@ def wormholes_can_be_moved(chip: ChipSpec) -> Iterator[Misfit]:
         yield Misfit("fabric.routing", f"`minimal_adaptive` on a {f.topology} needs {f.escape_vcs + 1} virtual "
                      f"channels: {f.escape_vcs} in dimension order, to escape to, and one that goes any shortest way",
                      f"write `vcs: {f.escape_vcs + 1}`")
-    if f.escape_vcs and f.cast == "multicast":
+    if (f.escape_vcs or f.routing == "xy_yx") and f.cast == "multicast":
         yield Misfit("fabric.routing", "copies of a packet go where its tree says", "use `xy`, or `cast: unicast`")
     if f.cast == "multicast" and f.flits > 1:
         for name in type(f.channels).model_fields:

@@ -19,10 +19,12 @@ from chipsim.engine.outcome import LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE
 from chipsim.engine.reference_servers import Packet, Server, next_channel
 from chipsim.engine.routing import past_dateline
 from chipsim.engine.topology import EJECT, INJECT
+from chipsim.models.draws import philox
 
 if TYPE_CHECKING:
     from chipsim.engine.plan import Plan
 
+ORDER_STREAM = 0                                             # of draws: packet k of endpoint e goes x or y first
 WAKE, SERVE = -1, -2                                         # events that are not the arrival of a flit
 
 
@@ -36,6 +38,7 @@ class Way:
     sent: int = 0                                            # flits
     ready_at: int = 0                                        # the next one may claim from here on, if it is there
     escape: bool = False                                     # it is the one of several that goes in dimension order
+    y_first: bool = False                                    # xy_yx: the packet goes y first
 
 
 @dataclass
@@ -101,6 +104,9 @@ class Wormhole:
     into the router. An output goes to one of the claims that stand and have a VC with a slot, by the rules of
     arbiter.py, inputs numbered by port, then VC.
 
+    With `xy_yx` routing it is drawn for each packet, by its number at its endpoint, whether it goes x first or y first;
+    on links the lower half of the VCs is for the former, the upper for the latter.
+
     With `minimal_adaptive` routing a head claims every output on a shortest way, and goes by the one that is granted
     first. It may take there any VC but the first, which is to escape to and taken in dimension order only (on a torus
     the first two, one on each side of the dateline): Duato's condition (1993). For it to hold, a packet of several
@@ -136,6 +142,7 @@ class Wormhole:
     def run_tick(self, servers: list[Server]) -> tuple[int, int]:
         """Move everything; return the length of the tick in ps and what set it. SimulationError on a deadlock."""
         self.servers = servers
+        self.number = {id(p): k for server in servers for k, p in enumerate(server.packets)}
         self.sources = [Source() for _ in servers]
         self.cores = {int(k): Core() for k in self.fabric.eject if k >= 0}
         for e, server in enumerate(servers):
@@ -216,6 +223,11 @@ class Wormhole:
                                                       plan.trees.branch_child[branches].tolist(), strict=True)]
         core = int(plan.axon_core[head.packet.axons[0]])
         direct = next_channel(plan, router, core)
+        if f.by_vc == "xy_yx" and f.router[core] != router:
+            y_first = self.goes_y_first(channel, head)
+            dy = int(f.router[core]) // f.columns - router // f.columns
+            up = int(f.out_channel[router, f.first_link + (2 if dy > 0 else 3)])
+            return [Way(up if y_first and dy else direct, -1, y_first=y_first)]
         if f.choices is None or f.router[core] == router:
             return [Way(direct, -1)]
         home = router % f.columns == self.home(head.packet) % f.columns
@@ -224,6 +236,13 @@ class Wormhole:
         if f.escape_vcs:
             return [Way(k, -1, escape=k == direct) for k in allowed]
         return [Way(min(allowed, key=lambda k: (self.crowd(now, k), allowed.index(k))), -1)]
+
+    def goes_y_first(self, channel: int, head: Flit) -> bool:
+        """With `xy_yx`: drawn where a packet enters, told by its VC from there on."""
+        if self.fabric.kind[channel] != INJECT:
+            return head.vc >= self.vcs // 2
+        number, e = self.number[id(head.packet)], int(self.fabric.endpoint[channel])
+        return bool(philox((number, e, ORDER_STREAM, 0), 0)[0] % 2)
 
     def crowd(self, now: int, channel: int) -> int:
         """Slots taken behind a channel, as its sender knows."""
@@ -280,6 +299,8 @@ class Wormhole:
         f = self.fabric
         if f.endpoint[channel] >= 0:
             return list(range(self.vcs))
+        if f.by_vc == "xy_yx":
+            return list(range(self.vcs // 2, self.vcs) if way.y_first else range(self.vcs // 2))
         past = past_dateline(f, self.home(packet), channel) if f.dateline else 0
         if f.escape_vcs:
             return [*range(f.escape_vcs, self.vcs), *[past] * way.escape]

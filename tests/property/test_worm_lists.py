@@ -45,8 +45,8 @@ class Listed(PlainWormhole):
 def lanes(draw):
     topology, routing = draw(st.sampled_from([
         ("mesh", "xy"), ("mesh", "yx"), ("mesh", "odd_even"), ("torus", "xy"), ("torus", "yx"), ("hex_torus", "xy"),
-        ("mesh", "minimal_adaptive"), ("torus", "minimal_adaptive")]))
-    fewest = 1 if routing != "minimal_adaptive" else 2 if topology == "mesh" else 3
+        ("mesh", "minimal_adaptive"), ("torus", "minimal_adaptive"), ("mesh", "xy_yx")]))
+    fewest = 1 if routing not in ("minimal_adaptive", "xy_yx") else 2 if topology == "mesh" else 3
     lines = [f"fabric.topology={topology}", f"fabric.routing={routing}", f"fabric.vcs={draw(st.integers(fewest, 4))}",
              f"fabric.width={draw(st.integers(2, 5))}", f"fabric.height={draw(st.integers(1, 3))}",
              f"fabric.cores_per_router={draw(st.integers(1, 2))}", "fabric.io.router=[0, 0]"]

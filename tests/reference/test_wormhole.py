@@ -17,6 +17,7 @@ from chipsim.engine.topology import FabricPlan, plan_fabric, walk
 from chipsim.errors import SimulationError
 from chipsim.explore.fabric_curve import FabricLab
 from chipsim.explore.traffic import Traffic
+from chipsim.models.draws import philox
 from tests.mesh_lab import CREDIT, CYCLE, ENGINES, LATENCY, NS, Tick, chip
 from tests.reference.test_engines_agree import (
     FABRICS,
@@ -154,6 +155,28 @@ def test_of_free_ways_the_one_with_fewest_slots_taken_is_gone(engine):
     assert (grants[0, 1], grants[0, 2]) == (2, 1)
 
 
+@pytest.mark.parametrize("vcs", [2, 3])
+def test_packets_go_x_first_or_y_first_by_lot_and_stay_with_it(vcs):
+    """Twenty packets to the far corner, each by the one or the other corner beside it; the engines draw the same."""
+    spec = chip(3, 3, more=lanes(vcs, "fabric.routing=xy_yx"))
+    ticks = [Tick([(0, 8)] * 20, spec, engine) for engine in ENGINES]
+    assert_same_run(ticks[0].run, ticks[1].run)
+    assert links_taken(ticks[0]) == {(0, 1), (1, 2), (2, 5), (5, 8), (0, 3), (3, 6), (6, 7), (7, 8)}
+    links = ticks[0].run.links
+    first = {(a, b): n for a, b, n in zip(links["from_router"].tolist(), links["to_router"].tolist(),
+                                          ticks[0].run.link_packets.tolist(), strict=True)}
+    orders = philox((np.arange(20), 0, 0, 0), 0)[0] % 2
+    assert (first[0, 1], first[0, 3]) == ((orders == 0).sum(), (orders == 1).sum())
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_either_order_does_not_stand_still(size):
+    spec = chip(6, 6, inject_slots=2, eject_slots=1, east_west_slots=2, north_south_slots=2,
+                more=lanes(2, "fabric.routing=xy_yx"))
+    run = FabricLab(spec, Traffic(rate=1.0, size=size), packets=8000, seed=1).run()
+    assert (run.done > run.entered).all()
+
+
 @pytest.mark.parametrize(("topology", "vcs"), [("mesh", 2), ("torus", 3)])
 def test_adaptive_worms_longer_than_their_fifos_do_not_stand_still(topology, vcs):
     spec = chip(6, 6, inject_slots=2, eject_slots=1, east_west_slots=2, north_south_slots=2,
@@ -236,6 +259,8 @@ def test_wormhole_routers_do_with_single_flits_what_the_others_do(engine, chip, 
     ((ADAPTIVE, "fabric.topology=torus", "fabric.vcs=2"), "needs 3 virtual channels: 2 in dimension order"),
     ((ADAPTIVE, "fabric.vcs=2", "fabric.cast=multicast"), "copies of a packet go where its tree says"),
     ((ADAPTIVE, "fabric.topology=torus", "fabric.clock.period=1 ns", "fabric.clock.vcs=3"),
-     "no virtual channels to escape to")])
+     "no virtual channels to escape to"),
+    (("fabric.routing=xy_yx",), "`xy_yx` deadlocks without virtual channels of two classes"),
+    (lanes(2, "fabric.routing=xy_yx", "fabric.cast=multicast"), "copies of a packet go where its tree says")])
 def test_what_worms_cannot_do_is_refused(more, message):
     assert any(message in str(d.message) for d in check_chip("loihi", set=more))

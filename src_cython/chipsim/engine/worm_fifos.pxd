@@ -5,7 +5,7 @@ from chipsim.engine.bits cimport lowest_bit
 from chipsim.engine.wheel cimport wheel_push
 from chipsim.engine.worms cimport (
     CHANNEL, EJECT, HEAD, NOBODY, SERVE, TAIL, VC_BIT, Fifo, Output, Sink, Slot, Way, Worms, crowd_of, give_back,
-    home_of, look, size_of, slot_at, touch, wake)
+    goes_y_first, home_of, look, size_of, slot_at, touch, wake)
 
 
 cdef inline void arrive(Worms* m, uint32_t event, uint32_t packet, uint32_t leads, int64_t now) noexcept nogil:
@@ -26,7 +26,7 @@ cdef inline void arrive(Worms* m, uint32_t event, uint32_t packet, uint32_t lead
         look(m, f.channel)
     elif event & HEAD:
         if m.root == NULL:
-            slot.leads = onward(m, o.to_router, packet, now)
+            slot.leads = onward(m, o.to_router, packet, m.xy_yx and goes_y_first(m, f, packet), now)
         if f.packet == NOBODY:
             begin(m, f, now)
     elif f.packet == packet:
@@ -42,7 +42,7 @@ cdef inline void line_up(Sink* sink, int32_t vc) noexcept nogil:
     sink.n_waiting += 1
 
 
-cdef inline uint32_t onward(Worms* m, int32_t router, uint32_t packet, int64_t now) noexcept nogil:
+cdef inline uint32_t onward(Worms* m, int32_t router, uint32_t packet, bint y_first, int64_t now) noexcept nogil:
     """The channel by which a packet leaves a router; adaptive: of those allowed the one with fewest slots taken."""
     cdef int32_t core = m.axon_core[m.seeds[packet].axon], there = m.router[core]
     cdef int64_t row
@@ -57,6 +57,8 @@ cdef inline uint32_t onward(Worms* m, int32_t router, uint32_t packet, int64_t n
         else:
             port = 2 if m.y[router] < m.y[there] else 3
         return m.out_channel[router * m.n_ports + m.first_link + port]
+    if y_first and m.y[router] != m.y[there]:
+        return m.out_channel[router * m.n_ports + m.first_link + (2 if m.y[router] < m.y[there] else 3)]
     row = router * m.n_routers + there
     if m.choices == NULL or m.escape_vcs:
         return m.out_channel[router * m.n_ports + m.next_port[row]]
@@ -83,6 +85,7 @@ cdef inline void begin(Worms* m, Fifo* f, int64_t now) noexcept nogil:
         return
     if m.root == NULL:
         way.ready_at, way.channel, way.leads, way.sent, way.vc = f.ready_at, slot.leads, -1, 0, -1
+        way.y_first = m.xy_yx and goes_y_first(m, f, slot.packet)
         request(m, f, way, slot.arrival, now)
         return
     f.n_ways = <int32_t>(m.node_start[slot.leads + 1] - m.node_start[slot.leads])

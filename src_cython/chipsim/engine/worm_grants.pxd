@@ -37,7 +37,7 @@ cdef inline void arbitrate(Worms* m, uint32_t channel, int64_t now) noexcept nog
         if since[i] > now:                                  # not a claim yet
             others = min(others, since[i])
             continue
-        vc[i] = vc_for(m, channel, f.packet, way.vc, way.escape, now)
+        vc[i] = vc_for(m, channel, f.packet, way, now)
         if vc[i] < 0:
             blocked = True
             continue
@@ -96,22 +96,22 @@ cdef inline Way* decide(Worms* m, Fifo* f, Way* way) noexcept nogil:
     return f.ways
 
 
-cdef inline int32_t vc_for(Worms* m, uint32_t channel, uint32_t packet, int32_t vc, bint escape,
-                           int64_t now) noexcept nogil:
-    """The VC by which a packet's next flit could cross a channel, -1 if there is none.
-
-    vc: what it holds there; escape: it may take the VCs in dimension order, where routing is minimal_adaptive
-    """
+cdef inline int32_t vc_for(Worms* m, uint32_t channel, uint32_t packet, Way* way, int64_t now) noexcept nogil:
+    """The VC by which a packet's next flit could cross a channel on its way, -1 if there is none."""
     cdef Fifo* f = &m.fifos[channel * m.vcs]
     cdef int32_t first = 0, end = m.vcs, v, taken, least = f.n_slots, best = -1
     cdef bint link = m.outputs[channel].endpoint < 0, past
-    if vc >= 0:
-        return vc if slots_taken(&f[vc], now) < f.n_slots else -1
+    if way.vc >= 0:
+        return way.vc if slots_taken(&f[way.vc], now) < f.n_slots else -1
     past = link and m.dateline and past_dateline(m, channel, packet)
     if link and m.escape_vcs:
         first = m.escape_vcs
         if size_of(m, packet) > 1:
             least = 1                                       # the FIFO has to be empty
+    elif link and m.xy_yx and way.y_first:
+        first = m.vcs // 2
+    elif link and m.xy_yx:
+        end = m.vcs // 2
     elif past:
         first = m.vcs - m.vcs // 2
     elif link and m.dateline:
@@ -122,7 +122,7 @@ cdef inline int32_t vc_for(Worms* m, uint32_t channel, uint32_t packet, int32_t 
         taken = slots_taken(&f[v], now)
         if taken < least:
             least, best = taken, v
-    if link and m.escape_vcs and escape and not f[past].taken and slots_taken(&f[past], now) < least:
+    if link and m.escape_vcs and way.escape and not f[past].taken and slots_taken(&f[past], now) < least:
         best = past
     return best
 
@@ -185,13 +185,15 @@ cdef inline void enter(Worms* m, uint32_t channel, int64_t now) noexcept nogil:
     cdef Source* s = &m.sources[o.endpoint]
     cdef int64_t at
     cdef int32_t vc, leads = -1
+    cdef Way way
     if s.packet == s.last:
         return
     at = max(o.free_at, m.times.made[s.packet])
     if at > now:
         wake(m, channel, at)
         return
-    vc = vc_for(m, channel, <uint32_t>s.packet, s.vc, False, now)
+    way.vc, way.escape, way.y_first = s.vc, False, False
+    vc = vc_for(m, channel, <uint32_t>s.packet, &way, now)
     if vc < 0:
         at = next_credit(m, channel, now)
         if at != FOREVER:

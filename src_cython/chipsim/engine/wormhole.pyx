@@ -35,7 +35,8 @@ cdef int run_tick(Worms* m, const int64_t* seed_start, const int64_t* tail_ps, i
     for j in range(m.n_cores + 1):
         e = m.n_cores if j == 0 else j - 1
         s = &m.sources[e]
-        s.packet, s.last, s.entry, s.sent, s.vc = seed_start[j], seed_start[j + 1], 0, 0, -1
+        s.packet = s.first = seed_start[j]
+        s.last, s.entry, s.sent, s.vc = seed_start[j + 1], 0, 0, -1
         if s.packet < s.last:
             make(m, s.packet, 0)
             wake(m, m.inject[e], m.times.made[s.packet])
@@ -147,7 +148,7 @@ cdef class Wormhole:
             raise MemoryError("no memory for the event calendar")
         m.policy, m.order, m.first_link = POLICIES.index(plan.arbitration), f.order, f.first_link
         m.columns, m.rows, m.dateline = f.columns, f.n_routers // f.columns, f.dateline
-        m.escape_vcs = f.escape_vcs
+        m.escape_vcs, m.xy_yx = f.escape_vcs, f.by_vc == "xy_yx"
         m.router = <const int32_t*>self.hold("router", f.router, np.int32)
         m.inject = <const int32_t*>self.hold("inject", f.inject, np.int32)
         m.eject = <const int32_t*>self.hold("eject", f.eject, np.int32)

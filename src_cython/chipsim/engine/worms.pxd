@@ -6,6 +6,7 @@ output's requests are a mask over its router's inputs, port x VC.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from chipsim.engine.buffers cimport PacketSeed
+from chipsim.engine.draws cimport draw
 from chipsim.engine.mutex cimport Mutexes
 from chipsim.engine.servers cimport Times
 from chipsim.engine.wheel cimport Wheel, wheel_push
@@ -43,6 +44,7 @@ cdef struct Way:                # an output that the packet in front of a FIFO t
     int32_t sent                # flits
     int32_t vc                  # that it holds there, -1 before its head's grant
     uint8_t escape              # it is the one of several that goes in dimension order
+    uint8_t y_first             # xy_yx: the packet goes y first
 
 
 cdef struct Fifo:               # a VC: the sender's bookkeeping and the FIFO at the far end
@@ -88,7 +90,8 @@ cdef struct Output:             # a channel
 
 
 cdef struct Source:             # an endpoint that sends
-    int64_t packet              # being sent or waited for; packets before `last` are this tick's
+    int64_t packet              # being sent or waited for; packets from `first` to before `last` are this tick's
+    int64_t first
     int64_t following
     int64_t last
     int64_t entry               # when the last packet's head entered
@@ -115,7 +118,7 @@ cdef struct Worms:
     Mutexes* mutexes            # per channel, where the policy is mutex_tree
     int64_t n_cores, n_routers, n_ports, policy, order, first_link, columns, rows
     int32_t vcs, n_inputs, flits, escape_vcs
-    bint dateline, open_loop
+    bint dateline, open_loop, xy_yx
     const int32_t* sizes        # flits of each packet of a list, or NULL: all have the same
     const int32_t* in_channel   # [router, port] -> channel whose FIFOs feed the port
     const int32_t* router
@@ -184,6 +187,16 @@ cdef inline int32_t size_of(Worms* m, uint32_t packet) noexcept nogil:
 cdef inline int64_t home_of(Worms* m, uint32_t packet) noexcept nogil:
     """The router of the endpoint that sends a packet."""
     return m.router[m.source_endpoint[m.seeds[packet].source]]
+
+
+cdef inline bint goes_y_first(Worms* m, Fifo* f, int64_t packet) noexcept nogil:
+    """xy_yx: drawn for a packet where it enters; from there on its VC says so."""
+    cdef Output* o = &m.outputs[f.channel]
+    cdef uint32_t words[4]
+    if o.kind != INJECT:
+        return f.input % m.vcs >= m.vcs // 2
+    draw(words, 0, <uint32_t>(packet - m.sources[o.endpoint].first), <uint32_t>o.endpoint, 0, 0)
+    return words[0] & 1
 
 
 cdef inline int32_t slots_taken(Fifo* f, int64_t now) noexcept nogil:
