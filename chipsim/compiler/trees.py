@@ -64,7 +64,7 @@ def shorten_trees(nets: Nets, sites: np.ndarray, router: np.ndarray, routes: Rou
     fixed = pinned >= 0
     degree = np.bincount(of_vertex, minlength=n)
     movers = np.flatnonzero(~fixed & (degree > 0)).astype(np.int32)
-    if not len(movers) or not MOVES[effort] or not len(price):      # without links nothing is near or far
+    if not len(movers) or not MOVES[effort] or not price.any() or not nets.packets.any():
         return sites
     site = np.concatenate([sites, np.setdiff1d(np.arange(n_sites), sites)]).astype(np.int32)
     at = np.full(n_sites, -1, np.int32)
@@ -76,7 +76,7 @@ def shorten_trees(nets: Nets, sites: np.ndarray, router: np.ndarray, routes: Rou
     steps = np.bincount(net, hops + 1, len(nets.packets))
     each = 2 * np.bincount(of_vertex, steps[of], n)[movers].mean()
     moves = int(min(MOVES[effort] * len(movers), STEPS[effort] / each))
-    unit = float(np.bincount(of_vertex, nets.packets[of], n)[movers].mean() * price.mean())
+    unit = float(nets.packets[of].sum() / len(movers) * price.mean())
     room = len(nets.packets)
     before, after = shorten(
         nets.start, nets.pin, nets.packets, of_start, of.astype(np.int32), router.astype(np.int32), site, at, movers,

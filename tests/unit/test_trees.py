@@ -67,6 +67,16 @@ def test_a_star_of_neighbours_is_found():
     assert loads_of(star, router[sites], routes).sum() == 4
 
 
+def test_without_links_or_packets_everything_stays():
+    _, routes, nets, sites, router, cells = lab(3)
+    free, price = np.full(len(sites), -1), np.ones(len(routes.towards))
+    silent = Nets(nets.start, nets.pin, np.zeros_like(nets.packets))
+    assert shorten_trees(silent, sites, router, routes, price, cells=cells, pinned=free) is sites
+    layout = compile(network(4), board(neurons=16, chips="[1, 1]"))
+    told = next(entry for entry in layout.log if entry["pass"] == "place")
+    assert (told["links_per_spike"], told["heaviest_link"]) == (0, 0)
+
+
 @pytest.mark.parametrize("effort", ["fast", "normal"])
 def test_the_log_counts_the_links_that_spikes_cross(effort):
     layout = compile(network(4), board(), effort=effort)
