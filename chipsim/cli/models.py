@@ -52,10 +52,8 @@ def _families(chips: list[str], shipped: list[str]) -> list[str]:
     out: list[str] = []
     for chip in chips:
         family = [name for name in shipped if name.startswith(chip)]
-        if len(family) > 1 and set(family) <= set(chips):
-            out.append(f"{chip}*")
-        elif not any(o.endswith("*") and chip.startswith(o[:-1]) for o in out):
-            out.append(chip)
+        if not any(o.endswith("*") and chip.startswith(o[:-1]) for o in out):
+            out.append(f"{chip}*" if len(family) > 1 and set(family) <= set(chips) else chip)
     return out
 
 
