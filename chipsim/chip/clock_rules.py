@@ -30,8 +30,9 @@ def clocked_routers_can_be_built(chip: ChipSpec) -> Iterator[Misfit]:
             cycles = channel.latency / clock.period
             yield Misfit(f"fabric.channels.{name}.latency", f"a channel of {cycles:.0f} cycles is longer than the "
                          "200 that clocked fabrics take", "use a slower clock or no clock")
-    if f.cast != "unicast":
-        yield Misfit("fabric.clock", "clocked routers do not copy packets",
+    if f.cast == "multicast" and (f.topology == "torus" or f.routing not in TABLES or clock.vc_use == "next_output"):
+        yield Misfit("fabric.cast", "clocked routers copy packets along trees of dimension order or a table, in any "
+                     "virtual channel, and not on a torus, where channels belong to one target's way",
                      "use `cast: unicast`, or leave `clock` out")
     if f.blocked is not None:
         yield Misfit("fabric.blocked", "clocked routers wait for credits and never drop a packet",

@@ -77,6 +77,12 @@ class Clock(Part):
     vc_use: Literal["any", "next_output"] = Field(
         "any", description="virtual channels a packet may take: any, or those kept for its output at the next router")
 
+    @property
+    def router_cycles(self) -> int:
+        """Cycles a flit spends in a router without any wait: from its reception to its leaving on a channel."""
+        steps = self.routing_delay + (1 if self.speculation == "switch" else 2)     # VC and switch allocation
+        return steps // self.internal_speedup + self.traversal - 1
+
 
 class Blocked(Part):
     """How long a packet stands at the head of a FIFO; without this, until it can go on."""

@@ -95,6 +95,6 @@ def zero_load_ps(plan: Plan, path: list[int]) -> int:
     if not plan.period_ps:
         ends = (fabric.endpoint[[path[end]]] for end in (0, -1))
         return int(alone(fabric, *ends, np.array([fabric.flits]))[1][0])
-    clock = plan.layout.chip.fabric.clock               # each router: routing, VC allocation, switch, traversal
-    cycles = fabric.hop_cycles[path].sum() + 1 + (len(path) - 1) * (clock.routing_delay + 2 + clock.traversal)
+    clock = plan.layout.chip.fabric.clock
+    cycles = (fabric.hop_cycles[path] + 1).sum() + (len(path) - 1) * clock.router_cycles
     return int(cycles * plan.period_ps)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chipsim.engine.outcome import LIMIT_SOMA, LIMIT_SYNAPSE
-from chipsim.engine.reference_router import Clocked, Flit, Option, Router
+from chipsim.engine.reference_router import Clocked, Flit, InputVc, Option, Router
 from chipsim.engine.topology import FabricPlan
 from chipsim.models.draws import philox
 
@@ -73,7 +73,7 @@ class ClockedMesh:
     def move(self) -> None:
         """Cycle by cycle until every packet has arrived."""
         plan = self.plan
-        left, now = len(self.src), 0
+        left, now = self.deliveries(), 0
         while left:
             for channel, vc in self.credits.pop(now, ()):
                 if plan.from_router[channel] < 0:
@@ -92,6 +92,9 @@ class ClockedMesh:
                     router.step(now)
                 router.write(now)
             now += 1
+
+    def deliveries(self) -> int:
+        return len(self.src)
 
     def receive(self, now: int, channel: int, flit: Flit) -> bool:
         """A flit at the end of a channel; True when it was a packet's last."""
@@ -115,6 +118,10 @@ class ClockedMesh:
     def entered(self, now: int, i: int) -> None:
         """A packet's head has gone into its source's channel."""
 
+    def root(self, i: int) -> int:
+        """Where in its multicast tree a packet begins."""
+        return 0
+
     # ---- what a router asks of its surroundings ----
 
     def room(self, r: int, port: int) -> int:
@@ -124,6 +131,10 @@ class ClockedMesh:
     def left(self, now: int, r: int, i: int, flit: Flit) -> None:
         """A flit has left the FIFO of an input."""
         self.stays[self.into[r, i]].append((flit.arrival, now * self.period))
+
+    def copy(self, vc: InputVc) -> tuple[Flit, int, bool]:
+        """The flit an input VC sends, where in its tree the packet will be, and whether no further copy needs it."""
+        return vc.queue[0], 0, True
 
     def depart(self, now: int, r: int, port: int, flit: Flit) -> None:
         """A flit goes out on a channel."""
@@ -185,7 +196,7 @@ class ClockedMesh:
             return
         source.sent += 1
         source.used[source.vc] += 1
-        flit = Flit(i, source.sent == 1, source.sent == self.size[i], source.vc)
+        flit = Flit(i, source.sent == 1, source.sent == self.size[i], source.vc, node=self.root(i))
         self.later(self.flits, now + int(self.plan.hop_cycles[channel]) + 1, (channel, flit))
         self.load[channel] += 1
         if flit.tail:
@@ -271,8 +282,35 @@ class ClockedTick(ClockedMesh):
 
     def taken(self, now: int, channel: int, flit: Flit) -> int:
         packet, core = self.packets[flit.packet][2], int(self.plan.endpoint[channel])
-        packet.arrived[0] = now * self.period
-        packet.started[0] = max(packet.arrived[0], self.busy[core])
-        packet.done[0] = self.busy[core] = packet.started[0] + int(self.whole.service_ps[packet.axons[0]])
-        self.stays[channel].append((packet.arrived[0], packet.started[0]))
-        return max(now, -(-packet.started[0] // self.period))
+        k = 0 if self.whole.trees is None else -1 - flit.node
+        packet.arrived[k] = now * self.period
+        packet.started[k] = max(packet.arrived[k], self.busy[core])
+        packet.done[k] = self.busy[core] = packet.started[k] + int(self.whole.service_ps[packet.axons[k]])
+        self.stays[channel].append((packet.arrived[k], packet.started[k]))
+        return max(now, -(-packet.started[k] // self.period))
+
+    # ---- multicast: a router sends the copies of a packet one after the other, in the order of their channels ----
+
+    def deliveries(self) -> int:
+        return sum(len(p.axons) for _, _, p in self.packets)
+
+    def root(self, i: int) -> int:
+        return 0 if self.whole.trees is None else int(self.whole.trees.root[self.packets[i][2].source])
+
+    def options(self, router: Router, packet: int, i: int, v: int) -> list[Option]:
+        if self.whole.trees is None:
+            return super().options(router, packet, i, v)
+        vc = router.inputs[i][v]
+        return [Option(int(self.plan.out_port[self.branch(vc)[0]]), range(self.p.vcs))]
+
+    def copy(self, vc: InputVc) -> tuple[Flit, int, bool]:
+        if self.whole.trees is None:
+            return super().copy(vc)
+        _, child, last = self.branch(vc)
+        return vc.queue[vc.copied], child, last
+
+    def branch(self, vc: InputVc) -> tuple[int, int, bool]:
+        """(channel of the copy to be sent, where in the tree it leads, whether it is the last)"""
+        trees, node = self.whole.trees, vc.queue[0].node
+        b = int(trees.node_start[node]) + vc.branch
+        return int(trees.branch_channel[b]), int(trees.branch_child[b]), b + 1 == trees.node_start[node + 1]

@@ -83,6 +83,7 @@ class Flit:
     tail: bool
     vc: int = 0
     arrival: int = 0            # ps, in the FIFO where it is
+    node: int = 0               # multicast: where in its tree the packet is
 
 
 @dataclass
@@ -93,6 +94,13 @@ class InputVc:
     port: int = -1              # output port and VC that the packet at the head holds
     vc: int = -1
     routed: int = 0             # cycles of route computation done
+    branch: int = 0             # multicast: copies of the packet that have left, flits of the next that have
+    copied: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """A flit is there to be sent."""
+        return len(self.queue) > self.copied
 
 
 @dataclass
@@ -137,7 +145,7 @@ class Router:
             self.start(i, flit.vc)
 
     def start(self, i: int, v: int) -> None:
-        """The packet at the head of an input VC begins."""
+        """The packet at the head of an input VC begins, or its next copy."""
         vc = self.inputs[i][v]
         vc.options = self.mesh.options(self, vc.queue[0].packet, i, v)
         vc.state, vc.routed = (ROUTING, 0) if self.p.routing_delay else (WAITING, 0)
@@ -178,8 +186,8 @@ class Router:
             del self.held[a]
         freed: dict[int, list[int]] = {}
         for a, v, b in sends:
-            self.send(now, a, v, b)
-            freed.setdefault(a // self.p.input_speedup, []).append(v)
+            if self.send(now, a, v, b):
+                freed.setdefault(a // self.p.input_speedup, []).append(v)
         for i, vcs in freed.items():
             self.credits[i].append(vcs)
         while self.crossings and self.crossings[0].done is not None and self.crossings[0].done <= now:
@@ -240,7 +248,7 @@ class Router:
 
     def asks(self, vc: InputVc) -> list[tuple[int, bool]]:
         """(output, whether speculatively) that an input VC asks the switch for."""
-        if vc.state == ACTIVE and vc.queue:
+        if vc.state == ACTIVE and vc.ready:
             return [(vc.port, False)] if self.has_credit(vc.port, vc.vc) and self.has_queue(vc.port) else []
         if vc.state == WAITING and self.p.speculation == "switch":
             return [(port, True) for port in {o.port: 0 for o in vc.options} if self.has_queue(port)
@@ -248,26 +256,31 @@ class Router:
                             for o in vc.options if o.port == port for w in o.vcs)]
         return []
 
-    def send(self, now: int, a: int, v: int, b: int) -> None:
-        """The flit at the head of an input VC has won the switch."""
+    def send(self, now: int, a: int, v: int, b: int) -> bool:
+        """A flit of the packet at the head of an input VC has won the switch; with the last copy its slot is free."""
         i = a // self.p.input_speedup
         vc = self.inputs[i][v]
-        flit = vc.queue.popleft()
+        flit, node, last = self.mesh.copy(vc)
         out = self.outputs[vc.port][vc.vc]
         out.used += 1
-        self.mesh.left(now, self.r, i, flit)
-        self.crossings.append(Crossing(Flit(flit.packet, flit.head, flit.tail, vc.vc), vc.port))
+        if last:
+            vc.queue.popleft()
+            self.mesh.left(now, self.r, i, flit)
+        else:
+            vc.copied += 1
+        self.crossings.append(Crossing(Flit(flit.packet, flit.head, flit.tail, vc.vc, node=node), vc.port))
         self.held.pop(a, None)
         if flit.tail:
             if self.p.reuse == "at_once":
                 out.holder = None
             else:
                 out.draining = True
-            vc.state = IDLE
+            vc.branch, vc.copied, vc.state = (0 if last else vc.branch + 1), 0, IDLE
             if vc.queue:
                 self.start(i, v)
-        elif vc.queue and self.p.connection == "packet":
+        elif vc.ready and self.p.connection == "packet":
             self.held[a] = (v, b)
+        return last
 
     def cross(self, now: int) -> None:
         """Flits begin to cross, until the first on its way when they go in batches."""

@@ -169,7 +169,7 @@ class FabricBench:
         plan = self.plan
         if self.clock:
             inject = (plan.hop_cycles + 1) * self.cycle_ps
-            onward = inject + (self.clock.routing_delay + 1 + self.clock.traversal) * self.cycle_ps
+            onward = inject + self.clock.router_cycles * self.cycle_ps
         else:
             inject = onward = plan.latency
         pairs, inverse = np.unique(src.astype(np.int64) * self.n_nodes + dst, return_inverse=True)

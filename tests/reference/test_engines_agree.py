@@ -77,9 +77,13 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False, cl
         settings += ["fabric.arity=2", f"fabric.levels={draw(st.integers(1, 3))}"]
     if topology == "custom":
         settings += ["fabric.routers=5", "fabric.links=[0-1,1-2,2-3,3-0,3-4]"]
-    if clocked and topology in ("mesh", "torus") and cast == "unicast" and draw(st.booleans()):
+    if clocked and topology in (("mesh", "torus", "tree") if cast == "unicast" else ("mesh", "tree")) and \
+            draw(st.booleans()):
         settings += [f"fabric.clock.period={draw(st.integers(1, 3))} ns", f"fabric.clock.vcs={draw(st.integers(2, 3))}",
-                     f"fabric.clock.routing_delay={draw(st.integers(0, 1))}"]
+                     f"fabric.clock.routing_delay={draw(st.integers(0, 1))}",
+                     f"fabric.clock.connection={draw(st.sampled_from(['flit', 'packet']))}",
+                     f"fabric.clock.speculation={draw(st.sampled_from(['none', 'switch']))}",
+                     f"fabric.clock.internal_speedup={draw(st.integers(1, 2))}"]
     elif lossy and draw(st.booleans()):
         settings.append(f"fabric.blocked.wait={draw(st.integers(1, 60))} ns")
         if topology == "hex_torus":

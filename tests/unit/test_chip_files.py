@@ -203,7 +203,8 @@ def test_a_right_file_has_no_findings(write):
     (("fabric.topology=torus", "fabric.clock.period=1 ns"), "a torus with one virtual channel deadlocks"),
     (("fabric.clock.period=1 ns", "fabric.clock.vcs=8"), "the engine holds 64 in all"),
     (("fabric.clock.period=10 ps",), "cycles is longer than the 200"),
-    (("fabric.clock.period=1 ns", "fabric.cast=multicast"), "clocked routers do not copy packets"),
+    (("fabric.topology=torus", "fabric.clock={period: 1 ns, vcs: 2}", "fabric.cast=multicast"),
+     "clocked routers copy packets along trees"),
     (("fabric.topology=tree", "fabric.routing=shortest"), "a tree needs `arity` and `levels`"),
     (("system.chips=[2,1]", "fabric.channels.interchip=null"), "channels of class `interchip`, which are not"),
 ])

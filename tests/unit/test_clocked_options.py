@@ -32,14 +32,16 @@ def both(fabric, src, dst, cycle, size):
 
 
 @pytest.mark.parametrize(("hop", "clock"), [
-    (4, {}), (5, {"routing_delay": 1}), (3, {"speculation": "switch"}), (3, {"internal_speedup": 2}),
+    (4, {}), (5, {"routing_delay": 1}), (3, {"speculation": "switch"}), (3, {"internal_speedup": 2}), (3, {"internal_speedup": 2, "routing_delay": 1}),
     (5, {"traversal": 2}), (5, {"traversal": 2, "crossbar": "batches"}), (4, {"input_speedup": 2, "vcs": 2}),
     (4, {"connection": "packet"}), (4, {"allocator": "wavefront"}), (4, {"output_speedup": 2}),
     (4, {"vc_use": "next_output", "vcs": 6})])
 def test_a_lone_packet_takes_so_many_cycles_per_router(hop, clock):
     """arrive = inject + 2 + (D + 1) hop + (flits - 1), as measured of BookSim 2 for the first two."""
-    arrive = both(mesh(**clock), [0], [15], [10], [1])["arrive"][0]
+    fabric = mesh(**clock)
+    arrive = both(fabric, [0], [15], [10], [1])["arrive"][0]
     assert arrive == 10 + 2 + 7 * hop
+    assert fabric.clock.router_cycles == hop - 2
 
 
 @pytest.mark.parametrize("clock", [{"speculation": "switch"}, {"connection": "packet"}, {"internal_speedup": 2}])

@@ -14,7 +14,7 @@ from chipsim.engine.deadlock import deadlock
 
 from chipsim.engine.allocators cimport ISLIP, ROUND_ROBIN, WAVEFRONT, Allocator
 from chipsim.engine.bits cimport lowest_bit
-from chipsim.engine.buffers cimport PacketSeed
+from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 from chipsim.engine.clocked_router cimport begin, head, port_to, work
 from chipsim.engine.clocked_state cimport (
     ACTIVE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit, push_flit)
@@ -43,7 +43,8 @@ cdef struct Node:
 
 @cython.final                  # methods are then plain calls, which the C compiler inlines
 cdef class ClockedFabric:
-    """ClockedFabric(plan, clock): the routers of a FabricPlan. `clock`: that of a chip, or a reference_router.Clocked.
+    """ClockedFabric(plan, clock, trees=None): the routers of a FabricPlan. `clock`: that of a chip, or a
+    reference_router.Clocked; `trees`: of multicast packets, which only `run_ticks` moves.
 
     Raises ValueError when a router has too many ports and virtual channels, or a channel is too long.
     """
@@ -62,6 +63,7 @@ cdef class ClockedFabric:
     cdef int64_t period
     cdef const int64_t* service_ps
     cdef object axon_core
+    cdef object root                                # multicast: node at which each source's tree begins
     cdef const int32_t* core_of_axon
     cdef const PacketSeed* seeds
     cdef Times times
@@ -82,9 +84,15 @@ cdef class ClockedFabric:
     cdef uint32_t* next_packet
     cdef readonly int64_t cycles
 
-    def __init__(self, plan, clock):
+    def __init__(self, plan, clock, trees=None):
         cdef Routers* f = &self.f
         self.keep, self.plan = {}, plan
+        f.multicast = trees is not None
+        if f.multicast:
+            self.root = trees.root
+            f.node_start = <const int64_t*>self.hold("node_start", trees.node_start, np.int64)
+            f.branch_channel = <const int32_t*>self.hold("branch_channel", trees.branch_channel, np.int32)
+            f.branch_child = <const int64_t*>self.hold("branch_child", trees.branch_child, np.int64)
         self.n_channels, self.n_endpoints = plan.n_channels, len(plan.router)
         self._set_parameters(clock)
         self._set_plan()
@@ -170,7 +178,8 @@ cdef class ClockedFabric:
         n_in, n_out = f.switch_allocator.n_inputs, f.switch_allocator.n_outputs
         f.at.switch_grant, f.at.switch_accept, f.at.first = at, at + n_out, at + n_out + n_in
         f.at.held_vc, f.at.diagonals = f.at.first + n_in, f.at.first + 2 * n_in
-        f.at.stride = (f.at.diagonals + 2 + 63) // 64 * 64
+        f.at.branch, f.at.copied = f.at.diagonals + 2, f.at.diagonals + 2 + f.pv
+        f.at.stride = (f.at.diagonals + 2 + (2 * f.pv if f.multicast else 0) + 63) // 64 * 64
         f.blocks = <uint8_t*>self.hold("blocks", np.zeros(f.n_routers * f.at.stride), np.uint8)
         f.queues = <Flit*>self.hold("queues", np.zeros(f.n_routers * f.pv * f.depth * sizeof(Flit)), np.uint8)
         if f.queued:
@@ -190,7 +199,7 @@ cdef class ClockedFabric:
     @classmethod
     def of(cls, plan):
         """The fabric of an engine's Plan whose chip has a clock: `run_ticks` then serves its cores."""
-        cdef ClockedFabric self = cls(plan.fabric, plan.layout.chip.fabric.clock)
+        cdef ClockedFabric self = cls(plan.fabric, plan.layout.chip.fabric.clock, plan.trees)
         self.period = plan.period_ps
         self.service_ps = <const int64_t*>self.hold("service_ps", plan.service_ps, np.int64)
         self.axon_core = np.asarray(plan.axon_core)
@@ -263,12 +272,13 @@ cdef class ClockedFabric:
         cdef int64_t t, n_cores = self.n_endpoints - 1, stride = n_cores + 1
         cdef int rc = 0
         cdef int64_t* start
-        _, _, axon = function.packets()
+        _, source, axon = function.packets()
         rows = np.frombuffer(function.row_starts(), np.int64)
         endpoint = np.where(np.arange(len(rows) - 1) % stride == 0, n_cores, np.arange(len(rows) - 1) % stride - 1)
         n = max(1, len(axon))
         self.f.src = <const int32_t*>self.hold("src", np.repeat(endpoint, np.diff(rows)), np.int32)
-        self.f.dst = <const int32_t*>self.hold("dst", self.axon_core[axon] if len(axon) else np.zeros(1), np.int32)
+        to = self.axon_core[axon] if self.root is None else self.root[source]
+        self.f.dst = <const int32_t*>self.hold("dst", to if len(axon) else np.zeros(1), np.int32)
         self.size = <const int32_t*>self.hold("size", np.ones(n), np.int32)
         self.head_inject = <int64_t*>self.hold("head_inject", np.zeros(n), np.int64)
         self.head_arrive = <int64_t*>self.hold("head_arrive", np.zeros(n), np.int64)
@@ -321,8 +331,15 @@ cdef class ClockedFabric:
     cdef int make(self, int64_t p, int64_t now_ps, int64_t earliest) noexcept nogil:
         """A soma server starts on a packet, which can go in at the first edge after it is made."""
         cdef int64_t made = now_ps + self.seeds[p].gap, edge = (made + self.period - 1) // self.period
-        self.times.made[p] = made
+        cdef int64_t k = p
+        while k == p or self.follows(p, k):
+            self.times.made[k] = made
+            k += 1
         return heap_push(&self.timed, max(earliest, edge), <uint32_t>p, READY)
+
+    cdef inline bint follows(self, int64_t p, int64_t k) noexcept nogil:
+        """Delivery k is one of multicast packet p's."""
+        return self.f.multicast and k < self.last_packet[self.f.src[p]] and self.seeds[k].gap == FOLLOWS
 
     cdef void offer(self, int64_t now, uint32_t p) noexcept nogil:
         """A packet joins the queue of its source."""
@@ -564,8 +581,12 @@ cdef class ClockedFabric:
                 q.packets += 1
             self.head_inject[p] = now
             if self.period:
-                self.times.entered[p] = self.entry[e] = now * self.period
-                if p + 1 < self.last_packet[e] and self.make(p + 1, self.times.entered[p], now + 1):
+                self.entry[e] = now * self.period
+                k = p
+                while k == p or self.follows(p, k):
+                    self.times.entered[k] = self.entry[e]
+                    k += 1
+                if k < self.last_packet[e] and self.make(k, self.entry[e], now + 1):
                     return -1
         if self.node_used[e * f.vcs + q.vc] >= room:
             self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))

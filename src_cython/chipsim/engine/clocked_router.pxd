@@ -86,11 +86,23 @@ cdef inline void start(Routers* f, uint8_t* b, int64_t iv) noexcept nogil:
         m.waiting |= bit(iv)
 
 
+cdef inline int64_t branch(Routers* f, uint8_t* b, int64_t iv, uint32_t node) noexcept nogil:
+    """Of a tree: by which the packet at the head of an input VC, there at a node, sends its next copy."""
+    return f.node_start[node] + b[f.at.branch + iv]
+
+
 cdef inline void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet, uint32_t e) noexcept nogil:
-    """A packet for endpoint e at the head of an input VC begins: find the output VCs it may take."""
+    """A packet for endpoint e (multicast: at node e of its tree) at the head of an input VC begins, or its next copy:
+    find the output VCs it may take.
+    """
     cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
-    cdef int64_t there = f.router[e], port
+    cdef int64_t there, port
     cdef uint64_t vcs = bit(f.vcs) - 1
+    if f.multicast:
+        wants[iv] = vcs << (f.out_port[f.branch_channel[branch(f, b, iv, e)]] * f.vcs)
+        start(f, b, iv)
+        return
+    there = f.router[e]
     if there == r:
         port = f.out_port[f.eject[e]]
     else:
@@ -188,40 +200,62 @@ cdef inline void hold(Routers* f, uint8_t* b, int64_t iv, bint on) noexcept nogi
 
 
 cdef inline int send(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
-    """The flit at the head of an input VC leaves. -1: no memory."""
+    """The flit at the head of an input VC leaves, or a copy of one that stays for the next. -1: no memory."""
     cdef Masks* m = <Masks*>b
     cdef int64_t o = b[f.at.port + iv], v = b[f.at.vc + iv], ov = o * f.vcs + v
     cdef int64_t channel = f.out_of[r * f.n_ports + o], from_ = f.into[r * f.n_ports + f.input_of[iv]]
-    cdef int64_t h = b[f.at.head + iv]
+    cdef int64_t h = b[f.at.head + iv], left, place
     cdef Flit* flit = &f.queues[(r * f.pv + iv) * f.depth + h]
-    cdef int ends = flit.ends
+    cdef Flit sent
+    cdef bint last = True
+    if f.multicast:
+        place = branch(f, b, iv, flit.to)
+        last = place + 1 == f.node_start[flit.to + 1]
+        h += b[f.at.copied + iv]
+        flit = &f.queues[(r * f.pv + iv) * f.depth + (h if h < f.depth else h - f.depth)]
+        h = b[f.at.head + iv]
+        sent = flit[0]
+        if f.branch_child[place] >= 0:
+            sent.to = <uint32_t>f.branch_child[place]
+        else:
+            sent.packet += <uint32_t>(-1 - f.branch_child[place])       # deliveries follow the packet
+        if not last:
+            b[f.at.copied + iv] += 1
+    else:
+        sent = flit[0]
     f.flit_hops += 1
-    b[f.at.head + iv] = <uint8_t>(h + 1 if h + 1 < f.depth else 0)
-    b[f.at.count + iv] -= 1
     b[f.at.used + ov] += 1
     if b[f.at.used + ov] >= f.slots[channel]:
         m.credit_out &= ~bit(ov)
-    f.queued_cycles[from_] += now
-    f.inside[from_] -= 1
+    if last:
+        b[f.at.head + iv] = <uint8_t>(h + 1 if h + 1 < f.depth else 0)
+        b[f.at.count + iv] -= 1
+        f.queued_cycles[from_] += now
+        f.inside[from_] -= 1
     if f.queued:
-        cross(f, r, flit, o, v)
-        message(f, r, f.input_of[iv], f.vc_of[iv])
-    elif push_flit(f, now + 1 + f.traversal + f.hop_cycles[channel], flit.packet, flit.to, channel, v, ends) \
-            or push_credit(f, now, from_, f.vc_of[iv]):
+        cross(f, r, &sent, o, v)
+        if last:
+            message(f, r, f.input_of[iv], f.vc_of[iv])
+    elif push_flit(f, now + 1 + f.traversal + f.hop_cycles[channel], sent.packet, sent.to, channel, v, sent.ends) \
+            or (last and push_credit(f, now, from_, f.vc_of[iv])):
         return -1
+    left = b[f.at.count + iv] - (b[f.at.copied + iv] if f.multicast else 0)
     if f.by_packet:
-        hold(f, b, iv, ends & TAIL == 0 and b[f.at.count + iv] > 0)
-    if ends & TAIL:
+        hold(f, b, iv, sent.ends & TAIL == 0 and left > 0)
+    if sent.ends & TAIL:
         if f.when_empty:
             m.draining |= bit(ov)
         else:
             m.free_out |= bit(ov)
         m.asking &= ~bit(iv)
         b[f.at.state + iv] = IDLE
+        if f.multicast:
+            b[f.at.branch + iv] = 0 if last else <uint8_t>(b[f.at.branch + iv] + 1)
+            b[f.at.copied + iv] = 0
         if b[f.at.count + iv]:
             flit = &f.queues[(r * f.pv + iv) * f.depth + b[f.at.head + iv]]
             begin(f, r, b, iv, flit.packet, flit.to)
-    elif b[f.at.count + iv] == 0:
+    elif left == 0:
         m.asking &= ~bit(iv)
     return 0
 

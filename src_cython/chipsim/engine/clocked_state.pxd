@@ -20,7 +20,7 @@ cdef enum:
 
 cdef struct Flit:
     uint32_t packet
-    uint32_t to                 # endpoint
+    uint32_t to                 # endpoint; multicast: place in the packet's tree
     uint32_t channel            # where it is, or in a FIFO: unused
     uint8_t vc
     uint8_t ends                # HEAD | TAIL
@@ -65,6 +65,8 @@ cdef struct Layout:             # byte offsets in a router's block
     int64_t switch_accept
     int64_t first               # VC that is put forward first, per port into the switch
     int64_t diagonals           # of VC and switch allocation
+    int64_t branch              # multicast, per input VC: copies that have left, flits of the next that have
+    int64_t copied
     int64_t held_vc             # input VC whose connection is held, per port into the switch
 
 
@@ -109,6 +111,10 @@ cdef struct Routers:
     int32_t* into               # [router, port] -> channel that feeds it
     int32_t* out_of             # [router, port] -> channel it feeds, ejection included
     int64_t order, first_link, columns
+    bint multicast
+    const int64_t* node_start   # trees; see multicast.py
+    const int32_t* branch_channel
+    const int64_t* branch_child
     # state
     uint8_t* blocks
     Flit* queues                # [router, port * vcs + vc, depth]
