@@ -32,7 +32,8 @@ def both(fabric, src, dst, cycle, size):
 
 
 @pytest.mark.parametrize(("hop", "clock"), [
-    (4, {}), (5, {"routing_delay": 1}), (3, {"speculation": "switch"}), (3, {"internal_speedup": 2}), (3, {"internal_speedup": 2, "routing_delay": 1}),
+    (4, {}), (5, {"routing_delay": 1}), (3, {"speculation": "switch"}), (3, {"internal_speedup": 2}),
+    (3, {"internal_speedup": 2, "routing_delay": 1}),
     (5, {"traversal": 2}), (5, {"traversal": 2, "crossbar": "batches"}), (4, {"input_speedup": 2, "vcs": 2}),
     (4, {"connection": "packet"}), (4, {"allocator": "wavefront"}), (4, {"output_speedup": 2}),
     (4, {"vc_use": "next_output", "vcs": 6})])
