@@ -59,14 +59,15 @@ def route(draft: Draft) -> Draft:
     else:
         raise FitError(*overfull(draft, plan, used, limit))
     vain = int((classes.size * np.diff(classes.start)).sum() - senders.n_targets.sum())
-    notes = draft.notes
+    changes = draft.approximations
     if vain:
         more = percent(vain / senders.n_targets.sum())
-        notes += (f"routing tables: {classes.shared} groups of sources share their routes to fit {exact(limit)} "
-                  f"entries: {more} more deliveries, in vain",)
+        changes += ({"what": f"routes of {exact(classes.shared)} groups of sources", "kind": f"shared, to fit into "
+                     f"{exact(limit)} entries of a router", "size": f"{more} more deliveries, in vain"},)
     merit = {"entries": int(used.max(initial=0)), "entries_available": limit, "routers": int((used > 0).sum()),
              "compression": float(tables.plain.sum() / max(1, used.sum()))}
-    return replace(draft, routing=tables, in_vain=in_vain(senders, classes) if vain else (), notes=notes, merit=merit)
+    return replace(draft, routing=tables, approximations=changes, merit=merit,
+                   in_vain=in_vain(senders, classes) if vain else ())
 
 
 def tables_of(draft: Draft, plan: FabricPlan, classes: Classes) -> RoutingTables:
