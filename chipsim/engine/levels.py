@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from chipsim.engine.run import ACTIONS, SYNOPS, A
+from chipsim.engine.settling import settle
 
 if TYPE_CHECKING:
     from chipsim.engine.function import Function
     from chipsim.engine.plan import Plan
 
 Ps = TypeVar("Ps", int, np.ndarray)
+# What a core does at its level: columns of Run.counts, in the order of settling.pyx.
+DONE = [A[name] for name in ("neuron_active", "neuron_idle", "spike", "axon_out", "axon_in", "row_fetch", *SYNOPS)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +39,14 @@ class Levels:
     timed     with every in-axon twice: `a` for a core at the upper point, `a + n_axons` for one at the lower
     packets   from so many in a tick on a core works at the upper point
     longer    clock of the upper point / clock of the lower
+    held      int64[C] updates of a core's neurons in a tick, active or not
     """
 
     plan: Plan
     timed: Plan
     packets: int
     longer: Fraction
+    held: np.ndarray
 
     @classmethod
     def of(cls, plan: Plan) -> Levels | None:
@@ -52,7 +57,8 @@ class Levels:
         longer = Fraction(int(dvfs.high.clock), int(dvfs.low.clock))
         timed = replace(plan, axon_core=np.tile(plan.axon_core, 2),
                         service_ps=np.concatenate([plan.service_ps, stretched(plan.service_ps, longer)]))
-        return cls(plan, timed, dvfs.packets, longer)
+        held = np.bincount(plan.endpoint[: plan.layout.n_neurons], plan.compartments, plan.layout.n_cores)
+        return cls(plan, timed, dvfs.packets, longer, held.astype(np.int64))
 
     @property
     def n_axons(self) -> int:
@@ -65,39 +71,12 @@ class Levels:
         Returns (int64[ticks, ACTIONS] actions done at the lower point, int64[ticks] ps of work at the upper one, summed
         over cores).
         """
-        plan, cores = self.plan, self.plan.layout.n_cores
-        seeds, start, tail_ps, work = function.servers()
-        ticks = len(tail_ps)
-        row = np.repeat(np.arange(ticks * (cores + 1)), np.diff(start))            # host port first, then the cores
-        sender = row % (cores + 1) - 1
-        axon = seeds["axon"].astype(np.int64)
-        target = row // (cores + 1) * cores + plan.axon_core[axon]                  # [tick, core], flat
-
-        def sums(index: np.ndarray, values: np.ndarray) -> np.ndarray:
-            out = np.zeros((ticks, cores), np.int64)
-            np.add.at(out.reshape(-1), index, values)
-            return out
-
-        made = (sender >= 0) & (seeds["gap"] >= 0)                                  # not the host's, not a copy
-        mine = row[made] // (cores + 1) * cores + sender[made]
-        received = sums(target, np.ones(len(axon), np.int64))
-        low = received < self.packets
-        active, spikes = work[:, 1:, 0], work[:, 1:, 1]
-        held = np.bincount(plan.endpoint[: plan.layout.n_neurons], plan.compartments, cores).astype(np.int64)
-        counts = np.zeros((ticks, len(ACTIONS)), np.int64)
-        done = {"neuron_active": active, "neuron_idle": held - active, "spike": spikes,
-                "axon_out": sums(mine, np.ones(len(mine), np.int64)), "axon_in": received,
-                "row_fetch": sums(target, plan.fetched[axon])}
-        done |= {name: sums(target, plan.axon_synops[axon, i]) for i, name in enumerate(SYNOPS)}
-        for name, of_core in done.items():
-            counts[:, A[name]] = (of_core * low).sum(axis=1)
-        busy = sums(mine, seeds["gap"][made]) + tail_ps[:, 1:] + sums(target, plan.service_ps[axon])
-        slow = made.copy()
-        slow[made] = low.reshape(-1)[mine]
-        seeds["gap"][slow] = stretched(seeds["gap"][slow], self.longer)
-        seeds["axon"][low.reshape(-1)[target]] += self.n_axons
-        tail_ps[:, 1:][low] = stretched(tail_ps[:, 1:][low], self.longer)
-        return counts, (busy * ~low).sum(axis=1)
+        plan = self.plan
+        done, high_ps = settle(*function.servers(), plan.axon_core, plan.service_ps, plan.fetched, plan.axon_synops,
+                               self.held, self.packets, self.longer.numerator, self.longer.denominator)
+        counts = np.zeros((len(done), len(ACTIONS)), np.int64)
+        counts[:, DONE] = done
+        return counts, high_ps
 
 
 def stretched(ps: Ps, longer: Fraction) -> Ps:

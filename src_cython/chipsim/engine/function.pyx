@@ -29,6 +29,9 @@ from chipsim.engine.run import A
 from chipsim.engine.shares import borders
 
 
+SEED = np.dtype([("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])     # a PacketSeed
+
+
 cdef class Function:
     """Function(plan, record, want_seeds, seed, threads): state of all neurons and synapses of a Plan.
 
@@ -366,14 +369,9 @@ cdef class Function:
         """Of the chunk advanced last, as views to write to: seeds [p] of PacketSeed, start of each endpoint's seeds
         int64[ticks * (C + 1) + 1], tail_ps int64[ticks, C + 1], work int64[ticks, C + 1, 2] active updates and spikes.
         """
-        cdef PacketSeed[::1] seeds
-        if self.seeds.n:
-            seeds = <PacketSeed[:self.seeds.n]>self.seeds.at
-            table = np.asarray(seeds)
-        else:
-            table = np.zeros(0, [("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])
         shape = (-1, self.chip.n_cores + 1)
-        return (table, self.keep["seed_start"], self.keep["tail_ps"].reshape(shape),
+        seeds = <PacketSeed[:self.seeds.n]>self.seeds.at if self.seeds.n else np.zeros(0, SEED)
+        return (seeds, self.keep["seed_start"], self.keep["tail_ps"].reshape(shape),
                 self.keep["work"].reshape(*shape, 2))
 
     # ---- a run in parts ----
