@@ -1,4 +1,4 @@
-"""Levels of cores, tick by tick: the loop of chipsim/engine/levels.py, and the twin of reference_servers.settle_plainly.
+"""Levels of cores, tick by tick: the loop of chipsim/engine/levels.py; its plain twin is settle_plainly.
 
 On chips with late packets every tick is a call of its own: with NumPy's calls in place of this loop the digits took
 three times as long on `spinnaker2-dvfs` as on `spinnaker2` (CPU time), and 1.2 times with it.
