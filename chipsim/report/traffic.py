@@ -66,14 +66,17 @@ class Traffic:
     blocked: Blocked | None = None
 
 
-def traffic_of(run: Run) -> Traffic:
-    """Counted by the engine; link occupancy follows from the channel cycles of the chip that was simulated."""
+def traffic_of(run: Run, flits: int = 1) -> Traffic:
+    """Counted by the engine; link occupancy follows from the channel cycles of the chip that was simulated.
+
+    flits  of a packet
+    """
     totals = run.counts.sum(axis=0)
     from_host = int(totals[A["host_spike"]])
     packets = int(totals[A["axon_out"]]) + from_host
     hops = int(sum(totals[A[hop]] for hop in HOPS if hop not in ("hop_inject", "hop_eject")))
-    return Traffic(packets, from_host, ratio(hops, packets), packet_latency(run), _busiest(run), _longest_queue(run),
-                   _blocked(run))
+    return Traffic(packets, from_host, ratio(hops, flits * packets), packet_latency(run), _busiest(run, flits),
+                   _longest_queue(run), _blocked(run))
 
 
 def packet_latency(run: Run) -> PacketLatency | None:
@@ -91,14 +94,14 @@ def _blocked(run: Run) -> Blocked | None:
     return Blocked(len(run.lost["tick"]), int(run.link_detours.sum()), link_name(run, worst) if drops else None, drops)
 
 
-def _busiest(run: Run) -> BusiestLink | None:
+def _busiest(run: Run, flits: int) -> BusiestLink | None:
     if not len(run.link_packets) or not run.link_packets.max():
         return None
     occupied = run.link_packets * run.links["cycle_ps"] * PS
     busiest = int(np.argmax(occupied if occupied.max() > 0 else run.link_packets))
     return BusiestLink(
-        link_name(run, busiest), int(run.link_packets[busiest]), ratio(float(occupied[busiest]), total_time(run))
-    )
+        link_name(run, busiest), int(run.link_packets[busiest]) // flits,
+        ratio(float(occupied[busiest]), total_time(run)))
 
 
 def _longest_queue(run: Run) -> LongestQueue | None:

@@ -18,6 +18,7 @@ from chipsim.errors import SimulationError
 from chipsim.explore.fabric_curve import FabricLab
 from chipsim.explore.traffic import Traffic
 from chipsim.models.draws import philox
+from chipsim.report import report
 from tests.mesh_lab import CREDIT, CYCLE, ENGINES, LATENCY, NS, Tick, chip
 from tests.reference.test_engines_agree import (
     FABRICS,
@@ -45,6 +46,9 @@ def test_a_tail_follows_its_head_a_cycle_a_flit(engine, body):
     assert tick.arrived[0] - tick.entered[0] == (5 * LATENCY + 3 * CYCLE) * NS
     assert tick.run.link_packets[tick.run.link_packets > 0].tolist() == [4] * 5
     assert [tick.run.counts[0, A[hop]] for hop in HOPS[:3]] == [4, 4, 12]
+    r = report(tick.run)
+    assert (r.traffic.mean_hops, r.traffic.busiest_link.packets) == (3, 1)
+    assert r.energy.by_component["network"].energy_J == pytest.approx(4 * (3 * 3.0e-12 + 2 * 0.85e-12))
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -75,7 +75,7 @@ cdef inline void arbitrate(Worms* m, uint32_t channel, int64_t now) noexcept nog
 
 cdef inline Fifo* fifo_at(Worms* m, Output* o, int32_t i) noexcept nogil:
     """The FIFO of input i of the router before an output."""
-    return &m.fifos[m.in_channel[o.from_router * m.n_ports + i // m.vcs] * m.vcs + i % m.vcs]
+    return &m.fifos[m.fifo_of[o.from_router * m.n_inputs + i]]
 
 
 cdef inline Way* way_to(Fifo* f, uint32_t channel) noexcept nogil:

@@ -167,10 +167,10 @@ cdef class Wormhole:
         m.axon_core = <const int32_t*>self.hold("axon_core", plan.axon_core, np.int32)
         m.service_ps = <const int64_t*>self.hold("service_ps", plan.service_ps, np.int64)
         m.source_endpoint = <const int32_t*>self.hold("source_endpoint", plan.endpoint, np.int32)
-        in_channel = np.full((m.n_routers, m.n_ports), -1, np.int32)
+        fifo_of = np.full((m.n_routers, m.n_ports, m.vcs), -1, np.int32)
         fed = np.flatnonzero(f.to_router >= 0)
-        in_channel[f.to_router[fed], f.in_port[fed]] = fed
-        m.in_channel = <const int32_t*>self.hold("in_channel", in_channel, np.int32)
+        fifo_of[f.to_router[fed], f.in_port[fed]] = fed[:, None] * f.vcs + np.arange(f.vcs)
+        m.fifo_of = <const int32_t*>self.hold("fifo_of", fifo_of, np.int32)
         m.touched = <uint32_t*>self.hold("touched", np.zeros(self.n_channels), np.uint32)
         m.served = <uint32_t*>self.hold("served", np.zeros(self.n_channels), np.uint32)
         m.crowd = <int32_t*>self.hold("crowd", np.zeros(self.n_channels), np.int32)

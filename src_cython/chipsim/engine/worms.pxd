@@ -120,7 +120,7 @@ cdef struct Worms:
     int32_t vcs, n_inputs, flits, escape_vcs
     bint dateline, open_loop, xy_yx
     const int32_t* sizes        # flits of each packet of a list, or NULL: all have the same
-    const int32_t* in_channel   # [router, port] -> channel whose FIFOs feed the port
+    const int32_t* fifo_of      # [router, input] -> FIFO, -1 without one: a division less for every claim that is seen
     const int32_t* router
     const int32_t* inject
     const int32_t* eject
