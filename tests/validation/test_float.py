@@ -47,9 +47,10 @@ def run(model, n, dt, ticks, engine, probes, inputs=None, projections=(), **para
     return {p: result.states["n", p] for p in probes}, spikes
 
 
+@pytest.mark.golden_files("float/lif_brian2*")
 @pytest.mark.parametrize("engine", ENGINES)
-def test_brian2_lif_with_delays_and_input_lost_while_refractory(validation_dir, engine):
-    z = golden(validation_dir, "lif_brian2")
+def test_brian2_lif_with_delays_and_input_lost_while_refractory(validation_dir, name, engine):
+    z = golden(validation_dir, name)
     ticks, n = z["v"].shape
     s, spikes = run("iaf_delta", n, float(z["dt"]), ticks, engine, "v", z["X"], [(z["W"], z["D"], "")], tau=z["tau"],
                     v_leak=-70.0, i_e=z["I"], v_threshold=-50.0, v_reset=-65.0, refractory=2e-3, convention="brian2")
@@ -57,9 +58,10 @@ def test_brian2_lif_with_delays_and_input_lost_while_refractory(validation_dir, 
     assert_close(s["v"][:-1], z["v"][1:], 1e-11)
 
 
+@pytest.mark.golden_files("float/cuba_brian2*")
 @pytest.mark.parametrize("engine", ENGINES)
-def test_brian2_lif_with_exponential_synapses(validation_dir, engine):
-    z = golden(validation_dir, "cuba_brian2")
+def test_brian2_lif_with_exponential_synapses(validation_dir, name, engine):
+    z = golden(validation_dir, name)
     ticks, n = z["v"].shape
     weights = [
         (np.vstack([z["We"], np.zeros_like(z["Wi"])]), "exc"),
@@ -115,9 +117,10 @@ def test_brian2_adex(validation_dir, integrator, engine):
     assert_close(s["w"][:-1], z["w_nA"][1:ticks] * 1e3, 1e-6)
 
 
+@pytest.mark.golden_files("float/alif_brian2*")
 @pytest.mark.parametrize("engine", ENGINES)
-def test_brian2_adaptive_threshold(validation_dir, engine):
-    z = golden(validation_dir, "alif_brian2")
+def test_brian2_adaptive_threshold(validation_dir, name, engine):
+    z = golden(validation_dir, name)
     ticks, n = z["v"].shape
     s, spikes = run("iaf_delta", n, float(z["dt"]), ticks, engine, ("v", "theta"), tau=20e-3, i_e=z["I"],
                     tau_threshold=200e-3, threshold_step=0.2, reset="subtract", convention="brian2")
@@ -126,9 +129,10 @@ def test_brian2_adaptive_threshold(validation_dir, engine):
     assert_close(s["theta"][:-1], z["th"][1:], 1e-12)
 
 
+@pytest.mark.golden_files("float/nest_iaf_psc_delta*")
 @pytest.mark.parametrize("engine", ENGINES)
-def test_nest_iaf_psc_delta(validation_dir, engine):
-    z = golden(validation_dir, "nest_iaf_psc_delta")
+def test_nest_iaf_psc_delta(validation_dir, name, engine):
+    z = golden(validation_dir, name)
     ticks, n = len(z["X"]), z["W"].shape[1]
     s, spikes = run("iaf_delta", n, float(z["h"]) * 1e-3, ticks, engine, "v", z["X"], [(z["W"], z["D"], "")], tau=10e-3,
                     r=10.0 / 250.0, i_e=z["I_e"], v_threshold=15.0, refractory=2e-3)
@@ -136,9 +140,10 @@ def test_nest_iaf_psc_delta(validation_dir, engine):
     assert_close(s["v"] - 70, z["V_m"][1:], 1e-11)
 
 
+@pytest.mark.golden_files("float/nest_iaf_psc_exp*")
 @pytest.mark.parametrize("engine", ENGINES)
-def test_nest_iaf_psc_exp_with_receptors_by_sign(validation_dir, engine):
-    z = golden(validation_dir, "nest_iaf_psc_exp")
+def test_nest_iaf_psc_exp_with_receptors_by_sign(validation_dir, name, engine):
+    z = golden(validation_dir, name)
     ticks, n = len(z["X"]), z["W"].shape[1]
     s, spikes = run("iaf_exp", n, float(z["h"]) * 1e-3, ticks, engine, ("v", "i_exc", "i_inh"), z["X"],
                     [(z["W"], z["D"], "")], tau=10e-3, tau_exc=2e-3, tau_inh=5e-3, r=10.0 / 250.0, i_e=z["I_e"],
@@ -149,14 +154,14 @@ def test_nest_iaf_psc_exp_with_receptors_by_sign(validation_dir, engine):
     assert_close(s["i_inh"], z["I_syn_in"][1:], 1e-9)
 
 
+@pytest.mark.golden_files("float/nest_izh_*")
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("numerics, convention", [("cons", "nest"), ("pub", "published")])
-@pytest.mark.parametrize("h", ["0.1", "1"])
-def test_nest_izhikevich_in_both_integrations(validation_dir, numerics, convention, h, engine):
-    z = golden(validation_dir, f"nest_izh_{numerics}_{h}")
+def test_nest_izhikevich_in_both_integrations(validation_dir, name, engine):
+    z = golden(validation_dir, name)
     a, b, c, d = z["abcd"].T
-    s, spikes = run("izhikevich", 5, float(h) * 1e-3, len(z["spikes"]) - 1, engine, ("v", "u"), a=a, b=b, c=c, d=d,
-                    i_e=z["I"], convention=convention)
+    convention = {"cons": "nest", "pub": "published"}[name.split("_")[2]]
+    s, spikes = run("izhikevich", len(a), float(z["h"]) * 1e-3, len(z["spikes"]) - 1, engine, ("v", "u"), a=a, b=b, c=c,
+                    d=d, i_e=z["I"], convention=convention)
     assert np.array_equal(spikes, z["spikes"][1:]) and spikes.any(0).sum() > 1
     assert_close(s["v"], z["V_m"][1:], 1e-9)
     assert_close(s["u"], z["U_m"][1:], 1e-9)
@@ -173,8 +178,9 @@ def test_nest_aeif_within_the_tolerance_of_an_adaptive_integrator(validation_dir
     np.testing.assert_allclose(ours, theirs, atol=0.11)
 
 
-def test_nest_hodgkin_huxley_within_the_tolerance_of_an_adaptive_integrator(validation_dir):
-    z = golden(validation_dir, "nest_hh_psc_alpha")
+@pytest.mark.golden_files("float/nest_hh_psc_alpha*")
+def test_nest_hodgkin_huxley_within_the_tolerance_of_an_adaptive_integrator(validation_dir, name):
+    z = golden(validation_dir, name)
     s, spikes = run("hodgkin_huxley", 1, 1e-4, 3000, "compiled", ("v", "m", "h", "n"), i_e=650.0)
     ours = (np.flatnonzero(spikes[:, 0]) + 1) * 0.1
     np.testing.assert_allclose(ours, z["spike_times"], atol=1e-9)

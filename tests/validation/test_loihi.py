@@ -36,9 +36,10 @@ def fresh(n):
     return {k: np.zeros(n, np.int32) for k in ("u", "v", "wait")}
 
 
+@pytest.mark.golden_files("loihi/lif_single_lava*")
 @pytest.mark.parametrize("step", STEPS)
-def test_lava_single_neurons_over_250_steps(validation_dir, step):
-    z = golden(validation_dir, "lif_single_lava")
+def test_lava_single_neurons_over_250_steps(validation_dir, name, step):
+    z = golden(validation_dir, name)
     n = z["du"].size
     p = registers(n, du=z["du"], dv=z["dv"], vth=z["vth"] << 6, bias=z["bias_mant"] << z["bias_exp"])
     spikes, s = np.unpackbits(z["spikes"], axis=0)[: z["T"]], fresh(n)
@@ -48,9 +49,10 @@ def test_lava_single_neurons_over_250_steps(validation_dir, step):
         assert np.array_equal(fired, spikes[t])
 
 
+@pytest.mark.golden_files("loihi/lif_single_nengo*")
 @pytest.mark.parametrize("step", STEPS)
-def test_nengo_single_neurons_with_refractory_periods_and_wraps(validation_dir, step):
-    z = golden(validation_dir, "lif_single_nengo")
+def test_nengo_single_neurons_with_refractory_periods_and_wraps(validation_dir, name, step):
+    z = golden(validation_dir, name)
     n = z["du"].size
     p = registers(n, du=z["du"], dv=z["dv"], vth=z["vth_mant"] << 6, bias=z["bias_mant"] << z["bias_exp"],
                   refract=z["refract"])
@@ -66,26 +68,27 @@ def test_nengo_single_neurons_with_refractory_periods_and_wraps(validation_dir, 
 SIGNS = {1: "mixed", 2: "excitatory", 3: "inhibitory"}
 
 
-@pytest.mark.parametrize("neuron", range(40))
-def test_brian2loihi_neuron_with_its_synapses(validation_dir, neuron):
-    z = golden(validation_dir, "lif_single_b2l")
-    i = neuron
-    w = effective(z["w"][i], int(z["wexp"][i]), int(z["nwb"][i]), SIGNS[int(z["sign"][i])], "brian2loihi")
-    assert np.array_equal(w * 64, z["w_act"][i])
-    p = registers(1, du=z["dI"][i], dv=z["dv"][i], vth=z["vth"][i] << 6, refract=z["ref"][i])
-    arriving = z["X"][i].astype(np.int64) @ w
-    for step in STEPS.values():
-        s = fresh(1)
-        got = {"u": [], "v": [], "s": []}
-        for x in arriving:
-            fired, _ = step(s, p, PROFILES["brian2loihi"], np.array([x], np.int32))
-            for key, value in (("u", s["u"][0]), ("v", s["v"][0]), ("s", bool(fired[0]))):
-                got[key].append(value)
-        assert all(np.array_equal(z[key][i], got[key]) for key in got)
+@pytest.mark.golden_files("loihi/lif_single_b2l*")
+@pytest.mark.parametrize("step", STEPS)
+def test_brian2loihi_neurons_with_their_synapses(validation_dir, name, step):
+    z = golden(validation_dir, name)
+    n, ticks, _ = z["X"].shape
+    arriving = np.empty((ticks, n), np.int32)
+    for i in range(n):
+        w = effective(z["w"][i], int(z["wexp"][i]), int(z["nwb"][i]), SIGNS[int(z["sign"][i])], "brian2loihi")
+        assert np.array_equal(w * 64, z["w_act"][i])
+        arriving[:, i] = z["X"][i].astype(np.int64) @ w
+    p = registers(n, du=z["dI"], dv=z["dv"], vth=z["vth"] << 6, refract=z["ref"])
+    s = fresh(n)
+    for t in range(ticks):
+        fired, _ = STEPS[step](s, p, PROFILES["brian2loihi"], arriving[t])
+        for ours, theirs in ((s["u"], "u"), (s["v"], "v"), (fired, "s")):
+            assert np.array_equal(ours, z[theirs][:, t]), (t, theirs)
 
 
-def test_nengo_weight_table_for_every_mantissa_width_and_exponent(validation_dir):
-    z = golden(validation_dir, "weights_nengo")
+@pytest.mark.golden_files("loihi/weights_nengo*")
+def test_nengo_weight_table_for_every_mantissa_width_and_exponent(validation_dir, name):
+    z = golden(validation_dir, name)
     for row, bits, exponent in zip(z["eff"], z["wbits"], z["wexp"], strict=True):
         assert np.array_equal(effective(z["w"], int(exponent), int(bits), "mixed", "nengo") * 64, row), (bits, exponent)
 
@@ -117,9 +120,8 @@ def run_network(profile, n, params, inputs, projections, ticks, engine, neurons_
     return run.states["lif", "u"], run.states["lif", "v"], spikes
 
 
+@pytest.mark.golden_files("loihi/net_delay_*")
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", [*(f"net_delay_lava_{i}" for i in range(4)),
-                                  *(f"net_delay_portable_{i}" for i in range(3))])
 def test_lava_recurrent_network_with_delays(validation_dir, name, engine):
     z = golden(validation_dir, name)
     form = dict(weight_exponent=int(z["wexp"]), weight_bits=int(z["nwb"]), sign="mixed")
@@ -131,32 +133,34 @@ def test_lava_recurrent_network_with_delays(validation_dir, name, engine):
     profiles = ["lava"] + (["brian2loihi"] if "portable" in name else [])
     for profile in profiles:
         params = dict(du=z["du"] + (profile == "brian2loihi"), dv=z["dv"], vth_mant=z["vth"])
-        u, v, s = run_network(profile, 100, params, z["inp"].T, projections, len(z["s"]), engine, neurons_per_core=30)
+        u, v, s = run_network(profile, len(z["W"]), params, z["inp"].T, projections, len(z["s"]), engine,
+                              neurons_per_core=30)
         assert s.sum() > 100
         assert np.array_equal(s, z["s"]) and np.array_equal(u, z["u"]) and np.array_equal(v, z["v"])
 
 
+@pytest.mark.golden_files("loihi/net_nengo_*")
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", ["net_nengo_0", "net_nengo_1"])
 def test_nengo_recurrent_network(validation_dir, name, engine):
     z = golden(validation_dir, name)
     params = dict(du=z["du"], dv=z["dv"], vth_mant=z["vth"], refract=z["ref"])
     projections = [Projection("in", "lif", (Dense(z["Win"].T.astype(float)),), 0, {}),
                    Projection("lif", "lif", (Dense(z["W"].T.astype(float)),), 1, {})]
     # The emulator's host sends the spikes of row t in step t; row 0 lies before the first step.
-    u, v, s = run_network("nengo", 128, params, z["X"][1:], projections, len(z["X"]) - 1, engine)
+    u, v, s = run_network("nengo", len(z["W"]), params, z["X"][1:], projections, len(z["X"]) - 1, engine)
     assert s.sum() > 100
     assert np.array_equal(u, z["u"]) and np.array_equal(v, z["v"]) and np.array_equal(s, z["s"])
 
 
+@pytest.mark.golden_files("loihi/loihi_hw_lif_trace*")
 @pytest.mark.parametrize("engine", ENGINES)
-def test_loihi_2_silicon_trace_of_one_neuron(validation_dir, engine):
-    z = golden(validation_dir, "loihi_hw_lif_trace")
+def test_loihi_2_silicon_trace_of_one_neuron(validation_dir, name, engine):
+    z = golden(validation_dir, name)
     params = dict(du=z["du"], dv=z["dv"], vth_mant=z["vth_mant"])
     projections = [Projection("in", "lif", (Dense(np.array([[float(z["weight"])]])),), 0,
                               dict(sign="excitatory", weight_bits=8))]
     _u, v, s = run_network("loihi", 1, params, z["input"][:, None], projections, len(z["input"]), engine)
-    assert s.sum() == 4
+    assert s.sum() > 0
     lag = np.flatnonzero(z["spikes"])[0] - np.flatnonzero(s[:, 0])[0]
     assert lag in (0, 1)
     n = len(s) - lag

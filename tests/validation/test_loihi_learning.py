@@ -15,7 +15,6 @@ from chipsim.models.plasticity import learner as engine
 
 LEARNERS = {"plain": engine.Learner, "compiled": Compiled}
 TRACES = ("x1", "x2", "y1", "y2", "y3")
-CASES = [f"{rule}_{sign}" for rule in ("pair_e1", "pair_e4", "decay_w_e2", "tag_e1") for sign in ("mixed", "exc")]
 
 
 def rule_of(text):
@@ -45,16 +44,16 @@ def lava_draws(ticks, t_epoch, seed=1234):
 
 
 @pytest.mark.parametrize("which", LEARNERS)
-@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "float"])
-@pytest.mark.parametrize("case", CASES)
-def test_weights_tags_and_traces_after_every_step(validation_dir, case, fixed, which):
-    with np.load(validation_dir / "loihi" / f"learn_{case}_{'fixed' if fixed else 'float'}.npz") as file:
+@pytest.mark.golden_files("loihi/learn_*")
+def test_weights_tags_and_traces_after_every_step(validation_dir, name, which):
+    with np.load(validation_dir / "loihi" / f"{name}.npz") as file:
         z = dict(file)
+    fixed, sign = name.endswith("_fixed"), name.split("_")[-2]
     rule, ticks, (n_post, n_pre) = rule_of(z["rule"]), z["pre"].shape[1], z["w0"].shape
     pre, post = np.repeat(np.arange(n_pre), n_post), np.tile(np.arange(n_post), n_pre)
     synapses = engine.Synapses(n_pre, n_post, pre.astype(np.int32), post.astype(np.int32),
                                z["w0"].T.ravel().astype(float), np.zeros(pre.size, np.int32))
-    learner = LEARNERS[which](rule, synapses, sign="excitatory" if case.endswith("exc") else "mixed",
+    learner = LEARNERS[which](rule, synapses, sign={"exc": "excitatory", "inh": "inhibitory"}.get(sign, "mixed"),
                               precision=engine.Precision() if fixed else None,
                               shared=lava_draws(ticks, rule.t_epoch) if fixed else None)
     tolerance = 0 if fixed else 1e-12
@@ -64,7 +63,7 @@ def test_weights_tags_and_traces_after_every_step(validation_dir, case, fixed, w
         v = {name: values.reshape(n_pre, n_post).T for name, values in learner.variables.items()}
         traces = dict(zip(TRACES, [*learner.x, *learner.y], strict=True))
         there = {name: values for name, values in traces.items() if getattr(rule, name).tau}    # Lava's others are NaN
-        for name, ours in {"weights": v["w"], "tag_1": v["t"], **there}.items():
-            assert np.abs(z[name][t] - ours).max() <= tolerance, (t, name)
+        for key, ours in {"weights": v["w"], "tag_1": v["t"], **there}.items():
+            assert np.abs(z[key][t] - ours).max() <= tolerance, (t, key)
         changed += int((v["w"] != z["w0"]).any())
     assert changed > ticks // 2

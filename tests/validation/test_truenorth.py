@@ -30,9 +30,10 @@ def registers(z):
     return {k: np.asarray(v).astype(np.int32) for k, v in p.items()}
 
 
+@pytest.mark.golden_files("truenorth/random_det*")
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_full_core_through_the_compiler(validation_dir, engine):
-    z = golden(validation_dir, "random_det")
+def test_a_full_core_through_the_compiler(validation_dir, name, engine):
+    z = golden(validation_dir, name)
     assert not z["b"].any() and not z["c"].any() and not z["TM"].any()
     net = NetworkBuilder("core")
     net.add_input("axons", 256)
@@ -80,8 +81,9 @@ class Replay:
         return self.rho, self.bits
 
 
-def test_stochastic_synapses_leaks_and_thresholds_in_the_reference_order(validation_dir):
-    z = golden(validation_dir, "random_stoch")
+@pytest.mark.golden_files("truenorth/random_stoch*")
+def test_stochastic_synapses_leaks_and_thresholds_in_the_reference_order(validation_dir, name):
+    z = golden(validation_dir, name)
     p, s = registers(z), {"v": z["V"].astype(np.int32)}
     replay = Replay(int(z["rng_seed"]), z, z["axon_type"])
     for t, active in enumerate(z["A"]):
