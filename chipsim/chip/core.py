@@ -61,6 +61,9 @@ class Learning(Part):
         ("weight",), min_length=1, description="variables of a synapse that a rule may change")
     traces: tuple[Literal["x1", "x2", "y1", "y2", "y3", "r1"], ...] = Field(
         description="traces of the axon (x), of the neuron (y) and of the reward (r1) that rules may read")
+    dependencies: tuple[Literal["x0", "y0", "u"], ...] = Field(
+        ("x0", "y0", "u"), min_length=1,
+        description="what a product may depend on: a spike of the axon (x0), one of the neuron (y0), neither (u)")
     epoch_max: int | None = count("ticks", ge=1, default=None, doc="longest epoch; null: no limit")
     delay_max: int = count("ticks", ge=0, le=63, default=0, doc="most ticks by which a rule can hear of spikes late")
     trace_bits: int | None = count("bit", ge=1, le=30, default=None, doc="bits of a trace; null: floating point")

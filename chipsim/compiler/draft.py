@@ -71,13 +71,15 @@ class Node:
 class Learning:
     """A connection that learns: the rule, and its weights in the rule's units, in the order of the matrix's values.
 
-    stored   int16[512], what the synapse memory holds for the weight w at w + 256; None: w itself
+    stored   int16[512], what the synapse memory holds for the weight w at w + 256; None: it holds w / grid
+    grid     unit of the weights in synapse memory; 0: it holds w itself
     """
 
     rule: Plasticity
     sign: str = "mixed"
     weight: np.ndarray | None = None
     stored: np.ndarray | None = None
+    grid: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,8 @@ class PlasticProjection:
     pre, post   int32[P]  unit numbers in their populations, of sizes n_pre and n_post
     place       int64[P]  index into Layout.weight
     weight      float64[P] in the rule's units
-    stored      int16[512] what Layout.weight holds for the weight w at w + 256; None: w itself
+    stored      int16[512] what Layout.weight holds for the weight w at w + 256; None: it holds w / grid
+    grid        unit of the weights in synapse memory; 0: it holds w itself
     pre_source  int64[n_pre], post_source int64[n_post], reward_source int64[.]: source numbers
     """
 
@@ -82,9 +83,12 @@ class PlasticProjection:
     pre_source: np.ndarray
     post_source: np.ndarray
     reward_source: np.ndarray
+    grid: float = 0.0
 
     def held(self, weight: np.ndarray) -> np.ndarray:
         """What Layout.weight holds for weights [P] in the rule's units."""
+        if self.grid:
+            return np.rint(weight / self.grid).astype(np.int16)
         return weight if self.stored is None else self.stored[weight.astype(np.int64) + 256]
 
 

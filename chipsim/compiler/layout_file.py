@@ -34,7 +34,7 @@ def save_layout(layout: Layout, path: str | os.PathLike) -> None:
     facts = {name: getattr(layout, name) for name in FACTS}
     facts["log"] = [{k: v for k, v in entry.items() if k != "seconds"} for entry in layout.log]
     facts["chip"] = layout.chip.to_dict()
-    facts["plastic"] = [dict(name=p.name, rule=p.rule.to_dict(), sign=p.sign) for p in layout.plastic]
+    facts["plastic"] = [dict(name=p.name, rule=p.rule.to_dict(), sign=p.sign, grid=p.grid) for p in layout.plastic]
     for i, p in enumerate(layout.plastic):
         arrays |= {f"plastic{i}/{f.name}": a for f in fields(p) if isinstance(a := getattr(p, f.name), np.ndarray)}
     if layout.routing is not None:
@@ -54,6 +54,7 @@ def load_layout(path: str | os.PathLike) -> Layout:
         params, usage = store.split("params", arrays), store.split("usage", arrays)
         tables = store.split("routing", arrays)
         plastic = tuple(PlasticProjection(name=p["name"], rule=Plasticity.of(p["rule"]), sign=p["sign"],
+                                          grid=p.get("grid", 0.0),
                                           **{"stored": None, **store.split(f"plastic{i}", arrays)})
                         for i, p in enumerate(facts.get("plastic", ())))
         rest = {name: array for name, array in arrays.items() if "/" not in name}

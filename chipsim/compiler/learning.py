@@ -54,6 +54,10 @@ def check_learning(draft: Draft, projection: Projection, folded: Folded, post: N
     for variable in sorted({traces.get(v, v) for v in rule.used} - set(VARIABLE_BITS) - set(engine.traces)):
         found.append(refusal("M260", f"reads trace {variable}; {chip.name} has {', '.join(engine.traces)}",
                              "express the rule by these"))
+    asked = {p.dependency for products in rule.products.values() for p in products}
+    for dependency in sorted(asked - set(engine.dependencies)):
+        found.append(refusal("M260", f"has a product that counts by {dependency}; {chip.name} evaluates rules by "
+                             f"{' and '.join(engine.dependencies)}", "express the rule by these"))
     if engine.epoch_max is not None and rule.t_epoch > engine.epoch_max:
         found.append(refusal("M260", f"has an epoch of {rule.t_epoch} ticks; {chip.name} has at most "
                              f"{engine.epoch_max}", "shorten t_epoch"))
@@ -65,7 +69,11 @@ def check_learning(draft: Draft, projection: Projection, folded: Folded, post: N
     if folded.kind == "conv" or len(folded.maps) != 1 or projection.box > 1:
         found.append(refusal("M261", "learns, but shares its weights or has several delays",
                              "give it as `dense`, `sparse`, `one_to_one` or `random`, with one delay"))
-    if kernel.by_sign and not projection.receptor:
+    if kernel.by_sign == "magnitude" and not np.isfinite(rule.w_max):
+        found.append(refusal("M260", f"has no largest weight; {chip.name} scales its ring buffers by it",
+                             "give w_max, in the network's own unit"))
+    negative = folded.kind != "conv" and any((m < 0).sum() for m in folded.maps.values())
+    if kernel.by_sign and not projection.receptor and (negative or kernel.by_sign != "magnitude"):
         found.append(refusal("M261", f"learns, but goes to inputs of `{post.name}` that are told apart by the sign of "
                              "the weight", "name one of its receptors"))
     if post.model == "loihi_lif" and "vth_mant" not in post.params:
@@ -121,7 +129,7 @@ def plastic_projections(draft: Draft, number: list[np.ndarray], place: list[np.n
         found.append(PlasticProjection(
             c.name, c.learning.rule, c.learning.sign, pre[order].astype(np.int32), post[order].astype(np.int32),
             where[order], c.learning.weight[order], c.learning.stored, number[c.pre], number[c.post],
-            number[index[reward]] if reward else np.zeros(0, np.int64)))
+            number[index[reward]] if reward else np.zeros(0, np.int64), c.learning.grid))
     return tuple(found)
 
 

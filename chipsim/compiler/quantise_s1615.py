@@ -4,7 +4,8 @@ Weights that reach a neuron are summed in ring buffers, one per receptor and tic
 saturates; its content is shifted left to become an s16.15 current, by one number per population and receptor. As in
 sPyNNaker the shift is the smallest that holds the largest sum to be expected: the mean of the weights that arrive in a
 tick and five standard deviations, at the measured rates (`--profile`), where that is less than all weights at once.
-Without measured rates every source counts as spiking in every tick, and no buffer can saturate. Where weights have
+Without measured rates every source counts as spiking in every tick, and no buffer can saturate. A weight that learns
+counts as the largest that its rule allows. Where weights have
 fewer than 16 bits (`core.weights.bits`, the operands of a multiply-accumulate array), those of a projection share a
 power of two besides.
 """
@@ -64,7 +65,7 @@ def _shift(draft: Draft, node: Node, incoming: list[Connection], scale: float) -
     for c in incoming:
         pre = draft.nodes[c.pre]
         rate = np.minimum(draft.options.rates.get(pre.name, np.ones(pre.size)), 1.0)
-        weight = abs(c.weight)
+        weight = _largest(c)
         mean += weight @ rate
         variance += (weight * weight) @ rate
         most += weight.sum(axis=1)
@@ -76,6 +77,16 @@ def _shift(draft: Draft, node: Node, incoming: list[Connection], scale: float) -
     exponents = draft.chip.core.weights
     shift = np.ceil(np.log2(need)) if need > 0 else 0
     return int(np.clip(shift, exponents.exponent_min, exponents.exponent_max))
+
+
+def _largest(c: Connection) -> np.ndarray:
+    """The connection's weights, as large as they may become; dense or CSR."""
+    weight = abs(c.weight)
+    if c.learning is not None and c.is_dense:
+        weight = np.maximum(weight, c.learning.rule.w_max)
+    elif c.learning is not None:
+        weight.data = np.maximum(weight.data, c.learning.rule.w_max)
+    return weight
 
 
 def _weights(c: Connection, scale: float, shift: int, bits: int, report: list[dict]) -> Connection:
@@ -92,9 +103,12 @@ def _weights(c: Connection, scale: float, shift: int, bits: int, report: list[di
         zeroed=float(np.mean((stored == 0) & (exact != 0))) if some else 0.0,
         saturated=float(np.mean(exact > LARGEST + 0.5)) if some else 0.0,
         size=f"{bits} bits, ring buffer shifted by {shift}"))
-    whole = stored.astype(np.int16)
+    whole, learning = stored.astype(np.int16), c.learning
+    if learning is not None:
+        grid = 2.0**shift / (scale * ONE)
+        learning = replace(learning, sign="excitatory", weight=stored * grid, grid=grid)
     if c.is_dense:
-        return replace(c, weight=whole.reshape(c.weight.shape), bits=bits)
+        return replace(c, weight=whole.reshape(c.weight.shape), bits=bits, learning=learning)
     weight = c.weight.astype(np.int16)
     weight.data = whole
-    return replace(c, weight=weight, bits=bits)
+    return replace(c, weight=weight, bits=bits, learning=learning)

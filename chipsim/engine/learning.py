@@ -47,7 +47,8 @@ class LearningPlan:
         """One learner per projection, of the plain or the compiled kind."""
         return [kind(p.rule, Synapses(len(p.pre_source), len(p.post_source), p.pre, p.post, p.weight,
                                       np.zeros(len(p.pre), np.int32)),
-                     sign=p.sign, precision=self.precision, delay_max=self.delay_max, seed=seed, number=i)
+                     sign=p.sign, precision=self.precision, delay_max=self.delay_max, seed=seed, number=i,
+                     grid=p.grid)
                 for i, p in enumerate(self.projections)]
 
     def fixed_ps(self) -> np.ndarray:

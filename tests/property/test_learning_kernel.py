@@ -71,18 +71,19 @@ def test_compiled_learning_equals_its_definition(precision, rule, seed, sign, in
 @settings(max_examples=40, deadline=None)
 @given(rule=rules(), seed=st.integers(0, 2**32), density=st.sampled_from([1, 0.6, 0.02]),
        rates=st.tuples(*[st.sampled_from([0.005, 0.1, 0.9])] * 2))
-@pytest.mark.parametrize("precision", [None, Precision()], ids=["float", "fixed"])
-def test_long_rows_and_columns_are_learnt_stored_and_counted_as_defined(precision, rule, seed, density, rates):
+@pytest.mark.parametrize(("precision", "grid"), [(None, 0.0), (None, 2.0**-7), (Precision(), 0.0)],
+                         ids=["float", "grid", "fixed"])
+def test_long_rows_and_columns_are_learnt_stored_and_counted_as_defined(precision, grid, rule, seed, density, rates):
     rng = np.random.default_rng(seed)
     n_pre, n_post, n_cores = int(rng.integers(1, 20)), int(rng.integers(200, 700)), 3
     pre, post = np.nonzero(rng.random((n_pre, n_post)) < density)
-    weight = rng.integers(-256, 256, len(pre)) if precision else rng.normal(size=len(pre))
+    weight = rng.integers(-256, 256, len(pre)) * (grid or 1.0) if precision or grid else rng.normal(size=len(pre))
     synapses = Synapses(n_pre, n_post, pre.astype(np.int32), post.astype(np.int32), weight.astype(float),
                         np.zeros(len(pre), np.int32))
-    plain, fast = (kind(rule, synapses, precision=precision, seed=seed) for kind in (Learner, Compiled))
+    plain, fast = (kind(rule, synapses, precision=precision, grid=grid, seed=seed) for kind in (Learner, Compiled))
     place, core = rng.permutation(len(pre)) if seed % 2 else np.arange(len(pre)), rng.integers(0, n_cores, n_post)
     effective = rng.permutation(512).astype(np.int16) if precision else None
-    stored = np.zeros(len(pre), np.int16 if precision else float)
+    stored = np.zeros(len(pre), np.int16 if precision or grid else float)
     fast.connect(place, effective, stored, core.astype(np.int32), n_cores)
     for t in range(6):
         spikes = [np.flatnonzero(rng.random(n) < rate) for n, rate in zip((n_pre, n_post), rates, strict=True)]
@@ -93,6 +94,11 @@ def test_long_rows_and_columns_are_learnt_stored_and_counted_as_defined(precisio
         for name in ("w", "t", "d"):
             assert np.array_equal(plain.variables[name], fast.variables[name], equal_nan=True), (t, name)
         w = plain.variables["w"]
-        assert np.array_equal(stored[place], w if effective is None else effective[w.astype(int) + 256], equal_nan=True)
+        if grid:
+            known = np.isfinite(w)
+            assert np.array_equal(stored[place][known], np.rint(w[known] / grid))
+        else:
+            expected = w if effective is None else effective[w.astype(int) + 256]
+            assert np.array_equal(stored[place], expected, equal_nan=True)
         counted = np.zeros(n_cores) if updated is None else np.bincount(core[post[updated]], minlength=n_cores)
         assert np.array_equal(fast.updates, counted)

@@ -138,6 +138,48 @@ def test_a_rule_the_chip_does_not_have_is_refused(rule, words):
     assert words in str(error.value) and error.value.exit_code == 3
 
 
+STORED = dict(rule="pair", a_plus=0.01, a_minus=0.012, tau_plus=20, tau_minus=20, impulse=1.0, coincident="neither",
+              w_min=0, w_max=0.8)
+
+
+def on_spinnaker(plasticity=STORED, sign=1.0, weight=0.5):
+    rng = np.random.default_rng(0)
+    net = NetworkBuilder("stored", dt=1e-3)
+    net.add_input("in", 20)
+    net.add_population("a", 7, "lif", tau=5e-3, v_threshold=1.0)
+    net.connect("in", "a", weights=sign * rng.uniform(0, weight, (7, 20)), plasticity=plasticity, name="learning")
+    return compile(net.build(["a"]), "spinnaker")
+
+
+def test_weights_of_sixteen_bits_learn_in_steps_of_their_unit_with_both_engines(tmp_path):
+    layout = on_spinnaker()
+    given_ = Stimulus.from_dense((np.random.default_rng(1).random((150, 1, 20)) < 0.3).astype(float))
+    run = simulate(layout, given_)
+    assert_same_run(run, simulate(layout, given_, engine="reference"))
+    grid, learnt = layout.plastic[0].grid, run.weights["learning"][2]
+    assert np.array_equal(learnt / grid, np.rint(learnt / grid))
+    assert np.abs(learnt - layout.plastic[0].weight).max() > 0.05
+    assert learnt.min() >= 0 and learnt.max() <= 0.8 and run.counts[:, A["learn_update"]].sum() > 1000
+    save_layout(layout.with_weights(run.weights), tmp_path / "a.h5")
+    again = simulate(load_layout(tmp_path / "a.h5"), given_, learning=False)
+    assert np.array_equal(again.weights["learning"][2], learnt)
+
+
+def test_ring_buffers_hold_the_largest_weight_that_a_rule_allows():
+    small, large = (on_spinnaker({**STORED, "w_max": w}, weight=0.1).plastic[0] for w in (0.1, 6.0))
+    assert large.grid > small.grid and 6.0 / large.grid <= 2**15 - 1 < 6.0 / small.grid
+
+
+@pytest.mark.parametrize(("plasticity", "sign", "words"), [
+    ({k: v for k, v in STORED.items() if k != "w_max"}, 1, "no largest weight"),
+    (dict(rule="homeostatic", w_max=1), 1, "counts by u"),
+    (STORED, np.array([[1.0], [-1.0]] * 3 + [[1.0]]), "told apart by the sign"),
+])
+def test_what_stored_weights_cannot_learn_is_refused(plasticity, sign, words):
+    with pytest.raises(ExpressError, match=words):
+        on_spinnaker(plasticity, sign)
+
+
 def test_a_chip_without_learning_engine_and_synapses_that_cannot_learn_are_refused():
     with pytest.raises(ExpressError, match="cores of loihi do not"):
         compile(network((PAIR, PAIR)), load_chip("loihi", set=("core.learning=null",)))

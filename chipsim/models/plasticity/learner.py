@@ -29,6 +29,7 @@ from chipsim.models.plasticity.sum_of_products import Factor, Product
 X_DECAY, X_IMPULSE, X_EXTRA, Y_DECAY, Y_IMPULSE, Y_EXTRA, R_DECAY, W_ROUND, T_ROUND, D_ROUND = range(10)
 STREAMS = 10
 FIRST_BLOCK = 1 << 16                   # of stream 0, in the counter (tick, index, learner, block); neurons draw below
+LARGEST_STORED = 2**15 - 1              # of a weight of 16 bits, in units of its grid
 WEIGHT_RANGE = {"mixed": (-256, 255), "excitatory": (0, 255), "inhibitory": (-255, 0)}
 VARIABLE_BITS = {"w": 9, "t": 9, "d": 9, "x0": 1, "y0": 1, "r0": 1}
 
@@ -76,10 +77,12 @@ class Synapses:
     delay: np.ndarray
 
 
-def bounds(rule: Plasticity, sign: str, precision: Precision | None, delay_max: int) -> dict[str, tuple[float, float]]:
+def bounds(rule: Plasticity, sign: str, precision: Precision | None, delay_max: int, grid: float = 0.0
+           ) -> dict[str, tuple[float, float]]:
     """(lowest, highest) value of w, t and d; whole numbers in fixed point, where a tag has at most 16 bits."""
     if precision is None:
-        low, high = {"mixed": (-np.inf, np.inf), "excitatory": (0.0, np.inf), "inhibitory": (-np.inf, 0.0)}[sign]
+        most = LARGEST_STORED * grid if grid else np.inf
+        low, high = {"mixed": (-most, most), "excitatory": (0.0, most), "inhibitory": (-most, 0.0)}[sign]
         return {"w": (max(low, rule.w_min), min(high, rule.w_max)), "t": (-np.inf, np.inf), "d": (0, delay_max)}
     low, high = WEIGHT_RANGE[sign]
     tag = 1 << min(precision.accumulator_bits - precision.fraction_bits, 14)
@@ -88,18 +91,20 @@ def bounds(rule: Plasticity, sign: str, precision: Precision | None, delay_max: 
 
 
 class Learner:
-    """State of one plastic projection. `precision` None: floating point.
+    """State of one plastic projection. `precision` None: floating point, in which weights may be rounded to multiples
+    of `grid`, which the chip's memory holds (0: it holds them as they are).
 
     x float64[2, n_pre], y float64[3, n_post], r1, and variables w, t, d float64[P] may be read at any time; within an
     epoch the traces hold what they were at its start, and the impulses of all spikes but the last.
     """
 
     def __init__(self, rule: Plasticity, synapses: Synapses, *, sign: str = "mixed", precision: Precision | None = None,
-                 delay_max: int = 62, seed: int = 0, number: int = 0, shared: np.ndarray | None = None):
-        self.rule, self.synapses, self.precision = rule, synapses, precision
+                 delay_max: int = 62, seed: int = 0, number: int = 0, grid: float = 0.0,
+                 shared: np.ndarray | None = None):
+        self.rule, self.synapses, self.precision, self.grid = rule, synapses, precision, grid
         self.seed, self.number, self.shared = seed, number, shared
         self.x_traces, self.y_traces = [[getattr(rule, n) for n in names] for names in (X_TRACES, Y_TRACES)]
-        self.bounds = bounds(rule, sign, precision, delay_max)
+        self.bounds = bounds(rule, sign, precision, delay_max, grid)
         self.variables = {"w": np.clip(synapses.weight.astype(float), *self.bounds["w"]),
                           "t": np.zeros(len(synapses.pre)), "d": synapses.delay.astype(float)}
         self.reset()
@@ -156,6 +161,8 @@ class Learner:
                 terms.append((p, due, factors))
             add = self.added if self.precision is None else self.added_fixed
             new[variable] = np.clip(add(variable, terms, tick), *self.bounds[variable])
+            if variable == "w" and self.grid:
+                new["w"] = np.rint(new["w"] / self.grid) * self.grid
         self.variables |= new
         self.tx[:], self.ty[:], self.r0, self.reward = 0, 0, 0.0, 0.0
         return updated

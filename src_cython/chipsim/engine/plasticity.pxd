@@ -70,6 +70,7 @@ cdef struct Plastic:
     double part[5]
     uint8_t exists[5]
     double trace_max, r_keep, r_impulse, r_min, r_max
+    double grid                 # floating point: unit of the weights in memory, then stored as int16; 0: as they are
     double low[3]
     double high[3]
     const int32_t* post         # [P] by axon, ascending

@@ -20,18 +20,20 @@ cdef class Learner:
     Speed: `python tools/bench.py engine`.
     """
 
-    def __init__(self, rule, synapses, *, sign="mixed", precision=None, delay_max=62, seed=0, number=0, shared=None):
+    def __init__(self, rule, synapses, *, sign="mixed", precision=None, delay_max=62, seed=0, number=0, grid=0.0,
+                 shared=None):
         cdef Plastic* p = &self.p
         n_pre, n_post = synapses.n_pre, synapses.n_post
         if (np.diff(synapses.pre.astype(np.int64) * n_post + synapses.post) <= 0).any():
             raise ValueError("plastic synapses must stand in the order of their axons, and of neurons for one axon")
         self.keep = {}
         p.seed, p.number = <uint64_t>(int(seed) & 0xFFFFFFFFFFFFFFFF), number
+        p.grid = grid
         p.n_pre, p.n_post, p.n_synapses = n_pre, n_post, len(synapses.pre)
         p.shared = NULL if shared is None else <const double*>self.hold("shared", shared, np.float64)
         self.hold_rule(rule, precision)
         for k, name in enumerate(("w", "t", "d")):
-            p.low[k], p.high[k] = bounds(rule, sign, precision, delay_max)[name]
+            p.low[k], p.high[k] = bounds(rule, sign, precision, delay_max, grid)[name]
         p.post = <const int32_t*>self.hold("post", synapses.post, np.int32)
         rows, columns = (np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=n))])
                          for ids, n in ((synapses.pre, n_pre), (synapses.post, n_post)))
@@ -185,6 +187,9 @@ cdef class Learner:
             p.effective = <const int16_t*>self.hold("effective", effective, np.int16)
             p.weight16 = <int16_t*><size_t>weight.ctypes.data
             weight[self.keep["place"]] = self.keep["effective"][self.keep["w"].astype(int) + 256]
+        elif p.grid:
+            p.weight16 = <int16_t*><size_t>weight.ctypes.data
+            weight[self.keep["place"]] = np.rint(self.keep["w"] / p.grid)
         else:
             p.weight64 = <double*><size_t>weight.ctypes.data
             weight[self.keep["place"]] = self.keep["w"]
