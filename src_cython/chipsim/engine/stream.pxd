@@ -64,12 +64,10 @@ cdef class Stream:
     cdef const uint16_t* y
     cdef const int32_t* axon_core
     cdef const int64_t* service_ps
-    cdef Hop* hops                                  # of this sweep, and of the one before
-    cdef Hop* before
-    cdef int64_t used, room, room_before, n_visited
+    cdef Hop* hops
+    cdef int64_t used, room, n_visited
     cdef int64_t* busy_until                        # per core
-    cdef bint again                                 # there was a sweep before this one
-    cdef int64_t broken                             # assumptions of this sweep that did not come true
+    cdef bint broken                                # an assumption was wrong
     cdef int64_t* started                           # ring, of the eject channel at hand
     cdef uint32_t turn, oldest                      # places in it: the next, and the first not started in time
     cdef uint32_t inside
@@ -89,7 +87,6 @@ cdef class Stream:
     cdef void give_up(self) noexcept nogil
     cdef int pass_on(self, uint32_t channel) noexcept nogil
     cdef int enter(self, uint32_t channel) noexcept nogil
-    cdef int64_t assumed(self, uint32_t hop) noexcept nogil
     cdef int64_t claims_at(self, Side* fifo, uint32_t hop) noexcept nogil
     cdef int relay(self, uint32_t channel) noexcept nogil
     cdef int merge(self, uint32_t channel) noexcept nogil

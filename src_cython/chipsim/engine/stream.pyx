@@ -3,10 +3,10 @@
 Channels are gone through in an order in which packets cross them (order.py). All that comes to a channel is then known,
 in order of time per FIFO, and its grants follow one after the other by the rules of reference_mesh. Only two things
 that a grant depends on lie further on: when the packet before it in its FIFO left by another output, and when a packet
-gave back the slot that is wanted. The pass assumes that neither made it wait, and checks that as those grants are made;
-where it was wrong, another sweep assumes the times that the last one found. A sweep none of whose assumptions was wrong
-obeys every rule, and as every effect comes later than its cause, only one history does. If no sweep gets there, the
-caller goes through the tick by events.
+gave back the slot that is wanted. The pass assumes that neither made it wait, and checks that as those grants are made.
+A pass none of whose assumptions was wrong obeys every rule, and as every effect comes later than its cause, only one
+history does. At the first that was wrong the caller goes through the tick by events; to go on, and once more with the
+times found, took longer.
 """
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -26,10 +26,8 @@ cdef enum:
     NONE = 0xFFFFFFFF
     FCFS = 0
     ROUND_ROBIN = 1
-    SWEEPS = 4
     MOST = 1024             # packets of a tick for which the pass is tried, or
     PER_ENDPOINT = 16       # so many per endpoint: of longer ticks some packets always meet where it matters
-    FEW = 16                # with more broken assumptions than so many a sweep is given up: more sweeps would not pay
 
 cdef int64_t UNKNOWN = -0x4000000000000000
 POLICIES = ("fcfs", "round_robin", "oldest")
@@ -89,7 +87,6 @@ cdef class Stream:
 
     def __dealloc__(self):
         free(self.hops)
-        free(self.before)
 
     def loads(self):
         """int64[K] flits sent over each channel in the ticks in which the pass was exact."""
@@ -104,24 +101,13 @@ cdef class Stream:
         """As Fabric.tick; 1: the pass is not exact for this tick, and nothing is counted. -1: no memory."""
         cdef int64_t e, i, row, _, n = self.n_cores
         cdef Side* s
-        cdef Hop* swap
         if start[n + 1] > start[0]:
             self.seeds, self.first_packet, self.times, self.open_loop = seeds, start, times[0], open_loop
             self.tried += 1
             if start[n + 1] - start[0] > max(<int64_t>MOST, PER_ENDPOINT * (n + 1)):
                 return 1
-            self.again = False
             if self.sweep():
                 return -1
-            for _ in range(SWEEPS - 1):
-                if self.broken == 0 or self.broken > FEW:
-                    break
-                swap = self.hops
-                self.hops, self.before = self.before, swap
-                self.room, self.room_before = self.room_before, self.room
-                self.again = True
-                if self.sweep():
-                    return -1
             if self.broken:
                 return 1
             self.held += 1
@@ -146,7 +132,8 @@ cdef class Stream:
         """All packets through all channels, once."""
         cdef int64_t e, row, w, words = (self.n_channels + 63) >> 6, rank
         cdef uint32_t channel
-        self.used = self.broken = self.n_visited = 0
+        self.used = self.n_visited = 0
+        self.broken = False
         for row in range(self.n_cores + 1):
             if self.first_packet[row] < self.first_packet[row + 1]:
                 e = self.n_cores if row == 0 else row - 1
@@ -161,7 +148,7 @@ cdef class Stream:
                 self.n_visited += 1
                 if self.pass_on(channel):
                     return -1
-                if self.broken > FEW:
+                if self.broken:
                     self.give_up()
                     return 0
         return 0
@@ -202,8 +189,6 @@ cdef class Stream:
         for p in range(self.first_packet[row], self.first_packet[row + 1]):
             made = self.seeds[p].gap if self.open_loop else now + self.seeds[p].gap
             at = max(made, free_at)
-            if self.again and s.stop - s.start >= s.slots:
-                at = max(at, self.assumed(s.stop - s.slots) + s.credit)
             self.times.made[p], self.times.entered[p] = made, at
             now = at
             free_at = at + s.cycle
@@ -213,21 +198,10 @@ cdef class Stream:
         self.entry[s.endpoint] = now
         return 0
 
-    cdef inline int64_t assumed(self, uint32_t hop) noexcept nogil:
-        """When a packet that has not left yet will leave its FIFO: as in the sweep before, or UNKNOWN: at once."""
-        if self.again and self.before[hop].packet == self.hops[hop].packet:
-            return self.before[hop].leave
-        return UNKNOWN
-
     cdef inline int64_t claims_at(self, Side* fifo, uint32_t hop) noexcept nogil:
-        """When a packet is at the head of its FIFO and may ask for its output."""
-        cdef int64_t at = self.hops[hop].arrival, left
-        if hop > fifo.start:
-            left = self.hops[hop - 1].leave
-            if left == UNKNOWN:
-                left = self.assumed(hop - 1)
-            at = max(at, left + fifo.cycle)
-        return at
+        """When a packet is at the head of its FIFO and may ask for its output; those before it that stay: not."""
+        cdef int64_t at = self.hops[hop].arrival
+        return max(at, self.hops[hop - 1].leave + fifo.cycle) if hop > fifo.start else at
 
     cdef int relay(self, uint32_t channel) noexcept nogil:
         """A link that only one FIFO has packets for."""
@@ -237,8 +211,6 @@ cdef class Stream:
         cdef uint32_t hop = self.lanes[channel * self.n_ports + port].first
         while hop != NONE:
             at = max(self.claims_at(fifo, hop), free_at)
-            if self.again and s.stop - s.start >= s.slots:
-                at = max(at, self.assumed(s.stop - s.slots) + s.credit)
             free_at = at + s.cycle
             self.leave(fifo, hop, at)
             if self.append(s, at + s.latency, self.hops[hop].packet, self.hops[hop].core, self.hops[hop].there):
@@ -274,8 +246,6 @@ cdef class Stream:
             if s.kind == EJECT:
                 if s.stop >= s.slots:
                     at = max(at, self.started[self.turn] + s.credit)
-            elif self.again and s.stop - s.start >= s.slots:
-                at = max(at, self.assumed(s.stop - s.slots) + s.credit)
             if self.policy != FCFS:
                 best = self.chosen(claims, n, at, last_port)
             c = &claims[best]
@@ -314,23 +284,16 @@ cdef class Stream:
     cdef inline void leave(self, Side* fifo, uint32_t hop, int64_t at) noexcept nogil:
         """A packet leaves its FIFO; whoever was thought not to have to wait for that is looked at again."""
         cdef Hop* h = &self.hops[hop]
-        cdef int64_t wait = at - h.arrival, was, ready
+        cdef int64_t wait = at - h.arrival
         h.leave = at
-        if wait:
-            fifo.waited += wait
-        elif fifo.slack >= 0 and not self.again:                # the next arrives a cycle later at the earliest
+        if wait == 0 and fifo.slack >= 0:                       # the next arrives a cycle later at the earliest
             return
-        was = self.assumed(hop)
-        if was == at:
-            return
-        if hop + 1 < fifo.stop and self.hops[hop + 1].leave != UNKNOWN:
-            ready = self.hops[hop + 1].arrival
-            if max(ready, was + fifo.cycle) != max(ready, at + fifo.cycle):
-                self.broken += 1
-        if (wait > fifo.slack or self.again) and hop + fifo.slots < fifo.stop:
-            ready = self.hops[hop + fifo.slots].arrival - fifo.latency
-            if at + fifo.credit > ready or was + fifo.credit >= ready:
-                self.broken += 1
+        fifo.waited += wait
+        if hop + 1 < fifo.stop and self.hops[hop + 1].leave != UNKNOWN and at + fifo.cycle > self.hops[hop + 1].arrival:
+            self.broken = True
+        if wait > fifo.slack and hop + fifo.slots < fifo.stop and \
+                at + fifo.credit > self.hops[hop + fifo.slots].arrival - fifo.latency:
+            self.broken = True
 
     cdef inline void serve(self, Side* s, int64_t arrival, uint32_t packet) noexcept nogil:
         """A packet reaches its core, whose synapse server takes it when it has done those before."""
