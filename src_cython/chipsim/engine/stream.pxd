@@ -65,7 +65,7 @@ cdef class Stream:
     cdef const int32_t* axon_core
     cdef const int64_t* service_ps
     cdef Hop* hops
-    cdef int64_t used, room, n_visited
+    cdef int64_t used, room, n_packets, n_visited
     cdef int64_t* busy_until                        # per core
     cdef bint broken                                # an assumption was wrong
     cdef int64_t* started                           # ring, of the eject channel at hand
@@ -86,15 +86,15 @@ cdef class Stream:
     cdef int sweep(self) noexcept nogil
     cdef void give_up(self) noexcept nogil
     cdef int pass_on(self, uint32_t channel) noexcept nogil
-    cdef int enter(self, uint32_t channel) noexcept nogil
+    cdef void enter(self, uint32_t channel) noexcept nogil
     cdef int64_t claims_at(self, Side* fifo, uint32_t hop) noexcept nogil
-    cdef int relay(self, uint32_t channel) noexcept nogil
-    cdef int merge(self, uint32_t channel) noexcept nogil
+    cdef void relay(self, uint32_t channel) noexcept nogil
+    cdef void merge(self, uint32_t channel) noexcept nogil
     cdef bint next_of(self, int32_t one, int32_t other, int32_t last_port) noexcept nogil
     cdef int32_t chosen(self, Claim* claims, int32_t n, int64_t at, int32_t last_port) noexcept nogil
     cdef void leave(self, Side* fifo, uint32_t hop, int64_t at) noexcept nogil
     cdef void serve(self, Side* s, int64_t arrival, uint32_t packet) noexcept nogil
-    cdef int append(self, Side* s, int64_t arrival, uint32_t packet, uint32_t core, int32_t there) noexcept nogil
+    cdef void append(self, Side* s, int64_t arrival, uint32_t packet, uint32_t core, int32_t there) noexcept nogil
     cdef uint32_t link(self, int32_t here, int32_t there) noexcept nogil
     cdef int grow(self) noexcept nogil
     cdef void count(self) noexcept nogil

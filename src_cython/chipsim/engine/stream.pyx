@@ -104,7 +104,8 @@ cdef class Stream:
         if start[n + 1] > start[0]:
             self.seeds, self.first_packet, self.times, self.open_loop = seeds, start, times[0], open_loop
             self.tried += 1
-            if start[n + 1] - start[0] > max(<int64_t>MOST, PER_ENDPOINT * (n + 1)):
+            self.n_packets = start[n + 1] - start[0]
+            if self.n_packets > max(<int64_t>MOST, PER_ENDPOINT * (n + 1)):
                 return 1
             if self.sweep():
                 return -1
@@ -165,22 +166,25 @@ cdef class Stream:
     cdef inline int pass_on(self, uint32_t channel) noexcept nogil:
         """All grants of a channel; its packets then stand in its FIFO."""
         cdef Side* s = &self.sides[channel]
-        cdef int rc
+        if self.room < self.used + self.n_packets and self.grow():
+            return -1
         s.start, s.stop, s.waited = <uint32_t>self.used, <uint32_t>self.used, 0
         if s.kind == INJECT:
-            rc = self.enter(channel)
+            self.enter(channel)
         elif s.kind == EJECT:
             s.start = s.stop = s.most = self.turn = self.oldest = self.inside = 0
             self.busy_until[s.endpoint] = 0
-            rc = self.merge(channel)
+            self.merge(channel)
         elif s.asks & (s.asks - 1):
-            rc = self.merge(channel)
+            self.merge(channel)
         else:
-            rc = self.relay(channel)
+            self.relay(channel)
+        if s.kind != EJECT:
+            self.used = s.stop
         s.asks = 0
-        return rc
+        return 0
 
-    cdef int enter(self, uint32_t channel) noexcept nogil:
+    cdef void enter(self, uint32_t channel) noexcept nogil:
         """The packets of a soma server, one after the other."""
         cdef Side* s = &self.sides[channel]
         cdef int64_t row = 0 if s.endpoint == self.n_cores else s.endpoint + 1
@@ -193,32 +197,29 @@ cdef class Stream:
             now = at
             free_at = at + s.cycle
             core = self.axon_core[self.seeds[p].axon]
-            if self.append(s, at + s.latency, <uint32_t>p, core, self.router[core]):
-                return -1
+            self.append(s, at + s.latency, <uint32_t>p, core, self.router[core])
         self.entry[s.endpoint] = now
-        return 0
 
     cdef inline int64_t claims_at(self, Side* fifo, uint32_t hop) noexcept nogil:
         """When a packet is at the head of its FIFO and may ask for its output; those before it that stay: not."""
         cdef int64_t at = self.hops[hop].arrival
         return max(at, self.hops[hop - 1].leave + fifo.cycle) if hop > fifo.start else at
 
-    cdef int relay(self, uint32_t channel) noexcept nogil:
+    cdef void relay(self, uint32_t channel) noexcept nogil:
         """A link that only one FIFO has packets for."""
         cdef Side* s = &self.sides[channel]
         cdef int64_t port = lowest_bit(s.asks), at, free_at = 0
         cdef Side* fifo = &self.sides[self.in_channel[s.from_router * self.n_ports + port]]
         cdef uint32_t hop = self.lanes[channel * self.n_ports + port].first
+        cdef Hop* hops = self.hops
         while hop != NONE:
             at = max(self.claims_at(fifo, hop), free_at)
             free_at = at + s.cycle
             self.leave(fifo, hop, at)
-            if self.append(s, at + s.latency, self.hops[hop].packet, self.hops[hop].core, self.hops[hop].there):
-                return -1
-            hop = self.hops[hop].next
-        return 0
+            self.append(s, at + s.latency, hops[hop].packet, hops[hop].core, hops[hop].there)
+            hop = hops[hop].next
 
-    cdef int merge(self, uint32_t channel) noexcept nogil:
+    cdef void merge(self, uint32_t channel) noexcept nogil:
         """A link or a core that several FIFOs have packets for: their claims, in the order of arbitration."""
         cdef Side* s = &self.sides[channel]
         cdef Claim claims[64]
@@ -254,15 +255,14 @@ cdef class Stream:
             self.leave(c.fifo, hop, at)
             if s.kind == EJECT:
                 self.serve(s, at + s.latency, self.hops[hop].packet)
-            elif self.append(s, at + s.latency, self.hops[hop].packet, self.hops[hop].core, self.hops[hop].there):
-                return -1
+            else:
+                self.append(s, at + s.latency, self.hops[hop].packet, self.hops[hop].core, self.hops[hop].there)
             c.hop = self.hops[hop].next
             if c.hop == NONE:
                 n -= 1
                 claims[best] = claims[n]
             else:
                 c.at = self.claims_at(c.fifo, c.hop)
-        return 0
 
     cdef inline bint next_of(self, int32_t one, int32_t other, int32_t last_port) noexcept nogil:
         """Of two ports, `one` comes first after the one that won last."""
@@ -311,17 +311,14 @@ cdef class Stream:
         self.turn = self.turn + 1 if self.turn + 1 < s.slots else 0
         s.stop += 1
 
-    cdef inline int append(self, Side* s, int64_t arrival, uint32_t packet, uint32_t core,
-                           int32_t there) noexcept nogil:
+    cdef inline void append(self, Side* s, int64_t arrival, uint32_t packet, uint32_t core,
+                            int32_t there) noexcept nogil:
         """A packet arrives in the FIFO behind a channel, and joins those that want the same output next."""
         cdef uint32_t hop = s.stop, onward
         cdef Hop* h
         cdef Side* o
         cdef Lane* lane
         cdef uint64_t bit = <uint64_t>1 << s.in_port
-        if self.used == self.room and self.grow():
-            return -1
-        self.used += 1
         s.stop += 1
         h = &self.hops[hop]
         h.arrival, h.leave, h.packet, h.next = arrival, UNKNOWN, packet, NONE
@@ -336,7 +333,6 @@ cdef class Stream:
             lane.first = hop
             self.pending[o.rank >> 6] |= <uint64_t>1 << (o.rank & 63)
         lane.last = hop
-        return 0
 
     cdef inline uint32_t link(self, int32_t here, int32_t there) noexcept nogil:
         """The channel by which packets for router `there` go on."""
@@ -349,11 +345,12 @@ cdef class Stream:
         return self.out_channel[here * self.n_ports + self.first_link + port]
 
     cdef int grow(self) noexcept nogil:
-        cdef void* larger = realloc(self.hops, <size_t>(2 * self.room + 1024) * sizeof(Hop))
-        if larger == NULL or 2 * self.room + 1024 >= NONE:
+        """Room for one more channel that all packets of the tick cross."""
+        cdef int64_t room = 2 * self.room + self.n_packets
+        cdef void* larger = realloc(self.hops, <size_t>room * sizeof(Hop)) if room < NONE else NULL
+        if larger == NULL:
             return -1
-        self.hops = <Hop*>larger
-        self.room = 2 * self.room + 1024
+        self.hops, self.room = <Hop*>larger, room
         return 0
 
     cdef void count(self) noexcept nogil:
