@@ -1,5 +1,7 @@
 """Speed of the fabric on packet lists like those of the oracles' speed table; `python tools/bench.py fabric`.
 
+On routers with a clock, with handshakes, and with handshakes and virtual channels (wormholes; no target).
+
 A flit-hop is a flit through a router. Figures are per second of CPU time in the engine, median and best of the repeats;
 `idle` is the time for the same packets over a thousand times the cycles, as a ratio. With --curves FOLDER instead:
 every row of BookSim's load curves in that folder that can be compared.
@@ -43,11 +45,14 @@ def main(arguments: list[str]) -> int:
 
 
 def speeds(repeats: int, largest: int) -> list[dict]:
-    """Time every list on both kinds of router; print a line each."""
+    """Time every list on all kinds of router; print a line each."""
     print(f"{'fabric':12}{'mesh':>7}{'load':>9}{'flit-hops':>11}{'M/s median':>12}{'best':>7}{'target':>8}{'idle':>7}")
     rows = []
     for k, rate, vcs, cycles in (row for row in LISTS if row[0] <= largest):
-        for kind, chip in (("clocked", booksim_chip(k, vcs, SLOTS)), ("handshakes", handshake_chip(k, vcs))):
+        for kind, chip in (("clocked", booksim_chip(k, vcs, SLOTS)), ("handshakes", handshake_chip(k, 1, SLOTS * vcs)),
+                           ("wormholes", handshake_chip(k, vcs, SLOTS))):
+            if kind == "wormholes" and vcs == 1:
+                continue                                    # the same packets through the same FIFOs as handshakes
             bench = FabricBench(chip)
             packets = Traffic(rate=rate).packets(Nodes.of(chip), cycles, bench.cycle_ps, seed=1)
             sparse = replace(packets, at=packets.at * IDLE, cycles=cycles * IDLE)
@@ -55,8 +60,8 @@ def speeds(repeats: int, largest: int) -> list[dict]:
             busy = [engine_s(bench, packets) for _ in range(repeats)]
             alone = min(engine_s(bench, sparse) for _ in range(max(1, repeats // 3)))
             row = dict(fabric=kind, k=k, rate=rate, vcs=vcs, cycles=cycles, packets=len(packets), flit_hops=hops,
-                       median_per_s=hops / median(busy), best_per_s=hops / min(busy), target_per_s=TARGETS[kind, k],
-                       idle_ratio=alone / min(busy))
+                       median_per_s=hops / median(busy), best_per_s=hops / min(busy),
+                       target_per_s=TARGETS.get((kind, k), 0), idle_ratio=alone / min(busy))
             rows.append(row)
             speed = "".join(f"{row[f'{what}_per_s'] / 1e6:>{width}.1f}"
                             for what, width in (("median", 12), ("best", 7), ("target", 8)))
@@ -70,10 +75,11 @@ def engine_s(bench: FabricBench, packets: Packets) -> float:
     return bench.engine_s
 
 
-def handshake_chip(k: int, vcs: int) -> ChipSpec:
-    """A k x k mesh with Loihi's channels, and as many slots as the clocked one has in all virtual channels."""
-    slots = tuple(f"fabric.channels.{c}.slots={SLOTS * vcs}" for c in ("inject", "eject", "east_west", "north_south"))
-    return load_chip("loihi", set=(f"fabric.width={k}", f"fabric.height={k}", "fabric.cores_per_router=1", *slots))
+def handshake_chip(k: int, vcs: int, slots: int) -> ChipSpec:
+    """A k x k mesh with Loihi's channels, of so many virtual channels with so many slots each."""
+    lines = [f"fabric.channels.{c}.slots={slots}" for c in ("inject", "eject", "east_west", "north_south")]
+    return load_chip("loihi", set=(f"fabric.width={k}", f"fabric.height={k}", "fabric.cores_per_router=1",
+                                   f"fabric.vcs={vcs}", *lines))
 
 
 def curves(folder: Path) -> list[dict]:

@@ -17,9 +17,10 @@ from chipsim.engine.multicast import build_trees
 from chipsim.engine.reference_clocked import ClockedTick
 from chipsim.engine.reference_mesh import Mesh
 from chipsim.engine.reference_servers import Packet, Server
-from chipsim.engine.reference_wormhole import Fifo, Way, Wormhole
+from chipsim.engine.reference_wormhole import Wormhole
 from chipsim.engine.run import Run
 from chipsim.engine.topology import FabricPlan, picoseconds, plan_fabric
+from chipsim.engine.worm_parts import Fifo, Way
 
 
 @dataclass(frozen=True, eq=False)
