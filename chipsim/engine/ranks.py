@@ -22,7 +22,7 @@ from chipsim.engine.outcome import Outcome, Tardiness
 from chipsim.engine.plan import plan
 from chipsim.engine.run import Run
 from chipsim.engine.schedule import recording_of, schedule_of
-from chipsim.engine.shares import core_borders
+from chipsim.engine.shares import core_borders, work_before
 from chipsim.engine.stats import N_BINS
 from chipsim.errors import Diagnostic, UsageError
 
@@ -88,7 +88,7 @@ def simulate_ranks(layout: Layout, stimulus: Stimulus | None = None, *, ranks: R
                                     help="run it in one process"))
     schedule = schedule_of(layout, stimulus, ticks)
     recording = recording_of(layout, record)
-    first, last = core_borders(layout, ranks.size)[ranks.rank : ranks.rank + 2].tolist()
+    first, last = core_borders(work_before(layout), ranks.size)[ranks.rank : ranks.rank + 2].tolist()
     own = (np.arange(layout.n_sources) >= layout.core_start[first]) & \
         (np.arange(layout.n_sources) < layout.core_start[last])
     own[layout.n_neurons :] = ranks.rank == 0                              # input lines are counted by one

@@ -94,6 +94,26 @@ def test_a_run_goes_on_with_another_number_of_threads(tmp_path):
     assert_same_run(run, simulate(layout, given_))
 
 
+def test_borders_move_to_where_the_spikes_are():
+    net = NetworkBuilder("uneven")
+    net.add_input("in", 5)
+    net.add_population("busy", 40, "loihi_lif", du=4095, dv=0, vth_mant=2, bias_mant=70)
+    net.add_population("calm", 160, "loihi_lif", du=4095, dv=0, vth_mant=60_000)
+    net.connect("in", "calm", weights=np.full((160, 5), 2.0))
+    net.connect("busy", "busy", weights=np.full((40, 40), 2.0), delay=1)
+    layout = compile(net.build(["calm"]), "loihi", neurons_per_core=20)
+    function = Function(plan(layout), np.zeros(layout.n_sources, bool), True, 0, 2)
+    one = Function(plan(layout), np.zeros(layout.n_sources, bool), True)
+    before = function.ranges[0].stop
+    for _ in range(10):
+        found, wanted = (f.advance(16, np.zeros(17, np.int64), np.zeros(0, np.uint32), None, 0, [])
+                         for f in (function, one))
+        assert all(map(np.array_equal, found, wanted))
+        assert all(map(np.array_equal, function.packets(), one.packets()))
+    assert function.ranges[0].stop != before
+    assert np.array_equal(function.active_per_core(), one.active_per_core())
+
+
 def test_segments_that_cannot_be_divided_leave_the_chip_whole():
     layout = compile(wide(1, tau=4e-3, v_threshold=0.7), load_chip("ideal", set=("core.delay.min=1",)))
     layout = replace(layout, target=np.asarray(layout.target).copy(), weight=np.asarray(layout.weight).copy())

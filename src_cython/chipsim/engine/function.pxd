@@ -17,9 +17,11 @@ cdef class Function:
     cdef Learners learners
     cdef dict keep                                  # arrays the raw pointers point into
     cdef dict state                                 # variables of the neurons
-    cdef list somas, ranges, probes, group_model
-    cdef object pool, pace, failure, held_counts
-    cdef bint held
+    cdef list somas, probes, group_model
+    cdef readonly list ranges                       # neurons of each share
+    cdef object layout, pool, pace, failure, held_counts
+    cdef int64_t look_at, counted_from              # ticks: when to balance the shares, and since when spikes count
+    cdef bint held, whole_cores
     cdef int64_t n_sources, max_late
     cdef const int64_t* axon_start
     cdef Seeds joined

@@ -26,7 +26,10 @@ from chipsim.engine.learning import PHASE
 from chipsim.engine.pace import Pace
 from chipsim.engine.plan import initial_state
 from chipsim.engine.run import A
-from chipsim.engine.shares import borders
+from chipsim.engine.shares import borders, excess, work_before
+
+FIRST_LOOK = 64                             # ticks after which the shares are looked at; then after 8 times as many
+WORTH_IT = 0.05                             # of a share's work, that moving the borders must win
 
 
 SEED = np.dtype([("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])     # a PacketSeed
@@ -37,8 +40,8 @@ cdef class Function:
 
     record      bool[S] sources whose spikes are logged
     want_seeds  keep, per tick and core, the packets with the soma time before each, for the fabric
-    threads     shares that the chip is divided into; fewer where it cannot be, see `shares.borders`, and where
-                segments that a border would go through are not in the order of their targets
+    threads     shares that the chip is divided into. One where something learns, spikes act in the tick they are made
+                in, a model has only its NumPy step, or segments that a border would go through are not in order
     """
 
     def __init__(self, plan, record, bint want_seeds, seed=0, threads=1):
@@ -124,7 +127,10 @@ cdef class Function:
         self.somas = [Soma(kernel, model.options, layout.params, self.state, seed)
                       for model, kernel in zip(layout.models, layout.kernels, strict=True)]
         native = all((<Soma>soma).model.step != NULL for soma in self.somas)
-        low = borders(plan, threads if native else 1, whole_cores=c.want_seeds or c.matrices)
+        self.whole_cores = c.want_seeds or c.matrices
+        alone = threads == 1 or not native or c.phase.n_learners or c.same_tick
+        low = borders(layout, None if alone else work_before(layout), 1 if alone else threads,
+                      whole_cores=self.whole_cores)
         self.n_shares = len(low) - 1
         self.shares = <Share*>calloc(self.n_shares, sizeof(Share))
         if self.shares == NULL or arrange(&self.meeting, self.n_shares):
@@ -144,6 +150,7 @@ cdef class Function:
         except Unordered:
             self.n_shares = 1
             self.divide(layout, low[[0, len(low) - 1]])
+        self.layout, self.look_at, self.counted_from = layout, FIRST_LOOK, 0
         self.pool = ThreadPoolExecutor(self.n_shares - 1) if self.n_shares > 1 else None
         self.pace = Pace()
         return 0
@@ -162,12 +169,25 @@ cdef class Function:
             s.first_core, s.last_core = 0, self.chip.n_cores
             if i + 1 < self.n_shares:
                 s.last_core = np.searchsorted(layout.core_start, own.stop, "left")
-            if i and (self.chip.want_seeds or self.chip.matrices):       # cores without neurons are somebody's, too
+            if i and self.whole_cores:                           # cores without neurons are somebody's, too
                 s.first_core = self.shares[i - 1].last_core
             elif i:
                 s.first_core = np.searchsorted(layout.core_start, own.start, "right") - 1
             self.memory.part(layout, i, s.low, s.high, &s.synapses)
         return 0
+
+    def balance(self):
+        """Move the borders between shares to where the spikes so far would have given each the same work."""
+        self.look_at = (self.tick - self.counted_from) * 8 + self.counted_from
+        before = work_before(self.layout, self.keep["source_spikes"] / max(1, self.tick - self.counted_from))
+        low = borders(self.layout, before, self.n_shares, whole_cores=self.whole_cores)
+        old = np.array([0] + [own.stop for own in self.ranges])
+        if len(low) != len(old) or excess(self.layout, before, old) < WORTH_IT + excess(self.layout, before, low):
+            return
+        try:
+            self.divide(self.layout, low)
+        except Unordered:
+            self.divide(self.layout, old)
 
     def __dealloc__(self):
         cdef int64_t i
@@ -241,6 +261,8 @@ cdef class Function:
         if k.failed or self.join_seeds(n_ticks):
             raise self.failure or MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
         self.held, self.held_counts = hold, counts[0]
+        if self.n_shares > 1 and self.tick >= self.look_at:
+            self.balance()
         return (counts[0], active[0]) if self.n_shares == 1 else (counts.sum(0), active.sum(0))
 
     def work(self, int64_t i):
