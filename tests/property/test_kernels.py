@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from chipsim.engine.neurons import native_step
 from chipsim.models.draws import Draws
 from chipsim.models.neurons.affine import Affine
+from chipsim.models.neurons.lif_s1615 import ONE, LifS1615
 from chipsim.models.neurons.loihi_lif import PROFILES, LoihiLif
 from chipsim.models.neurons.truenorth import TrueNorth
 
@@ -69,3 +70,23 @@ def test_truenorth_kernel_equals_its_step_with_every_flag_and_random_draws(seed)
     inputs = [rng.integers(0, rng.choice([2, 40]), (4, N)).astype(np.int32) for _ in range(5)]
     both(TrueNorth.step, native_step(TrueNorth), state, {k: v.astype(np.int32) for k, v in params.items()}, {}, inputs,
          lambda t: (Draws(seed, t, 3, 7),))
+
+
+@given(seed=st.integers(0, 2**32))
+def test_s1615_kernel_equals_its_step_with_full_buffers_and_large_numbers(seed):
+    rng = np.random.default_rng(seed)
+    large = {name: rng.integers(-(2**26), 2**26, N) for name in ("v_rest", "v_reset", "v_thresh", "i_offset")}
+    params = large | dict(exp_tc=rng.integers(0, ONE + 1, N), r_membrane=rng.integers(0, 64 * ONE, N),
+                          decay_e=rng.integers(0, 2**32, N).astype(np.uint32).view(np.int32),
+                          decay_i=rng.integers(0, 2**32, N).astype(np.uint32).view(np.int32),
+                          init_e=rng.integers(0, 2 * ONE, N), init_i=rng.integers(0, 2 * ONE, N),
+                          shift_e=rng.integers(0, 16, N), shift_i=rng.integers(0, 16, N),
+                          refractory=rng.integers(0, 4, N), v_init=np.zeros(N))
+    params = {k: v.astype(np.int32) for k, v in params.items()}
+    state = dict(v=rng.choice([0, 2**26, -(2**26), int(rng.integers(-(2**26), 2**26))], N),
+                 i_exc=rng.choice([0, 1, 2**30, -(2**30)], N), i_inh=rng.choice([0, 1, 2**30], N),
+                 wait=rng.integers(0, 3, N))
+    state = {k: v.astype(np.int32) for k, v in state.items()}
+    inputs = [rng.choice([0, 1, 0xFFFF, 0x10000, 2**30, int(rng.integers(0, 2**17))], (2, N)).astype(np.int32)
+              for _ in range(6)]
+    both(LifS1615.step, native_step(LifS1615), state, params, {}, inputs)

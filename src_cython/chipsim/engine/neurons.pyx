@@ -9,6 +9,7 @@ from chipsim.models.trace import trace
 
 from chipsim.engine.neurons_linear cimport affine
 from chipsim.engine.neurons_loihi cimport loihi_lif
+from chipsim.engine.neurons_s1615 cimport lif_s1615
 from chipsim.engine.neurons_truenorth cimport truenorth
 from chipsim.engine.program cimport block_size, run_program
 
@@ -19,6 +20,8 @@ cdef Step native(str name) noexcept:
         return affine
     if name == "loihi_lif":
         return loihi_lif
+    if name == "lif_s1615":
+        return lif_s1615
     if name == "truenorth":
         return truenorth
     return NULL
