@@ -42,8 +42,8 @@ class Point:
 class Saturation:
     """Flits per node and cycle: largest load sustained, mean over seeds with 95 % confidence `half_width`.
 
-    bound     load at which the busiest channel is full, mean over seeds: routes of a table cannot get beyond it;
-              adaptive ones can, as it is then that of one of the paths they allow
+    bound     load at which the busiest channel is full, mean over seeds: routes of a table, or by lot, cannot get
+              beyond it; adaptive ones can, as it is then that of one of the paths they allow
     peak      most that was accepted at any load tried;  runs: lists run
     """
 
@@ -104,7 +104,7 @@ class FabricLab:
         found, bounds, peak, runs = [], [], 0.0, 0
         for seed in range(self.seed, self.seed + seeds):
             bound = self.bound(seed)
-            most = 2 * bound if self.bench.plan.adaptive else bound
+            most = 2 * bound if self.bench.plan.adaptive and self.bench.plan.by_vc != "xy_yx" else bound
             low, high = 0.0, min(most, self.most())
             while high - low > RESOLUTION * bound:
                 point = self.point((low + high) / 2, seed)

@@ -10,7 +10,7 @@ blocking       all the rest: waiting for outputs, slots and virtual channels
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import process_time
 
 import numpy as np
@@ -193,10 +193,13 @@ class FabricBench:
         return behind[inverse]
 
     def bound(self, packets: Packets) -> float:
-        """Flits per node and cycle at which the busiest channel of a list with these flows is full (table routes)."""
+        """Flits per node and cycle at which the busiest channel of a list with these flows is full: routes of a table,
+        with `xy_yx` half of each flow in either order."""
         from chipsim.engine.topology import flows_to_channels
 
-        load = flows_to_channels(self.plan, packets.src, packets.dst, packets.size.astype(np.int64))
+        flows = packets.src, packets.dst, packets.size.astype(np.int64)
+        orders = [replace(self.plan, order=o) for o in (1, 2)] if self.plan.by_vc == "xy_yx" else [self.plan]
+        load = sum(flows_to_channels(plan, *flows) for plan in orders) / len(orders)
         cycle = np.full(self.plan.n_channels, self.cycle_ps) if self.clock else self.plan.cycle
         offered = packets.size.sum() / self.n_nodes
         return float(offered * self.cycle_ps / max(1, (load * cycle).max(initial=0)))

@@ -181,6 +181,15 @@ def test_either_order_does_not_stand_still(size):
     assert (run.done > run.entered).all()
 
 
+def test_either_order_carries_twice_the_transposed_traffic():
+    """Every packet of a row turns into the same column: in x order alone one link has them all."""
+    labs = [FabricLab(chip(4, 4, more=lanes(2, f"fabric.routing={r}")), Traffic(pattern="transpose"), packets=8000)
+            for r in ("xy", "xy_yx")]
+    assert labs[1].bound() == pytest.approx(2 * labs[0].bound(), rel=0.05)
+    one, both = (lab.saturation(1).rate for lab in labs)
+    assert both > 1.6 * one
+
+
 @pytest.mark.parametrize(("topology", "vcs"), [("mesh", 2), ("torus", 3)])
 def test_adaptive_worms_longer_than_their_fifos_do_not_stand_still(topology, vcs):
     spec = chip(6, 6, inject_slots=2, eject_slots=1, east_west_slots=2, north_south_slots=2,
