@@ -148,8 +148,9 @@ CONSTANT = ("0.3 s of one draw of the network, driven by a constant current; the
 BILL = ("boards at their measured idle power of 23.05 W and our energies per action. The published figures come to "
         "{their} W over the events of this run, ours to {our} W: {missing} W a board are missing. The published power "
         "was taken at the mains; no source has it apart. Constants of the makers' own tool have {tool}: the next row")
-MAINS = ("the boards' idle power as the makers' tool has it (SpiNNMachine: 26.84 W, in a box 5.04 W more; a frame 117 W), "
-         "in place of the measured one: {tool}. Nothing of it was fitted here; that these boards stood so is assumed")
+MAINS = ("the boards' idle power as the makers' tool has it (SpiNNMachine: 26.84 W, in a box 5.04 W more; a frame "
+         "117 W), in place of the measured one: {tool}. Nothing of it was fitted here; that these boards stood so is "
+         "assumed")
 BOXED = "3.8 W more for an idle board and 5.0 W for the box around it"
 RACKED = "3.8 W more for an idle board and 117 W for the frame of a rack"
 FULL = dict(workload=CIRCUIT, basis="predicted", full=True)
