@@ -24,7 +24,7 @@ def with_levels(chip, packets, clock=1.4e8):
     return chip.model_copy(update={"core": core})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(chip=chips(), network=integer_networks(), packets=st.integers(0, 9), clock=st.sampled_from([1e8, 1.4e8, 3e8]),
        timing=st.sampled_from(["none", "analytic", "exact"]), data=st.data())
 def test_both_engines_choose_the_same_levels(chip, network, packets, clock, timing, data):

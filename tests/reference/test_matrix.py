@@ -18,7 +18,7 @@ from chipsim.network import NetworkBuilder, Stimulus
 from chipsim.report import report
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(chip=chips(), network=integer_networks(), rows=st.integers(1, 5), columns=st.integers(1, 5),
        timing=st.sampled_from(["none", "analytic", "exact"]), data=st.data())
 def test_both_engines_multiply_the_same_blocks(chip, network, rows, columns, timing, data):
