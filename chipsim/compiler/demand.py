@@ -151,13 +151,23 @@ def _united(parts: dict[int, list]) -> dict[int, np.ndarray]:
 
 def _config_codes(nodes: tuple[Node, ...]) -> list[np.ndarray | None]:
     """Per node, int64[size]: equal where decays and refractory period are, Loihi's compartment configurations."""
-    rows = [np.stack([np.broadcast_to(n.params.get(name, 0), n.size) for name in ("du", "dv", "refract")], axis=1)
-            for n in nodes if not n.is_input]
-    if not rows:
+    kinds, of = [], []
+    for n in nodes:
+        if n.is_input:
+            continue
+        columns = [np.broadcast_to(n.params.get(name, 0), n.size) for name in ("du", "dv", "refract")]
+        if all((column == column[0]).all() for column in columns):          # as nearly always: nothing to sort
+            found, own = np.array([[column[0] for column in columns]]), np.zeros(n.size, np.int64)
+        else:
+            found, own = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+        kinds.append(found)
+        of.append(own.ravel())
+    if not kinds:
         return [None] * len(nodes)
-    codes = np.unique(np.concatenate(rows), axis=0, return_inverse=True)[1].ravel()
-    parts = iter(np.split(codes, np.cumsum([len(r) for r in rows])[:-1]))
-    return [None if n.is_input else next(parts) for n in nodes]
+    codes = np.unique(np.concatenate(kinds), axis=0, return_inverse=True)[1].ravel()
+    parts = iter(np.split(codes, np.cumsum([len(k) for k in kinds])[:-1]))
+    own_of = iter(of)
+    return [None if n.is_input else next(parts)[next(own_of)] for n in nodes]
 
 
 def misfit(draft: Draft, i: int, what: str, resource: str, need: int, have: int) -> Diagnostic:

@@ -78,12 +78,16 @@ def core_traffic(draft: Draft) -> csr_array:
     source, target, packets = [], [], []
     for c, reach in enumerate(tally_of(draft).heard):
         for pre, senders in reach:
-            cores, at = np.unique(home[pre][senders], return_inverse=True)
+            at = home[pre][senders]
+            cores = np.arange(n + 1)
+            if len(senders) < n // 8:                   # sorting them is less work than a count for every core
+                cores, at = np.unique(at, return_inverse=True)
             rates = draft.options.rates.get(draft.nodes[pre].name)
-            count = np.bincount(at, weights=None if rates is None else rates[senders])
-            source.append(cores)
-            target.append(np.full(len(cores), c))
-            packets.append(count)
+            count = np.bincount(at, weights=None if rates is None else rates[senders], minlength=len(cores))
+            sends = np.flatnonzero(count)
+            source.append(cores[sends])
+            target.append(np.full(len(sends), c))
+            packets.append(count[sends])
     count, row, column = (np.concatenate(part) if part else np.zeros(0, int) for part in (packets, source, target))
     return coo_array((count.astype(float), (row, column)), shape=(n + 1, n + 1)).tocsr()
 
