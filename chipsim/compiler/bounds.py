@@ -12,6 +12,7 @@ from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.sample import unheard
 from chipsim.errors import Diagnostic, FitError
 from chipsim.figures import exact
+from chipsim.network.spatial import Conv2d
 
 MANY = 50_000           # neurons from which on it is worth asking first whether they fit at all
 MANY_SYNAPSES = 10_000_000
@@ -116,11 +117,13 @@ def _takes(draft: Draft, i: int, name: str, need: int, cap: dict, neurons: int) 
     """(cores, M202): how many cores a population takes at the least for one resource."""
     node, cores = draft.nodes[i], -(-need // cap[name])
     own = -(-neurons // cap["neurons"]) if cap["neurons"] else 0
+    unrolled = name == "synapse_bits" and any(
+        q.post == node.name and any(isinstance(op, Conv2d) for op in q.ops) for q in draft.network.projections)
     more = f": {cores / own:.1f} times the cores its neurons fill" if own and cores > own else ""
     return cores, Diagnostic(
         "M202", f"population `{node.name}` takes at least {exact(cores)} cores of {draft.chip.name}, bound by "
         f"{UNIT[name]} ({exact(need)} needed, {exact(cap[name])} per core{more})", file=node.population.origin,
-        help=REMEDY[name])
+        help="share kernels (core.synapse_memory.kernels: shared), or " * unrolled + REMEDY[name])
 
 
 def _sampled(demand: Demand, nodes: list[int], cap: dict) -> int:

@@ -62,22 +62,40 @@ def _order(draft: Draft) -> list[int]:
 
 def _cut(draft: Draft, demand: Demand, i: int, cap: dict, misfits: list) -> list[Piece]:
     """Pieces of node i, each as long as the limits let it be."""
-    node, pieces, first = draft.nodes[i], [], 0
-    bound = [r for r in LOCAL if cap[r] is not None]
+    node, pieces, first, length = draft.nodes[i], [], 0, 1
     while first < node.size:
         def fits(stop: int, first=first) -> bool:
-            return all(demand.of((Piece(i, first, stop),), r) <= cap[r] for r in bound)
+            return _fits(demand, (Piece(i, first, stop),), cap)
 
         if not fits(first + 1):
             misfits += alone(demand, i, first, cap)
             return pieces
-        low, high = first + 1, min(node.size, first + (cap["neurons"] or node.size))
-        while low < high:                               # demand grows with the piece: the last stop that fits
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if fits(middle) else (low, middle - 1)
+        # demand grows with the piece: the last stop that fits, sought from the length of the piece before
+        most = min(node.size, first + (cap["neurons"] or node.size))
+        low, high, step = first + 1, most, 1
+        middle = min(most, first + length)
+        while low < high:
+            if fits(middle):
+                low, middle = middle, min(high, middle + step)
+            else:
+                high, middle = middle - 1, max(low, middle - step)
+            step *= 2
+            if low < high and not low < middle <= high:
+                middle = (low + high + 1) // 2
         pieces.append(Piece(i, first, low))
-        first = low
+        first, length = low, low - first
     return pieces
+
+
+def _fits(demand: Demand, pieces: tuple[Piece, ...], cap: dict) -> bool:
+    """Do the pieces keep all limits but that of out-axons on a core of their own? Synapses are looked at last."""
+    if any(cap[r] is not None and demand.of(pieces, r) > cap[r] for r in ("neurons", "neuron_configs")):
+        return False
+    if cap["axons_in"] is None and cap["synapse_bits"] is None:
+        return True
+    found = demand.reach(pieces)
+    return (cap["synapse_bits"] is None or found.bits <= cap["synapse_bits"]) and (
+        cap["axons_in"] is None or demand.axons_in(pieces, found) <= cap["axons_in"])
 
 
 def _spread_outputs(draft: Draft, demand: Demand, pieces: list[Piece], cap: dict, misfits: list) -> list[Piece]:
