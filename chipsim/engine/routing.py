@@ -48,17 +48,15 @@ def dimension_order(fabric: Fabric) -> np.ndarray:
 
 def _along(n: int, first_port: int, ring: bool) -> np.ndarray:
     """uint8[n, n]: port from one place of a row towards another, LOCAL at it."""
-    d = np.arange(n)[None, :] - np.arange(n)[:, None]
-    if ring:
-        d = _shortest(d, n)
-        odd = np.arange(n) % 2 == 1
-        d[odd] = np.where(2 * d[odd] == n, -d[odd], d[odd])
+    d = _round(n) if ring else np.arange(n)[None, :] - np.arange(n)[:, None]
     return np.where(d == 0, LOCAL, np.where(d > 0, first_port, first_port + 1)).astype(np.uint8)
 
 
-def _shortest(d: np.ndarray, n: int) -> np.ndarray:
-    d = d % n
-    return np.where(2 * d <= n, d, d - n)
+def _round(n: int) -> np.ndarray:
+    """int[n, n]: steps from one place of a ring to another, the shorter way."""
+    d = (np.arange(n)[None, :] - np.arange(n)[:, None]) % n
+    odd = (np.arange(n) % 2 == 1)[:, None]
+    return np.where((2 * d < n) | ((2 * d == n) & ~odd), d, d - n)
 
 
 def hexagonal(fabric: Fabric) -> np.ndarray:
@@ -106,14 +104,14 @@ def choices(fabric: Fabric) -> np.ndarray | None:
     """uint8[2,R,R]: bit p set when an adaptive algorithm may take port p; [1]: where router and source share a column.
 
     Turn models of Glass and Ni (1992), +y taken as north, and Chiu's odd-even (2000), on a mesh; or all shortest ways,
-    on a torus of two equal ones the positive. All are minimal.
+    on a torus of two equal ones that of dimension order. All are minimal.
     """
     if fabric.routing not in (*TURN_MODELS, "minimal_adaptive"):
         return None
     width, height = fabric.grid
-    x, _, dx, dy = _offsets(width, height)
+    x, y, dx, dy = _offsets(width, height)
     if fabric.topology == "torus":
-        dx, dy = _shortest(dx, width), _shortest(dy, height)
+        dx, dy = _round(width)[np.ix_(x, x)], _round(height)[np.ix_(y, y)]
     east, west, north, south = (dx > 0) * 1, (dx < 0) * 2, (dy > 0) * 4, (dy < 0) * 8
     anything = east | west | north | south
     if fabric.routing == "minimal_adaptive":

@@ -190,6 +190,14 @@ def test_either_order_carries_twice_the_transposed_traffic():
     assert both > 1.6 * one
 
 
+@pytest.mark.parametrize("topology", ["mesh", "torus"])
+def test_the_way_to_escape_is_one_of_the_shortest(topology):
+    plan = plan_fabric(chip(4, 6, more=lanes(3, ADAPTIVE, f"fabric.topology={topology}")).fabric, np.arange(24))
+    here, there = np.nonzero(~np.eye(24, dtype=bool))
+    way = plan.next_port[here, there] - plan.first_link
+    assert (plan.choices[0][here, there] >> way & 1).all()
+
+
 @pytest.mark.parametrize(("topology", "vcs"), [("mesh", 2), ("torus", 3)])
 def test_adaptive_worms_longer_than_their_fifos_do_not_stand_still(topology, vcs):
     spec = chip(6, 6, inject_slots=2, eject_slots=1, east_west_slots=2, north_south_slots=2,
