@@ -218,5 +218,5 @@ def test_bench_times_both_kinds_of_routers(capsys, tmp_path):
 
     assert bench.main(["fabric", "--repeats", "1", "--largest", "8", "--json", str(tmp_path / "b.json")]) == 0
     rows = json.loads((tmp_path / "b.json").read_text())
-    assert [r["flit_hops"] > 10_000 for r in rows] == [True] * 6
-    assert len(capsys.readouterr().out.splitlines()) == 7
+    assert [r["flit_hops"] > 10_000 for r in rows] == [True] * 8
+    assert len(capsys.readouterr().out.splitlines()) == 9
