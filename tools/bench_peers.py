@@ -51,7 +51,8 @@ def main(arguments: list[str]) -> int:
     args = parser.parse_args(arguments)
     with TemporaryDirectory() as temporary:
         rows, wrong = measure(args.work or Path(temporary), args.python, args.repeats)
-    result = dict(date=date.today().isoformat(), machine=machine(), rows=rows, engine=engine())
+    result = dict(date=date.today().isoformat(), machine=machine(), rows=rows, engine=printed("engine"),
+                  chips=printed("chips") if args.write and not wrong else "")
     if args.json:
         with args.json.open("a", encoding="utf-8") as f:
             f.write(json.dumps(result) + "\n")
@@ -114,10 +115,10 @@ def run(python: str, name: str, work: Path) -> dict | None:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def engine() -> str:
-    """What `bench.py engine` prints."""
-    command = [sys.executable, str(HERE / "bench.py"), "engine"]
-    return subprocess.run(command, capture_output=True, text=True, check=True,
+def printed(subject: str) -> str:
+    """What `bench.py SUBJECT` prints."""
+    command = [sys.executable, str(HERE / "bench.py"), subject]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True,
                           env=os.environ | {"PYTHONPATH": str(HERE.parent)}).stdout
 
 
@@ -152,7 +153,7 @@ def page(result: dict, repeats: int) -> str:
             f"{m['numpy']};\nruns of each simulator: {repeats}; load of the machine: {m['load']:.0f}. Ratios are safer "
             "than seconds.")
     return TEXT.format(made=made, repeats=repeats, table="\n".join(table(result["rows"])), happened="\n".join(happened),
-                       engine=result["engine"].strip())
+                       engine=result["engine"].strip(), chips=result["chips"].strip())
 
 
 def _thousands(n: int) -> str:
@@ -191,4 +192,12 @@ $ python tools/bench.py engine
 
 Rules whose products read neither weight, tag nor delay are evaluated by neuron, all others one synapse at a time. The
 target is less than 5 times. The figure is that of the repeat in which the fewest neurons spike.
+
+Whole chips, by `python tools/bench.py chips`; a billion synapses, 5 GB in memory and on disk, by `python tools/bench.py
+chips billion`. The layouts are written down, not compiled (tools/bench_layouts.py), but for `gesture`. `load` is from a
+file to the first tick. CPU time is that of all threads; ticks per second are of CPU time for one thread, of the clock on
+the wall for two, and `real_time` is how many times slower than the network's own time the clock on the wall goes: on a
+busy machine these say little.
+
+{chips}
 """
