@@ -50,12 +50,15 @@ def test_weights_follow_brian2(validation_dir, name, which):
     pre, post = np.repeat(np.arange(6), 5), np.tile(np.arange(5), 6)
     learner = kind(Plasticity.of(RULES[name]), Synapses(6, 5, pre.astype(np.int32), post.astype(np.int32), z["w0"],
                                                         np.zeros(30, np.int32)))
-    given, ours = rewards(z), []
+    given, ours, tags = rewards(z), [], []
     for k in range(len(z["pre"]) // part):
         if k % 10 == 0:
             ours.append(learner.variables["w"].copy())
+            tags.append(learner.variables["t"].copy())
         learner.tick(k, np.flatnonzero(z["pre"][k]), np.flatnonzero(z["post"][k]), [0.05] if k in given else [])
     np.testing.assert_allclose(ours, z["w"][: len(ours)], rtol=0, atol=1e-12)
+    if "c" in z:                                                         # eligibility: the tag
+        np.testing.assert_allclose(tags, z["c"][: len(tags)], rtol=0, atol=1e-12)
     assert np.abs(z["w"][len(ours) - 1] - z["w0"]).max() > 1e-3
 
 
@@ -77,29 +80,29 @@ def test_a_network_ends_with_the_weights_of_brian2(validation_dir, name):
     np.testing.assert_allclose(run.weight_matrix("learning"), z["w_final"].reshape(6, 5).T, rtol=0, atol=1e-12)
 
 
-def nest_rule(name, z):
+def nest_rule(z):
     """The rule of a NEST file: times in ticks, the neuron's spikes late by the delay."""
     p, h = ast.literal_eval(str(z["par"])), float(z["h"])
     common = dict(impulse=1.0, coincident="neither", w_min=0, w_max=p["Wmax"], tau_plus=p["tau_plus"] / h,
                   y_delay=round(float(z["delay"]) / h))
-    if name == "nest_stdp_triplet":
+    if "Aplus_triplet" in p:
         return dict(rule="triplet", a2_plus=p["Aplus"], a2_minus=p["Aminus"], a3_plus=p["Aplus_triplet"],
                     a3_minus=p["Aminus_triplet"], tau_minus=33.7 / h, tau_x=p["tau_plus_triplet"] / h, tau_y=125 / h,
                     **common)
     a_plus = p["lambda"] * p["Wmax"]
     return dict(a_plus=a_plus, a_minus=p["alpha"] * a_plus, **common,
-                **(dict(rule="pair", tau_minus=20 / h) if name == "nest_stdp_pair" else
+                **(dict(rule="pair", tau_minus=20 / h) if p["mu_plus"] == p["mu_minus"] == 0 else
                    dict(rule="multiplicative", tau_minus=33.7 / h)))
 
 
+@pytest.mark.golden_files("float/nest_stdp_*")
 @pytest.mark.parametrize("which", LEARNERS)
-@pytest.mark.parametrize("name", ["nest_stdp_pair", "nest_stdp_pair_mult", "nest_stdp_triplet"])
 def test_weights_at_every_axon_spike_are_those_of_nest(validation_dir, name, which):
     z = load(validation_dir, name)
     kind, part = LEARNERS[which]
     n, ticks = len(z["w0"]), len(z["pre"]) // part
     units = np.arange(n, dtype=np.int32)
-    learner = kind(Plasticity.of(nest_rule(name, z)), Synapses(n, n, units, units, z["w0"], np.zeros(n, np.int32)))
+    learner = kind(Plasticity.of(nest_rule(z)), Synapses(n, n, units, units, z["w0"], np.zeros(n, np.int32)))
     ours = {}
     for k in range(ticks):
         axons = np.flatnonzero(z["pre"][k])
