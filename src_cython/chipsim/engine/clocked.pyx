@@ -13,22 +13,27 @@ import numpy as np
 from chipsim.engine.deadlock import deadlock
 
 from chipsim.engine.allocators cimport ISLIP, ROUND_ROBIN, WAVEFRONT, Allocator
-from chipsim.engine.bits cimport lowest_bit
+from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 from chipsim.engine.clocked_router cimport begin, head, port_to, work
 from chipsim.engine.clocked_state cimport (
-    ACTIVE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit, push_flit)
+    ACTIVE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Channel, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit, push_flit)
 from chipsim.engine.draws cimport draw
 from chipsim.engine.function cimport Function
 from chipsim.engine.heap cimport Due, Heap, heap_pop, heap_push
 from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Times, Totals, account, times_of
 
+CHANNEL = np.dtype([                                # twin of clocked_state.Channel
+    ("hop_cycles", np.int64), ("load", np.int64), ("queued", np.int64), ("from_router", np.int32),
+    ("to_router", np.int32), ("endpoint", np.int32), ("slots", np.int32), ("inside", np.int32), ("peak", np.int32),
+    ("in_port", np.uint8), ("out_port", np.uint8), ("unused", np.uint8, 14)])
 KINDS = {"islip": ISLIP, "round_robin": ROUND_ROBIN, "oldest": ROUND_ROBIN, "wavefront": WAVEFRONT}
 
 cdef enum:
     NOWHERE = 0xFFFFFFFF
     CREDIT = 1                  # kinds of timed events
     READY = 0
+    AHEAD = 4                   # flits
     ORDER_STREAM = 0            # of draws: packet k of endpoint e goes x or y first
 
 
@@ -52,9 +57,9 @@ cdef class ClockedFabric:
     cdef object keep
     cdef object plan                                # FabricPlan, for names in errors
     cdef Routers f
+    cdef object counted                             # CHANNEL[K], on f.channels
     cdef int64_t n_channels, n_endpoints
     cdef const int32_t* inject
-    cdef const int32_t* endpoint
     cdef uint64_t* sending                          # bit per endpoint with packets to send
     cdef Node* nodes
     cdef int32_t* node_used                         # [endpoint, vc]
@@ -71,11 +76,9 @@ cdef class ClockedFabric:
     cdef int64_t* entry
     cdef int64_t* busy
     cdef int64_t* queued_ps                         # before a synapse server, per channel
-    cdef int32_t* peak                              # most flits in a FIFO at once
     cdef int64_t* started                           # [endpoint, ring] of packets that may not have been started yet
     cdef int32_t* first_started
     cdef int64_t ring_size
-    cdef int64_t* total_load                        # flits per channel since the fabric was made
     # of the run
     cdef const int32_t* size
     cdef int64_t* head_inject
@@ -101,11 +104,7 @@ cdef class ClockedFabric:
         self.sending = <uint64_t*>self.hold("sending", np.zeros((self.n_endpoints + 63) // 64), np.uint64)
         self.nodes = <Node*>self.hold("nodes", np.zeros(self.n_endpoints * sizeof(Node)), np.uint8)
         self.node_used = <int32_t*>self.hold("node_used", np.zeros(self.n_endpoints * f.vcs), np.int32)
-        f.queued_cycles = <int64_t*>self.hold("queued", np.zeros(self.n_channels), np.int64)
         self.queued_ps = <int64_t*>self.hold("queued_ps", np.zeros(self.n_channels), np.int64)
-        f.inside = <int32_t*>self.hold("inside", np.zeros(self.n_channels), np.int32)
-        self.peak = <int32_t*>self.hold("peak", np.zeros(self.n_channels), np.int32)
-        self.total_load = <int64_t*>self.hold("total_load", np.zeros(self.n_channels), np.int64)
 
     def _set_parameters(self, clock):
         cdef Routers* f = &self.f
@@ -130,6 +129,7 @@ cdef class ClockedFabric:
                                        f.n_ports * f.out_speed)
         for k in range(f.pv):
             f.input_of[k], f.vc_of[k] = <uint8_t>(k // f.vcs), <uint8_t>(k % f.vcs)
+            f.lane[k] = <uint8_t>(k // f.vcs % f.out_speed)
             f.into_switch[k] = <uint8_t>(k // f.vcs * f.in_speed + k % f.vcs % f.in_speed)
 
     def _set_plan(self):
@@ -152,13 +152,12 @@ cdef class ClockedFabric:
             f.choices = <const uint8_t*>self.hold("choices", plan.choices, np.uint8)
         if plan.ring is not None:
             f.ring = <const uint8_t*>self.hold("ring", plan.ring, np.uint8)
-        f.from_router = <const int32_t*>self.hold("from_router", plan.from_router, np.int32)
-        f.to_router = <const int32_t*>self.hold("to_router", plan.to_router, np.int32)
-        self.endpoint = <const int32_t*>self.hold("endpoint", plan.endpoint, np.int32)
-        f.in_port = <const uint8_t*>self.hold("in_port", plan.in_port, np.uint8)
-        f.out_port = <const uint8_t*>self.hold("out_port", plan.out_port, np.uint8)
-        f.slots = <const int32_t*>self.hold("slots", plan.slots, np.int32)
-        f.hop_cycles = <const int64_t*>self.hold("hop_cycles", plan.hop_cycles, np.int64)
+        raw = self.keep["raw"] = np.zeros(sizeof(Channel) * (self.n_channels + 1), np.uint8)
+        first = -raw.ctypes.data % sizeof(Channel)          # a channel on one cache line
+        self.counted = raw[first : first + sizeof(Channel) * self.n_channels].view(CHANNEL)
+        for name in ("hop_cycles", "from_router", "to_router", "endpoint", "slots", "in_port", "out_port"):
+            self.counted[name] = getattr(plan, name)
+        f.channels = <Channel*><size_t>self.counted.ctypes.data
         f.depth = int(plan.slots.max())
         into, out_of = np.full((2, f.n_routers, f.n_ports), -1, np.int32)
         enters, leaves = plan.to_router >= 0, plan.from_router >= 0
@@ -232,14 +231,13 @@ cdef class ClockedFabric:
         cdef int64_t n = len(src)
         order = np.argsort(np.asarray(cycle), kind="stable")
         times = {name: np.full(n, -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
-        load = np.zeros(self.n_channels, np.int64)
+        before = self.loads()
         self.f.src = <const int32_t*>self.hold("src", src, np.int32)
         self.f.dst = <const int32_t*>self.hold("dst", dst, np.int32)
         self.size = <const int32_t*>self.hold("size", size, np.int32)
         self.head_inject = <int64_t*>self.hold("head_inject", times["head_inject"], np.int64)
         self.head_arrive = <int64_t*>self.hold("head_arrive", times["head_arrive"], np.int64)
         self.arrive = <int64_t*>self.hold("arrive", times["arrive"], np.int64)
-        self.f.load = <int64_t*>self.hold("load", load, np.int64)
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(max(1, n)), np.uint32)
         self.f.age = <int64_t*>self.hold("age", np.zeros(max(1, n)), np.int64)
         self.f.y_first = <uint8_t*>self.hold("y_first", np.zeros(max(1, n)), np.uint8)
@@ -253,17 +251,16 @@ cdef class ClockedFabric:
             raise MemoryError("no memory left for flits in flight")
         if rc:
             raise deadlock(self.stuck(), self.plan)
-        return times | {"load": load}
+        return times | {"load": self.loads() - before}
 
     def loads(self):
-        """int64[K] flits sent over each channel by `run_ticks` since the fabric was made."""
-        return self.keep["total_load"].copy()
+        """int64[K] flits sent over each channel since the fabric was made."""
+        return self.counted["load"].copy()
 
     def occupancy(self):
         """(queued int64[K], peak int32[K]) since the fabric was made, in ps, without servers in cycles; queues.py."""
-        sent = self.keep["total_load"] + self.keep.get("load", 0)
-        queued = self.keep["queued"] * max(1, self.period) + self.keep["queued_ps"]
-        return queued, np.maximum(self.keep["peak"], sent > 0).astype(np.int32)
+        queued = self.counted["queued"] * max(1, self.period) + self.keep["queued_ps"]
+        return queued, np.maximum(self.counted["peak"], self.counted["load"] > 0).astype(np.int32)
 
     def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
                   int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
@@ -286,7 +283,6 @@ cdef class ClockedFabric:
         self.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
         self.f.age = <int64_t*>self.hold("age", np.zeros(n), np.int64)
         self.f.y_first = <uint8_t*>self.hold("y_first", np.zeros(n), np.uint8)
-        self.f.load = self.total_load
         self.seeds = function.seeds.at
         self.times = times_of(times)
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
@@ -355,7 +351,7 @@ cdef class ClockedFabric:
 
     cdef int serve(self, int64_t now, Flit* f) noexcept nogil:
         """A packet reaches its synapse server, which gives the slot back when it begins with it."""
-        cdef int64_t p = f.packet, e = self.endpoint[f.channel], ps = now * self.period, at
+        cdef int64_t p = f.packet, e = self.f.channels[f.channel].endpoint, ps = now * self.period, at
         self.times.arrived[p] = ps
         self.times.started[p] = max(ps, self.busy[e])
         self.times.done[p] = self.busy[e] = self.times.started[p] + self.service_ps[self.seeds[p].axon]
@@ -367,17 +363,17 @@ cdef class ClockedFabric:
 
     cdef inline void wait_for_server(self, uint32_t channel, int64_t ps, int64_t started) noexcept nogil:
         """A packet stands in a core's input FIFO until it is started."""
-        cdef int64_t e = self.endpoint[channel]
+        cdef int64_t e = self.f.channels[channel].endpoint
         cdef int64_t* ring = self.started + e * self.ring_size
         cdef int32_t k = self.first_started[e]
         self.queued_ps[channel] += started - ps
-        while self.f.inside[channel] and ring[k] < ps:
+        while self.f.channels[channel].inside and ring[k] < ps:
             k = k + 1 if k + 1 < self.ring_size else 0
-            self.f.inside[channel] -= 1
+            self.f.channels[channel].inside -= 1
         self.first_started[e] = k
-        ring[(k + self.f.inside[channel]) % self.ring_size] = started
-        self.f.inside[channel] += 1
-        self.peak[channel] = max(self.peak[channel], self.f.inside[channel])
+        ring[(k + self.f.channels[channel].inside) % self.ring_size] = started
+        self.f.channels[channel].inside += 1
+        self.f.channels[channel].peak = max(self.f.channels[channel].peak, self.f.channels[channel].inside)
 
     def stuck(self):
         """Channels with a packet behind them, and an output it needs: list of (channel, packet, wanted channel)."""
@@ -416,7 +412,8 @@ cdef class ClockedFabric:
             self.nodes[k].packets = 0
             self.nodes[k].vc = self.nodes[k].last_vc = -1
         memset(self.node_used, 0, self.n_endpoints * f.vcs * sizeof(int32_t))
-        memset(f.inside, 0, self.n_channels * sizeof(int32_t))
+        for k in range(self.n_channels):
+            f.channels[k].inside = 0
         memset(f.active, 0, (f.n_routers + 63) // 64 * 8)
         memset(self.sending, 0, (self.n_endpoints + 63) // 64 * 8)
         for k in range(SLOTS):
@@ -439,6 +436,12 @@ cdef class ClockedFabric:
             credits.n = 0
             arrivals = &self.f.flits[now & (SLOTS - 1)]
             for i in range(arrivals.n):
+                if i + AHEAD < arrivals.n:              # 64x64 routers do not fit the cache
+                    r = self.f.channels[arrivals.at[i + AHEAD].channel].to_router
+                    if r >= 0:
+                        fetch(self.f.blocks + r * self.f.at.stride)
+                if i + 2 * AHEAD < arrivals.n:
+                    fetch(&self.f.channels[arrivals.at[i + 2 * AHEAD].channel])
                 r = self.receive(now, &arrivals.at[i])
                 if r < 0:
                     return -1
@@ -501,18 +504,18 @@ cdef class ClockedFabric:
     cdef inline void take_credit(self, uint32_t what) noexcept nogil:
         """A slot at the far end of a channel's VC is free again."""
         cdef Routers* f = &self.f
-        cdef int64_t channel = what >> 3, vc = what & 7, r = f.from_router[channel], e, o
+        cdef int64_t channel = what >> 3, vc = what & 7, r = f.channels[channel].from_router, e, o
         cdef uint8_t* b
         cdef Masks* m
         if r < 0:
-            e = self.endpoint[channel]
+            e = self.f.channels[channel].endpoint
             self.node_used[e * f.vcs + vc] -= 1
             if self.nodes[e].first != NOWHERE:
                 self.sending[e >> 6] |= <uint64_t>1 << (e & 63)
             return
         b = f.blocks + r * f.at.stride
         m = <Masks*>b
-        o = f.out_port[channel] * f.vcs + vc
+        o = f.channels[channel].out_port * f.vcs + vc
         b[f.at.used + o] -= 1
         m.credit_out |= <uint64_t>1 << o
         if m.draining >> o & 1 and b[f.at.used + o] == 0:
@@ -524,7 +527,7 @@ cdef class ClockedFabric:
     cdef inline int receive(self, int64_t now, Flit* flit) noexcept nogil:
         """A flit at the end of its channel; 1 when it was its packet's last, negative: no memory."""
         cdef Routers* f = &self.f
-        cdef int64_t r = f.to_router[flit.channel], iv, k
+        cdef int64_t r = f.channels[flit.channel].to_router, iv, k
         cdef uint8_t* b
         if r < 0:
             if self.period:
@@ -537,11 +540,11 @@ cdef class ClockedFabric:
                 return -1
             return 1 if flit.ends & TAIL else 0
         b = f.blocks + r * f.at.stride
-        iv = f.in_port[flit.channel] * f.vcs + flit.vc
-        f.queued_cycles[flit.channel] -= now
-        f.inside[flit.channel] += 1
-        if f.inside[flit.channel] > self.peak[flit.channel]:
-            self.peak[flit.channel] = f.inside[flit.channel]
+        iv = f.channels[flit.channel].in_port * f.vcs + flit.vc
+        f.channels[flit.channel].queued -= now
+        f.channels[flit.channel].inside += 1
+        if f.channels[flit.channel].inside > self.f.channels[flit.channel].peak:
+            self.f.channels[flit.channel].peak = f.channels[flit.channel].inside
         k = b[f.at.head + iv] + b[f.at.count + iv]
         if k >= f.depth:
             k -= f.depth
@@ -559,7 +562,7 @@ cdef class ClockedFabric:
         cdef Routers* f = &self.f
         cdef Node* q = &self.nodes[e]
         cdef int64_t channel = self.inject[e], k, v, first = 0, n = f.vcs
-        cdef int64_t room = f.slots[channel], enough = 1 if f.when_empty else room
+        cdef int64_t room = f.channels[channel].slots, enough = 1 if f.when_empty else room
         cdef uint32_t p = q.first
         cdef uint32_t words[4]
         cdef int ends = 0
@@ -603,4 +606,4 @@ cdef class ClockedFabric:
             q.first = self.next_packet[p]
             if q.first == NOWHERE:
                 self.sending[e >> 6] &= ~(<uint64_t>1 << (e & 63))
-        return push_flit(f, now + f.hop_cycles[channel] + 1, p, f.dst[p], channel, v, ends)
+        return push_flit(f, now + f.channels[channel].hop_cycles + 1, p, f.dst[p], channel, v, ends)

@@ -2,19 +2,20 @@
 
 Twin of the crossbar, `queues` and `credits` of reference_router.Router. Rings are as large as credits let them fill.
 """
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from chipsim.engine.bits cimport lowest_bit
 from chipsim.engine.clocked_state cimport Crossing, Flit, Ring, Routers, push_credit, push_flit
 
 
-cdef inline void cross(Routers* f, int64_t r, Flit* flit, int64_t port, int64_t vc) noexcept nogil:
+cdef inline void cross(Routers* f, int64_t r, const Flit* flit, uint32_t packet, uint32_t to, int64_t port,
+                       int64_t vc) noexcept nogil:
     """A flit is before the crossbar."""
     cdef Ring* ring = &f.crossing[r]
     cdef int64_t room = f.pv * f.depth
     cdef Crossing* c = &f.crossings[r * room + (ring.first + ring.n) % room]
     c.flit, c.port, c.done = flit[0], port, -1
-    c.flit.vc = <uint8_t>vc
+    c.flit.vc, c.flit.packet, c.flit.to = <uint8_t>vc, packet, to
     ring.n += 1
 
 
@@ -78,7 +79,7 @@ cdef inline int write(Routers* f, int64_t now, int64_t r) noexcept nogil:
             channel = f.out_of[place]
             ring.first = (ring.first + 1) % <int>most
             ring.n -= 1
-            if push_flit(f, now + 1 + f.hop_cycles[channel], flit.packet, flit.to, channel, flit.vc, flit.ends):
+            if push_flit(f, now + 1 + f.channels[channel].hop_cycles, flit.packet, flit.to, channel, flit.vc, flit.ends):
                 return -1
         more = more or ring.n > 0
         ring = &f.message[place]

@@ -6,7 +6,7 @@ over). Exact, because an allocator's pointers move only when something is asked 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from chipsim.engine.allocators cimport WIDTH, Requests, after, ask, match, moved
-from chipsim.engine.bits cimport lowest_bit
+from chipsim.engine.bits cimport forced_void, lowest_bit
 from chipsim.engine.clocked_queues cimport cross, cross_over, message, seal, write
 from chipsim.engine.clocked_state cimport (
     ACTIVE, IDLE, ROUTING, TAIL, WAITING, Flit, Masks, Routers, push_credit, push_flit)
@@ -23,7 +23,7 @@ cdef inline uint64_t bit(int64_t k) noexcept nogil:
 
 cdef inline int64_t port_to(Routers* f, int64_t r, uint32_t e) noexcept nogil:
     """Port by which the table sends a packet for endpoint e on from a router."""
-    return f.out_port[f.eject[e]] if f.router[e] == r else f.next_port[r * f.n_routers + f.router[e]]
+    return f.channels[f.eject[e]].out_port if f.router[e] == r else f.next_port[r * f.n_routers + f.router[e]]
 
 
 cdef inline int64_t emptiest(Routers* f, int64_t r, uint8_t* b, int64_t home, int64_t there) noexcept nogil:
@@ -67,7 +67,7 @@ cdef inline uint64_t by_vc(Routers* f, int64_t r, int64_t iv, uint32_t packet, i
         port = east_west if dx and not (f.y_first[packet] and dy) else north_south
         return (all_ & ~low if f.y_first[packet] else low) << (port * f.vcs)
     found = bit((east_west if dx else north_south) * f.vcs)
-    if f.vc_of[iv] > 0 or f.from_router[f.into[r * f.n_ports + f.input_of[iv]]] < 0:
+    if f.vc_of[iv] > 0 or f.channels[f.into[r * f.n_ports + f.input_of[iv]]].from_router < 0:
         if dx:
             found |= (all_ - 1) << (east_west * f.vcs)
         if dy and not (f.x_only and dx):
@@ -91,7 +91,7 @@ cdef inline int64_t branch(Routers* f, uint8_t* b, int64_t iv, uint32_t node) no
     return f.node_start[node] + b[f.at.branch + iv]
 
 
-cdef inline void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet, uint32_t e) noexcept nogil:
+cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet, uint32_t e) noexcept nogil:
     """A packet for endpoint e (multicast: at node e of its tree) at the head of an input VC begins, or its next copy:
     find the output VCs it may take.
     """
@@ -99,12 +99,12 @@ cdef inline void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t p
     cdef int64_t there, port
     cdef uint64_t vcs = bit(f.vcs) - 1
     if f.multicast:
-        wants[iv] = vcs << (f.out_port[f.branch_channel[branch(f, b, iv, e)]] * f.vcs)
+        wants[iv] = vcs << (f.channels[f.branch_channel[branch(f, b, iv, e)]].out_port * f.vcs)
         start(f, b, iv)
         return
     there = f.router[e]
     if there == r:
-        port = f.out_port[f.eject[e]]
+        port = f.channels[f.eject[e]].out_port
     else:
         if f.xy_yx or f.min_adaptive:
             wants[iv] = by_vc(f, r, iv, packet, there)
@@ -120,7 +120,7 @@ cdef inline void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t p
         else:
             port = f.next_port[r * f.n_routers + there]
         if f.share:
-            vcs = (bit(f.share) - 1) << (f.share * port_to(f, f.to_router[f.out_of[r * f.n_ports + port]], e))
+            vcs = (bit(f.share) - 1) << (f.share * port_to(f, f.channels[f.out_of[r * f.n_ports + port]].to_router, e))
         elif f.ring != NULL:
             vcs = ring_class(f, packet, port)
     wants[iv] = vcs << (port * f.vcs)
@@ -189,7 +189,7 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept no
 cdef inline void hold(Routers* f, uint8_t* b, int64_t iv, bint on) noexcept nogil:
     """Join an input VC's port into the switch to its output's, or part them."""
     cdef Masks* m = <Masks*>b
-    cdef int64_t a = f.into_switch[iv], out = b[f.at.port + iv] * f.out_speed + f.input_of[iv] % f.out_speed
+    cdef int64_t a = f.into_switch[iv], out = b[f.at.port + iv] * f.out_speed + f.lane[iv]
     if on:
         m.held |= bit(a)
         m.joined |= bit(out)
@@ -199,64 +199,84 @@ cdef inline void hold(Routers* f, uint8_t* b, int64_t iv, bint on) noexcept nogi
         m.joined &= ~bit(out)
 
 
-cdef inline int send(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
-    """The flit at the head of an input VC leaves, or a copy of one that stays for the next. -1: no memory."""
+cdef inline int give_slot(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+    """The flit at the head of an input VC is gone, and its sender may know."""
+    cdef int64_t h = b[f.at.head + iv], channel = f.into[r * f.n_ports + f.input_of[iv]]
+    b[f.at.head + iv] = <uint8_t>(h + 1 if h + 1 < f.depth else 0)
+    b[f.at.count + iv] -= 1
+    f.channels[channel].queued += now
+    f.channels[channel].inside -= 1
+    if f.queued:
+        message(f, r, f.input_of[iv], f.vc_of[iv])
+        return 0
+    return push_credit(f, now, channel, f.vc_of[iv])
+
+
+cdef inline forced_void passed(Routers* f, int64_t r, uint8_t* b, int64_t iv, int ends, int64_t left) noexcept nogil:
+    """A flit has gone to the output VC that an input VC holds; `left`: flits that it can send after it."""
     cdef Masks* m = <Masks*>b
-    cdef int64_t o = b[f.at.port + iv], v = b[f.at.vc + iv], ov = o * f.vcs + v
-    cdef int64_t channel = f.out_of[r * f.n_ports + o], from_ = f.into[r * f.n_ports + f.input_of[iv]]
-    cdef int64_t h = b[f.at.head + iv], left, place
-    cdef Flit* flit = &f.queues[(r * f.pv + iv) * f.depth + h]
-    cdef Flit sent
-    cdef bint last = True
-    if f.multicast:
-        place = branch(f, b, iv, flit.to)
-        last = place + 1 == f.node_start[flit.to + 1]
-        h += b[f.at.copied + iv]
-        flit = &f.queues[(r * f.pv + iv) * f.depth + (h if h < f.depth else h - f.depth)]
-        h = b[f.at.head + iv]
-        sent = flit[0]
-        if f.branch_child[place] >= 0:
-            sent.to = <uint32_t>f.branch_child[place]
-        else:
-            sent.packet += <uint32_t>(-1 - f.branch_child[place])       # deliveries follow the packet
-        if not last:
-            b[f.at.copied + iv] += 1
-    else:
-        sent = flit[0]
+    cdef int64_t o = b[f.at.port + iv], ov = o * f.vcs + b[f.at.vc + iv]
+    cdef Flit* flit
     f.flit_hops += 1
     b[f.at.used + ov] += 1
-    if b[f.at.used + ov] >= f.slots[channel]:
+    if b[f.at.used + ov] >= f.channels[f.out_of[r * f.n_ports + o]].slots:
         m.credit_out &= ~bit(ov)
-    if last:
-        b[f.at.head + iv] = <uint8_t>(h + 1 if h + 1 < f.depth else 0)
-        b[f.at.count + iv] -= 1
-        f.queued_cycles[from_] += now
-        f.inside[from_] -= 1
-    if f.queued:
-        cross(f, r, &sent, o, v)
-        if last:
-            message(f, r, f.input_of[iv], f.vc_of[iv])
-    elif push_flit(f, now + 1 + f.traversal + f.hop_cycles[channel], sent.packet, sent.to, channel, v, sent.ends) \
-            or (last and push_credit(f, now, from_, f.vc_of[iv])):
-        return -1
-    left = b[f.at.count + iv] - (b[f.at.copied + iv] if f.multicast else 0)
     if f.by_packet:
-        hold(f, b, iv, sent.ends & TAIL == 0 and left > 0)
-    if sent.ends & TAIL:
+        hold(f, b, iv, ends & TAIL == 0 and left > 0)
+    if ends & TAIL:
         if f.when_empty:
             m.draining |= bit(ov)
         else:
             m.free_out |= bit(ov)
         m.asking &= ~bit(iv)
         b[f.at.state + iv] = IDLE
-        if f.multicast:
-            b[f.at.branch + iv] = 0 if last else <uint8_t>(b[f.at.branch + iv] + 1)
-            b[f.at.copied + iv] = 0
         if b[f.at.count + iv]:
             flit = &f.queues[(r * f.pv + iv) * f.depth + b[f.at.head + iv]]
             begin(f, r, b, iv, flit.packet, flit.to)
     elif left == 0:
         m.asking &= ~bit(iv)
+
+
+cdef inline int send_copy(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+    """As `send`: a flit of the next copy leaves, and its slot is free when no further copy needs it."""
+    cdef int64_t o = b[f.at.port + iv], v = b[f.at.vc + iv], channel = f.out_of[r * f.n_ports + o]
+    cdef int64_t h = b[f.at.head + iv] + b[f.at.copied + iv]
+    cdef Flit* flit = &f.queues[(r * f.pv + iv) * f.depth + (h if h < f.depth else h - f.depth)]
+    cdef int64_t place = branch(f, b, iv, flit.to), child = f.branch_child[place]
+    cdef bint last = place + 1 == f.node_start[flit.to + 1]
+    cdef uint32_t packet = flit.packet if child >= 0 else flit.packet + <uint32_t>(-1 - child)  # deliveries follow it
+    cdef uint32_t to = <uint32_t>child if child >= 0 else 0
+    cdef int ends = flit.ends
+    if f.queued:
+        cross(f, r, flit, packet, to, o, v)
+    elif push_flit(f, now + 1 + f.traversal + f.channels[channel].hop_cycles, packet, to, channel, v, ends):
+        return -1
+    if not last:
+        b[f.at.copied + iv] += 1
+    elif give_slot(f, now, r, b, iv):
+        return -1
+    h = b[f.at.count + iv] - b[f.at.copied + iv]
+    if ends & TAIL:
+        b[f.at.branch + iv], b[f.at.copied + iv] = 0 if last else <uint8_t>(b[f.at.branch + iv] + 1), 0
+    passed(f, r, b, iv, ends, h)
+    return 0
+
+
+cdef inline int send(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+    """The flit at the head of an input VC leaves. -1: no memory."""
+    cdef int64_t o = b[f.at.port + iv], v = b[f.at.vc + iv], h = b[f.at.head + iv]
+    cdef int64_t channel = f.out_of[r * f.n_ports + o]
+    cdef Flit* flit = &f.queues[(r * f.pv + iv) * f.depth + h]
+    cdef int ends = flit.ends
+    if f.multicast:
+        return send_copy(f, now, r, b, iv)
+    if f.queued:
+        cross(f, r, flit, flit.packet, flit.to, o, v)
+    elif push_flit(f, now + 1 + f.traversal + f.channels[channel].hop_cycles, flit.packet, flit.to, channel, v, ends):
+        return -1
+    if give_slot(f, now, r, b, iv):
+        return -1
+    passed(f, r, b, iv, ends, b[f.at.count + iv])
     return 0
 
 
@@ -282,7 +302,7 @@ cdef inline void put_forward(Routers* f, int64_t r, uint8_t* b, int64_t iv, int6
                              uint64_t joined) noexcept nogil:
     """An input VC asks for an output, unless one that shares its port into the switch goes before it."""
     cdef Requests* q = &f.requests
-    cdef int64_t a = f.into_switch[iv], out = o * f.out_speed + f.input_of[iv] % f.out_speed
+    cdef int64_t a = f.into_switch[iv], out = o * f.out_speed + f.lane[iv]
     cdef int64_t place = a * WIDTH + out, mine, theirs
     if held >> a & 1 or joined >> out & 1:
         return
@@ -344,7 +364,9 @@ cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, 
         matched &= matched - 1
         iv = f.forward[a * WIDTH + won[a]]
         o = f.vc_of[iv] + f.in_speed
-        b[f.at.first + a] = <uint8_t>(o % f.vcs)
+        while o >= f.vcs:                               # rarely twice: no division
+            o -= f.vcs
+        b[f.at.first + a] = <uint8_t>o
         if hoping >> iv & 1:
             o = b[f.at.port + iv]
             if m.waiting >> iv & 1 or o != won[a] // f.out_speed \

@@ -70,6 +70,21 @@ cdef struct Layout:             # byte offsets in a router's block
     int64_t held_vc             # input VC whose connection is held, per port into the switch
 
 
+cdef struct Channel:            # what is known of a channel, on one cache line, and what is counted of it
+    int64_t hop_cycles
+    int64_t load                # flits since the fabric was made
+    int64_t queued              # cycles of flits in the FIFO behind it, summed; see queues.py
+    int32_t from_router         # -1: an endpoint
+    int32_t to_router
+    int32_t endpoint            # -1: a link
+    int32_t slots
+    int32_t inside              # flits in the FIFO behind it now, and most at once
+    int32_t peak
+    uint8_t in_port             # at the far and the near router
+    uint8_t out_port
+    uint8_t unused[14]
+
+
 cdef struct Crossing:           # a flit between switch allocation and its output queue
     Flit flit
     int64_t port
@@ -89,8 +104,9 @@ cdef struct Routers:
     int64_t in_speed, out_speed, steps, output_queue, share
     Allocator vc_allocator
     Allocator switch_allocator
-    uint8_t input_of[64]        # per input VC: its port, its port into the switch
+    uint8_t input_of[64]        # per input VC: its port, its port into the switch, which port of an output it may use
     uint8_t into_switch[64]
+    uint8_t lane[64]
     uint8_t vc_of[64]
     Layout at
     # the plan
@@ -102,12 +118,7 @@ cdef struct Routers:
     const uint16_t* x
     const uint16_t* y
     const uint8_t* ring
-    const int32_t* from_router
-    const int32_t* to_router
-    const uint8_t* in_port
-    const uint8_t* out_port
-    const int32_t* slots
-    const int64_t* hop_cycles
+    Channel* channels
     int32_t* into               # [router, port] -> channel that feeds it
     int32_t* out_of             # [router, port] -> channel it feeds, ejection included
     int64_t order, first_link, columns
@@ -134,18 +145,15 @@ cdef struct Routers:
     const int32_t* dst
     int64_t* age                # cycle in which a packet was offered
     uint8_t* y_first            # with xy_yx
-    int64_t* load               # flits per channel
-    int64_t* queued_cycles      # per channel: cycles in the FIFO behind it, summed; see queues.py
-    int32_t* inside             # flits in it now
     int64_t flit_hops
 
 
 cdef inline int push_credit(Routers* f, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
     """A slot behind a channel is free: its sender can use it after the way back. -1: no memory."""
-    cdef int64_t at = now + f.hop_cycles[channel] + 1
+    cdef int64_t at = now + f.channels[channel].hop_cycles + 1
     cdef Credits* c
     cdef void* grown
-    if f.from_router[channel] >= 0:
+    if f.channels[channel].from_router >= 0:
         at += f.credit_delay
     c = &f.credits[at & (SLOTS - 1)]
     if c.n == c.room:
@@ -175,5 +183,5 @@ cdef inline int push_flit(Routers* f, int64_t at, uint32_t packet, uint32_t to, 
     flit.packet, flit.to, flit.channel = packet, to, <uint32_t>channel
     flit.vc, flit.ends = <uint8_t>vc, <uint8_t>ends
     a.n += 1
-    f.load[channel] += 1
+    f.channels[channel].load += 1
     return 0
