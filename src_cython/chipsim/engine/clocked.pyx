@@ -17,7 +17,8 @@ from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 from chipsim.engine.clocked_router cimport begin, head, port_to, work
 from chipsim.engine.clocked_state cimport (
-    ACTIVE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Channel, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit, push_flit)
+    ACTIVE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Channel, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit,
+    push_flit)
 from chipsim.engine.draws cimport draw
 from chipsim.engine.function cimport Function
 from chipsim.engine.heap cimport Due, Heap, heap_pop, heap_push

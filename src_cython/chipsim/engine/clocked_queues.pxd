@@ -79,7 +79,8 @@ cdef inline int write(Routers* f, int64_t now, int64_t r) noexcept nogil:
             channel = f.out_of[place]
             ring.first = (ring.first + 1) % <int>most
             ring.n -= 1
-            if push_flit(f, now + 1 + f.channels[channel].hop_cycles, flit.packet, flit.to, channel, flit.vc, flit.ends):
+            if push_flit(f, now + 1 + f.channels[channel].hop_cycles, flit.packet, flit.to, channel, flit.vc,
+                         flit.ends):
                 return -1
         more = more or ring.n > 0
         ring = &f.message[place]

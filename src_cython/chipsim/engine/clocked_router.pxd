@@ -91,7 +91,8 @@ cdef inline int64_t branch(Routers* f, uint8_t* b, int64_t iv, uint32_t node) no
     return f.node_start[node] + b[f.at.branch + iv]
 
 
-cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet, uint32_t e) noexcept nogil:
+cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet,
+                              uint32_t e) noexcept nogil:
     """A packet for endpoint e (multicast: at node e of its tree) at the head of an input VC begins, or its next copy:
     find the output VCs it may take.
     """
