@@ -13,6 +13,7 @@ from chipsim.cli.options import (
     compiled,
     existing,
     network_from,
+    rates_from,
     stored_kind,
     writable,
 )
@@ -100,10 +101,15 @@ def _checked(args: Namespace, layout: Layout, file: Path, samples: Path) -> dict
 
 def _reweighed(args: Namespace, file: Path) -> Layout:
     """The stored layout with the network's weights."""
+    if given := [f"--{o.replace('_', '-')}" for o in ("chip", "set", "avoid", "effort", "neurons_per_core", "objective")
+                 if getattr(args, o)]:
+        raise UsageError(Diagnostic(
+            "U433", f"`--reweigh` keeps chip and places of `{args.reweigh}`: {', '.join(given)} cannot change them",
+            help="leave the option out, or compile without `--reweigh`"))
     from chipsim.compiler import load_layout, reweigh
 
     return reweigh(load_layout(existing(args.reweigh, "layout")), network_from(args, file),
-                   approximate=args.approximate)
+                   approximate=args.approximate, rates=rates_from(args))
 
 
 def account_of(layout: Layout) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def _plan(layout: Layout) -> str:
 
 def _router(core: int, fabric: Any) -> list[int]:
     router = core // fabric.cores_per_router
-    return [router % fabric.width, router // fabric.width]
+    return [router % fabric.grid[0], router // fabric.grid[0]]
 
 
 def _text(account: dict[str, Any], explain: bool) -> str:

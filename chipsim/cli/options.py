@@ -155,13 +155,11 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
     chip, network = chip_from(args), network_from(args, file, talk)
     from chipsim.compiler import compile
 
-    traffic = getattr(args, "traffic", None)
-    rates = _measured(traffic) if traffic else None
     began = perf_counter()
     with talk.progress("compiling", "passes") as progress:
         layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,
                          seed=args.seed, effort=args.effort or "normal", avoid=args.avoid,
-                         objective=getattr(args, "objective", None), rates=rates, progress=progress.step)
+                         objective=getattr(args, "objective", None), rates=rates_from(args), progress=progress.step)
     talk.line("compiled", f"{network.name} → {chip.name}   {exact(layout.n_cores)} of {exact(chip.n_cores)} cores   "
                           f"{si(perf_counter() - began, 's')}")
     if args.verbose:
@@ -170,7 +168,10 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
     return layout
 
 
-def _measured(path: str) -> dict[str, np.ndarray]:
+def rates_from(args: Namespace) -> dict[str, np.ndarray] | None:
+    """What `--profile` measured, if it is given."""
+    if (path := getattr(args, "traffic", None)) is None:
+        return None
     from chipsim.compiler.compile import rates_of
     from chipsim.engine.run_file import load_run
 

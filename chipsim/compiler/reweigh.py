@@ -1,7 +1,7 @@
 """New weights on an old layout: after more training, the same cores, axon tables and synapse memory."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 
 import numpy as np
@@ -18,14 +18,16 @@ from chipsim.network.graph import Network
 RENEWED = ("weight", "params", "bank_shift", "first_input", "models", "usage", "approximations", "notes", "plastic")
 
 
-def reweigh(layout: Layout, network: Network | str, *, approximate: Iterable[str] = ()) -> Layout:
+def reweigh(layout: Layout, network: Network | str, *, approximate: Iterable[str] = (),
+            rates: Mapping[str, np.ndarray] | None = None) -> Layout:
     """The layout with the weights and parameters of `network`, which has the populations and synapses of the one it was
     compiled from; equal to compiling it with the same partition and placement. Everything but weights, neuron
-    parameters and the account of their rounding is the old layout's own arrays.
+    parameters and the account of their rounding is the old layout's own arrays. What `rates` were for the old one, as for
+    compile, they have to be again: ranges of converters and ring buffers depend on them.
 
     Raises UsageError U423 when the network has other populations, synapses or delays; ExpressError as compile does.
     """
-    draft = draft_of(network, layout.chip, approximate=approximate)
+    draft = draft_of(network, layout.chip, approximate=approximate, rates=rates)
     here = [(p.name, tuple(p.shape)) for p in layout.populations]
     there = [(p.name, tuple(p.shape)) for p in draft.network.populations.values()]
     if here != there:

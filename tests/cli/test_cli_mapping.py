@@ -87,3 +87,29 @@ def test_weights_of_the_same_network_leave_a_layout_as_it_was(capsys, tmp_path):
     assert main(["compile", *DIGITS, "--quiet", "-o", str(old)]) == 0
     assert main(["compile", DIGITS[0], *DIGITS[3:], "--quiet", "--reweigh", str(old), "-o", str(new)]) == 0
     assert new.read_bytes() == old.read_bytes()
+
+
+def test_what_was_measured_holds_for_new_weights_too(capsys, tmp_path):
+    """Ranges of converters depend on it."""
+    run, old, new = (str(tmp_path / name) for name in ("a.run.h5", "old.layout.h5", "new.layout.h5"))
+    digits = [DIGITS[0], *DIGITS[3:], "--quiet"]
+    assert main(["run", *digits, "--chip", "neurram", "--input", "examples/digits_test.h5", "--samples", "0:4",
+                 "--timing", "none", "-o", run]) == 0
+    assert main(["compile", *digits, "--chip", "neurram", "--profile", run, "-o", old]) == 0
+    assert main(["compile", *digits, "--reweigh", old, "--profile", run, "-o", new]) == 0
+    with open(old, "rb") as before, open(new, "rb") as after:
+        assert before.read() == after.read()
+
+
+@pytest.mark.parametrize("option", [("--chip", "loihi"), ("--set", "core.neurons=9"), ("--effort", "fast"),
+                                    ("--objective", "cores"), ("--neurons-per-core", "3"), ("--avoid", "dead.yaml")])
+def test_what_cannot_change_an_old_layout_is_refused(capsys, option):
+    assert main(["compile", DIGITS[0], *DIGITS[3:], "--reweigh", "old.layout.h5", *option]) == 2
+    assert f"U433]: `--reweigh` keeps chip and places of `old.layout.h5`: {option[0]}" in capsys.readouterr().err
+
+
+def test_placement_and_routing_tables_name_routers_of_several_chips_alike(capsys):
+    assert main(["compile", DIGITS[0], *DIGITS[3:], "--chip", "spinnaker48", "--set", "core.neurons=4", "--quiet",
+                 "--effort", "fast", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {tuple(p["router"]) for p in found["placement"]} <= {tuple(t["router"]) for t in found["routing"]}
