@@ -179,7 +179,8 @@ def blocks_of(layout: Layout) -> np.ndarray | None:
     matrix = layout.chip.core.matrix
     if matrix is None:
         return None
-    axons = np.bincount(layout.axon_core, minlength=layout.n_cores)
+    with_synapses = np.diff(layout.axon_start) > 0              # where packets come in vain, there is no row
+    axons = np.bincount(layout.axon_core[with_synapses], minlength=layout.n_cores)
     columns = -(-np.diff(layout.core_start) // matrix.columns)
     return (matrix.phases * -(-axons // matrix.rows) * columns).astype(np.int64)
 

@@ -50,6 +50,19 @@ def test_a_matrix_is_multiplied_whole_in_the_tick_after_packets_however_many_cam
     assert run.counts[:, A["matrix"]].tolist() == [0, blocks, 0, 0, blocks]
 
 
+def test_packets_that_find_no_synapse_add_no_rows():
+    """Four lines, each to a core of its own, that share their routes: a core has one row, and hears all of them."""
+    net = NetworkBuilder("apart", dt=1e-3)
+    net.add_input("in", 4)
+    net.add_population("n", 16, "lif_s1615", v_thresh=1e4)
+    net.connect("in", "n", "sparse", weights=np.kron(np.eye(4), np.ones((4, 1))), delay=1)
+    chip = load_chip("spinnaker2-mac", set=("core.neurons=4", "core.matrix.rows=1", "fabric.router_entries=1"))
+    layout = compile(net.build(), chip)
+    assert np.bincount(layout.axon_core).tolist() == [2] * 4 and layout.usage["axons_in"].tolist() == [1] * 4
+    run = simulate(layout, Stimulus.from_dense(np.eye(1, 4, dtype=np.uint8)), ticks=2)
+    assert run.counts[:, A["matrix"]].tolist() == [0, 4]
+
+
 def test_the_time_of_a_product_stands_before_the_neurons():
     slow = two_ticks(load_chip("spinnaker2-mac", set=("costs.matrix.time=1 us",)))
     fast = two_ticks(load_chip("spinnaker2-mac", set=("costs.matrix.time=0 ns",)))
