@@ -195,9 +195,9 @@ target is less than 5 times. The figure is that of the repeat in which the fewes
 
 Whole chips, by `python tools/bench.py chips`; a billion synapses, 5 GB in memory and on disk, by `python tools/bench.py
 chips billion`. The layouts are written down, not compiled (tools/bench_layouts.py), but for `gesture`. `load` is from a
-file to the first tick. CPU time is that of all threads; ticks per second are of CPU time for one thread, of the clock on
-the wall for two, and `real_time` is how many times slower than the network's own time the clock on the wall goes: on a
-busy machine these say little.
+file to the first tick. CPU time is that of all threads; ticks per second are of CPU time for one thread, of the clock
+on the wall for two, and `real_time` is how many times slower than the network's own time the clock on the wall goes: on
+a busy machine these say little.
 
 {chips}
 """

@@ -60,7 +60,8 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
                       cores; latency: each population on cores of its own, in its own order. None: latency where that
                       takes at most 64 cores, energy otherwise
     effort            fast, normal or best: how long to look for a better mapping
-    rates             population -> spikes per tick of its neurons, as `rates_of(run)` measures them (default: 1)
+    rates             population -> spikes per tick of its neurons, as `rates_of(run)` measures them (default: 1, and
+                      for the range of a crossbar's converters 0.2)
     avoid             dead cores and links, pinned populations: an Avoid, or a file that load_avoid reads
     progress          called with the name of each pass as it begins
 

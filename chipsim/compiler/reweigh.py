@@ -22,8 +22,8 @@ def reweigh(layout: Layout, network: Network | str, *, approximate: Iterable[str
             rates: Mapping[str, np.ndarray] | None = None) -> Layout:
     """The layout with the weights and parameters of `network`, which has the populations and synapses of the one it was
     compiled from; equal to compiling it with the same partition and placement. Everything but weights, neuron
-    parameters and the account of their rounding is the old layout's own arrays. What `rates` were for the old one, as for
-    compile, they have to be again: ranges of converters and ring buffers depend on them.
+    parameters and the account of their rounding is the old layout's own arrays. `rates`, as for compile, have to be
+    those of the old one: ranges of converters and ring buffers depend on them.
 
     Raises UsageError U423 when the network has other populations, synapses or delays; ExpressError as compile does.
     """
