@@ -48,7 +48,7 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
         p = int(there[packets["done_ps"][there].argmax()])
         while packets["started_ps"][p] > packets["arrived_ps"][p]:
             parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])
-            p = int(there[packets["done_ps"][there] == packets["started_ps"][p]][0])
+            p = served_before(packets, there, p)
         parts["synapse"] += int(packets["done_ps"][p] - packets["started_ps"][p])
         links = [int(c[0]) for c, _ in walk(fabric, endpoint[p : p + 1], target[p : p + 1])]
         path = [fabric.inject[endpoint[p]], *links, fabric.eject[end]]
@@ -74,6 +74,15 @@ def critical_path(plan: Plan, packets: dict[str, np.ndarray], limit: int, length
         result |= dict(busiest_channel=int(flits.argmax()), busiest_flits=int(flits.max()),
                        packets=len(np.unique(packet)))
     return result
+
+
+def served_before(packets: dict[str, np.ndarray], there: np.ndarray, p: int) -> int:
+    """Of the packets `there`, to one core, the one whose end packet p waited for.
+
+    Several may end then, all but one of which take no time: the one that does, else the one that came last.
+    """
+    ends = there[packets["done_ps"][there] == packets["started_ps"][p]]
+    return int(ends[np.lexsort((-packets["arrived_ps"][ends], packets["started_ps"][ends]))[0]])
 
 
 def add_learning(slowest: dict, plan: Plan, learning_ps: int, core: int, longest: bool) -> None:

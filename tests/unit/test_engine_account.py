@@ -11,7 +11,7 @@ from chipsim.engine import simulate
 from chipsim.engine.run import A
 from chipsim.errors import UsageError
 from chipsim.network import NetworkBuilder, Stimulus
-from tests.mesh_lab import ENGINES, LATENCY, NS, Tick, chip
+from tests.mesh_lab import ENGINES, FIRING, LATENCY, NS, SILENT, Tick, chip
 from tests.reference.test_engines_agree import assert_same_run, chips, integer_networks, stimuli
 
 SMALL = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -45,6 +45,21 @@ def test_slowest_tick_is_blamed_on_what_set_it(engine):
     far = Tick([(0, 7)], chip(8, barrier={1: 1, 32: 1}, east_west_latency=100), engine)
     assert blame(far) == ("synapse", 7, "flight")
     assert far.run.slowest["parts_ps"]["flight"] == (7 * 100 + 2 * LATENCY) * NS
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_packets_that_take_no_time_are_not_what_others_waited_for(engine):
+    """Two packets of the host come to a busy core, and are done when it is with the neuron's, in no time."""
+    net = NetworkBuilder("free")
+    net.add_input("in", 2)
+    net.add_population("a", 1, "loihi_lif", **FIRING)
+    net.add_population("b", 2, "loihi_lif", **SILENT)
+    net.connect("in", "b", "dense", weights=np.ones((2, 2)))
+    net.connect("a", "b", "sparse", weights=np.ones((2, 1)))
+    layout = compile(net.build(), chip(2, host_spike=10, synop_sparse=100, synop_dense=0))
+    slowest = simulate(layout, Stimulus.from_dense(np.ones((1, 2))), engine=engine).slowest
+    assert slowest["parts_ps"]["synapse"] == 200 * NS
+    assert sum(slowest["parts_ps"].values()) == slowest["length_ps"]
 
 
 @SMALL
