@@ -15,6 +15,9 @@ def wormholes_can_be_moved(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
     if f.clock is not None and f.vcs is not None:
         yield Misfit("fabric.vcs", "clocked routers have virtual channels of their own", "write `fabric.clock.vcs`")
+    if f.clock is not None and f.arbitration == "mutex_tree":
+        yield Misfit("fabric.arbitration", "mutexes are those of routers without a clock",
+                     "leave it out; `fabric.clock` says how clocked routers allot")
     if f.clock is not None and f.flits > 1:
         yield Misfit("fabric.flit_bits", f"a packet of {f.flits} flits: clocked routers carry a spike in one",
                      "leave `flit_bits` out, or `clock`")

@@ -64,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             import traceback
 
             traceback.print_exc()
+        elif isinstance(error, MemoryError):
+            tell(Diagnostic("U442", f"more memory is needed than there is: {error}".rstrip(": "),
+                            help="a larger machine, or fewer routers, neurons, packets; `-v` shows where").render())
         else:
             tell(f"error: {type(error).__name__}: {error}\n   = help: this is a fault of chipsim; `-v` shows where")
         return 1

@@ -28,7 +28,8 @@ CODES = {
     "U415": "Only populations, and state variables of populations (`conv1.v`), can be recorded.",
     "U416": "The layout was made with a neuron model of your own, which is not registered in this process.",
     "U417": "A readout asks for spikes or states that the run did not record, or in a way that there is not.",
-    "U418": "The weights to start from were learnt by another network: projection names or synapses differ.",
+    "U418": "The weights to start from were learnt by another network: projection names or synapses differ, or none of "
+            "its projections learns.",
     "U420": "`--approximate` takes what the compiler knows a replacement for: reset, multispike, v_min, current, bias, "
             "synapse, calibration, delays.",
     "U421": "A core holds at least one neuron.",
@@ -48,6 +49,7 @@ CODES = {
     "U439": "Only a run that is stored as it goes can be resumed: by the compiled engine, into a file.",
     "U440": "Several ranks run what function and counts take, with delays of at least one tick and without learning.",
     "U441": "Several ranks meet by MPI, whose Python package mpi4py is not installed here.",
+    "U442": "What is asked for takes more memory than there is: a larger machine, or fewer routers, neurons, packets.",
     "U435": "There is no such error code. `chipsim explain` without a code lists all of them.",
 }
 

@@ -152,7 +152,7 @@ def _packets(args: Namespace, lab: FabricLab) -> Packets:
 def _together(args: Namespace, several: bool) -> None:
     made = ("traffic", "rate", "process", "burst", "period", "hotspots", "size", "packets", "time")
     clashes = [(args.trace, o, "a trace says all about its packets") for o in (*made, "curve", "saturation")]
-    clashes += [(args.packets, "time", "each says how long")]
+    clashes += [(args.packets, "time", "`--packets` and `--time` each say how long")]
     clashes += [(several, o, "there is one per run, and several loads are run") for o in ("links", "save_packets")]
     clashes += [(several, "rate", "the loads are those of the curve and of the search")]
     search_alone = args.saturation and args.curve is None

@@ -220,8 +220,11 @@ class Layout:
     def with_weights(self, weights: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Layout:
         """The same layout with the weights that a run has learnt (Run.weights).
 
-        Raises UsageError (U418) if they are another network's.
+        Raises UsageError (U418) if they are another network's, or if this one does not learn.
         """
+        if not self.plastic:
+            raise UsageError(Diagnostic("U418", f"no projection of `{self.network}` learns, so that none takes weights",
+                                        help="give a projection its `plasticity`, or leave the weights out"))
         plastic, memory = [], self.weight.copy()
         for p in self.plastic:
             known = p.name in weights

@@ -266,7 +266,7 @@ def drawn_targets(traffic: Traffic, nodes: Nodes, draw: np.ndarray) -> np.ndarra
     share = np.cumsum([h[1] for h in traffic.hotspots])
     if not len(hot) or hot.min() < 0 or hot.max() >= n or share[-1] > 1 + 1e-9 or min(np.diff(share, prepend=0)) <= 0:
         written = ",".join(f"{a}:{s:g}" for a, s in traffic.hotspots)
-        raise UsageError(Diagnostic("F515", f"hotspots `{written}`",
+        raise UsageError(Diagnostic("F515", f"hotspots `{written}`" if written else "which nodes are hot?",
                                     help=f"give nodes 0 to {n - 1} with shares that sum to at most 1: 27:0.3,36:0.2"))
     u = unit(draw)
     which = np.searchsorted(share, u, "right")
@@ -297,25 +297,28 @@ def load_trace(path: Path, nodes: Nodes, cycle_ps: int) -> Packets:
         size = next((c for c in ("size", "size_flits") if c in columns), None)
         if missing := [c for c in ("src", "dst") if c not in columns] + ["inject_cycle or ready_ps"] * (time is None):
             raise wrong(1, f"no column {' and '.join(missing)}; it has {', '.join(columns) or 'none'}")
-        rows = list(_numbers(reader, ("src", "dst", str(time), *([size] if size else [])), nodes.n, wrong))
+        unit_ps = cycle_ps if time == "inject_cycle" else 1
+        most = (nodes.n - 1, nodes.n - 1, 2**62 // unit_ps, 2**31 - 1)
+        rows = list(_numbers(reader, ("src", "dst", str(time), *([size] if size else [])), most, wrong))
     if not rows:
         raise wrong(1, "the trace holds no packet")
     table = np.array(rows, np.int64)
     table = table[np.argsort(table[:, 2], kind="stable")]
     return Packets(table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), table[:, 2],
                    table[:, 3].astype(np.int32) if size else np.ones(len(table), np.int32), int(table[-1, 2]) + 1,
-                   cycle_ps if time == "inject_cycle" else 1, path.name)
+                   unit_ps, path.name)
 
 
-def _numbers(reader: csv.DictReader, columns: tuple[str, ...], n: int, wrong) -> Iterator[list[int]]:
+def _numbers(reader: csv.DictReader, columns: tuple[str, ...], most: tuple[int, ...], wrong) -> Iterator[list[int]]:
     least = (0, 0, 0, 1)
     for row in reader:
         try:
             values = [int(row[c]) for c in columns]
         except (TypeError, ValueError):
             raise wrong(reader.line_num, f"not whole numbers: {', '.join(str(row[c]) for c in columns)}") from None
-        for name, value, low in zip(columns, values, least, strict=False):
-            if value < low or (name in ("src", "dst") and value >= n):
-                raise wrong(reader.line_num, f"{name} is {value}; "
-                            + (f"nodes go from 0 to {n - 1}" if name in ("src", "dst") else f"{low} is the least"))
+        for name, value, low, high in zip(columns, values, least, most, strict=False):
+            if not low <= value <= high:
+                raise wrong(reader.line_num, f"{name} is {value}; " + (
+                    f"nodes go from 0 to {high}" if name in ("src", "dst") else
+                    f"{low} is the least" if value < low else f"{high} is the most"))
         yield values

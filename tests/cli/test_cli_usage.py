@@ -101,6 +101,16 @@ def test_failures_have_exit_codes_and_no_traceback(monkeypatch, capsys, failure,
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_too_little_memory_is_no_fault(monkeypatch, capsys):
+    def fail(argv):
+        raise MemoryError("Unable to allocate 74.5 GiB")
+
+    monkeypatch.setattr(cli, "_command", fail)
+    assert main(["fabric", "loihi"]) == 1
+    said = capsys.readouterr().err
+    assert "error[U442]" in said and "74.5 GiB" in said and "fault" not in said
+
+
 def test_verbose_shows_where_a_fault_is(monkeypatch, capsys):
     def fail(argv):
         raise RuntimeError("surprise")

@@ -93,6 +93,8 @@ def test_weights_learn_across_samples_and_are_what_the_next_run_starts_from():
     assert matrix.shape == (5, 9) and np.isnan(matrix).sum() == 45 - len(run.weights["second"][0])
     with pytest.raises(UsageError, match="U418"):
         layout.with_weights({"in -> a": run.weights["second"]})
+    with pytest.raises(UsageError, match="none takes weights"):
+        replace(layout, plastic=()).with_weights(run.weights)
 
 
 def test_learning_is_counted_priced_and_part_of_the_tick():

@@ -271,6 +271,7 @@ def test_wormhole_routers_do_with_single_flits_what_the_others_do(engine, chip, 
 
 @pytest.mark.parametrize(("more", "message"), [
     (("fabric.vcs=2", "fabric.clock.period=1 ns"), "clocked routers have virtual channels of their own"),
+    (("fabric.arbitration=mutex_tree", "fabric.clock.period=1 ns"), "mutexes are those of routers without a clock"),
     (("fabric.flit_bits=8", "fabric.clock.period=1 ns"), "clocked routers carry a spike in one"),
     (("fabric.vcs=2", "fabric.blocked.wait=50 ns"), "turned aside and dropped whole"),
     (("fabric.flit_bits=1", "fabric.cast=multicast"), "16 slots for packets of 32 flits"),

@@ -93,6 +93,7 @@ def test_traces_come_in_cycles_or_picoseconds_and_in_order(tmp_path):
 @pytest.mark.parametrize(("text", "line", "word"), [
     ("src,dst\n1,2\n", 1, "inject_cycle"), ("src,dst,ready_ps\n1,2,3\n1,64,3\n", 3, "dst is 64"),
     ("src,dst,ready_ps\n1,x,3\n", 2, "whole numbers"), ("src,dst,inject_cycle,size\n1,2,3,0\n", 2, "size is 0"),
+    ("src,dst,inject_cycle\n1,2,99999999999999999999\n", 2, "is the most"),
     ("src,dst,ready_ps\n", 1, "no packet"), ("", 1, "no column"), ("src,dst,ready_ps\n1,2\n", 2, "whole numbers"),
 ])
 def test_a_wrong_trace_is_refused_with_its_line(tmp_path, text, line, word):
