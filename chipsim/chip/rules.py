@@ -157,6 +157,9 @@ def channels_take_time(chip: ChipSpec) -> Iterator[Misfit]:
                 path = f"fabric.{name}.{side}"
                 yield Misfit(path, f"`{path}` is {format_quantity(value, 's')}; the finest time step is 1 ps",
                              "use 1 ps or more; zero is for `time_base: untimed`")
+            elif value is not None and value > 1000:
+                yield Misfit(f"fabric.{name}.{side}", f"`fabric.{name}.{side}` is {format_quantity(value, 's')}; "
+                             "times are 64-bit numbers of ps", "use 1000 s or less")
 
 
 def barrier_chips_have_a_barrier(chip: ChipSpec) -> Iterator[Misfit]:
