@@ -112,7 +112,8 @@ def check(layout: Layout) -> None:
         if p.stored is not None and (len(p.stored) != 512 or np.abs(p.weight + 0.5).max(initial=0) > 256):
             raise ValueError(f"the plastic projection `{p.name}` has weights that its table does not hold")
     if (t := layout.routing) is not None and (
-            len(t.source_key) != layout.n_sources or t.start[-1] != len(t.key) or len(t.start) != len(t.plain) + 1
+            len(t.source_key) != layout.n_sources or len(t.start) != len(t.plain) + 1
+            or t.start[0] != 0 or t.start[-1] != len(t.key) or (np.diff(t.start) < 0).any()
             or not len(t.key) == len(t.mask) == len(t.ports)):
         raise ValueError("`routing` holds tables of another layout")
     if sum(g.stop - g.start for g in layout.groups) != n or any(

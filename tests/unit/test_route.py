@@ -18,7 +18,7 @@ from chipsim.compiler.tcam import first_wrong, minimise
 from chipsim.engine import simulate
 from chipsim.engine.run import ACTIONS
 from chipsim.engine.topology import plan_fabric
-from chipsim.errors import FitError
+from chipsim.errors import FitError, UsageError
 from chipsim.network.build import NetworkBuilder
 
 NOBODY = 10**9                              # tables of prefixes that long are left as they are
@@ -120,6 +120,16 @@ def test_tables_are_stored_with_the_layout(tmp_path):
     save_layout(layout, tmp_path / "a.layout.h5")
     stored = load_layout(tmp_path / "a.layout.h5").routing
     assert all(np.array_equal(v, getattr(stored, k)) for k, v in vars(layout.routing).items())
+
+
+@pytest.mark.parametrize("router", [0, 1])
+def test_stored_tables_that_overlap_are_refused(tmp_path, router):
+    layout = compile(network(3), board(), effort="fast")
+    start = layout.routing.start.copy()
+    start[router] = start[-1] + 1
+    save_layout(replace(layout, routing=replace(layout.routing, start=start)), tmp_path / "a.layout.h5")
+    with pytest.raises(UsageError, match="damaged|another layout"):
+        load_layout(tmp_path / "a.layout.h5")
 
 
 def test_entries_belong_to_routers_that_copy():
