@@ -1,9 +1,9 @@
 """Float parameters to ODIN's registers of eight bits and weights of three, with an account of the error made.
 
-All of a population is scaled by one number, so that the largest weight onto it is 7 or its threshold 255, whichever
-comes first. ODIN's neuron has no decay: what it loses in a tick is a constant, here the decay at a third of the
-threshold, as on TrueNorth (crossbar.py), and it has no potential below zero. A source has one sign; what has both is
-refused (M247).
+All of a population is scaled by one number, so that the largest weight onto it is 7 (`core.weights.bits`) or its
+threshold 255, whichever comes first. ODIN's neuron has no decay: what it loses in a tick is a constant, here the decay
+at a third of the threshold, as on TrueNorth (crossbar.py), and it has no potential below zero. A source has one sign;
+what has both is refused (M247).
 """
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from chipsim.compiler.crossbar import LEAK
 from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.errors import Diagnostic
 
-LARGEST, MOST, MOST_LEAK = 7, 255, 127          # of a weight, a threshold, a leak
+MOST, MOST_LEAK = 255, 127              # of a threshold, a leak
+WIDEST = 15                             # bits of a weight beside its sign, in the layout
 
 
 def odin_registers(draft: Draft, node: Node, incoming: list[Connection], report: list[dict],
@@ -27,7 +28,8 @@ def odin_registers(draft: Draft, node: Node, incoming: list[Connection], report:
                                          p["bx"])
     scaled = [_scaled(c, gain) for c in incoming]
     peak = max((float(np.abs(_values(c)).max(initial=0)) for c in scaled), default=0.0)
-    scale = min(MOST / threshold.max(initial=1e-12), LARGEST / peak if peak else np.inf)
+    bits = min(draft.chip.core.weights.bits or WIDEST, WIDEST)
+    scale = min(MOST / threshold.max(initial=1e-12), ((1 << bits) - 1) / peak if peak else np.inf)
     vth = np.clip(np.ceil(threshold * scale), 1, MOST)
     lost = np.clip(np.round((1 - p["av"]) * LEAK * threshold * scale), 0, MOST_LEAK)
     report += [dict(what=f"thresholds of `{node.name}`", kind="rounding", scale=scale,
@@ -37,7 +39,7 @@ def odin_registers(draft: Draft, node: Node, incoming: list[Connection], report:
                     size=f"a constant of at most {lost.max():.0f} per tick, the decay at a third of the threshold; no "
                     "potential below 0")]
     registers = {"threshold": vth.astype(np.int32), "leak": lost.astype(np.int32)}
-    return replace(node, params=registers, options={}), [_stored(c, scale, report) for c in scaled]
+    return replace(node, params=registers, options={}), [_stored(c, scale, bits, report) for c in scaled]
 
 
 def _inexpressible(draft: Draft, node: Node, report: list[dict]) -> list[Diagnostic]:
@@ -81,13 +83,13 @@ def _scaled(c: Connection, gain: np.ndarray) -> Connection:
     return _with(c, c.weight.data * np.repeat(gain, np.diff(c.weight.indptr)))
 
 
-def _stored(c: Connection, scale: float, report: list[dict]) -> Connection:
+def _stored(c: Connection, scale: float, bits: int, report: list[dict]) -> Connection:
     exact = _values(c) * scale
-    stored = np.clip(np.round(exact), -LARGEST, LARGEST)
+    stored = np.clip(np.round(exact), 1 - (1 << bits), (1 << bits) - 1)
     noise, power = float(((stored - exact) ** 2).sum()), float((exact**2).sum())
     report.append(dict(
-        what=f"weights of `{c.name}`", kind="rounding", bits=3,
+        what=f"weights of `{c.name}`", kind="rounding", bits=bits,
         snr_dB=float(10 * np.log10(power / noise)) if noise > 0 and power > 0 else 300.0,
         zeroed=float(np.mean((stored == 0) & (exact != 0))) if exact.size else 0.0, saturated=0.0,
-        size="3 bits and the sign of a source"))
-    return replace(_with(c, stored.astype(np.int16)), bits=3)
+        size=f"{bits} bits and the sign of a source"))
+    return replace(_with(c, stored.astype(np.int16)), bits=bits)

@@ -21,6 +21,7 @@ from chipsim.models.neurons import affine_s1615, lif_s1615
 from chipsim.models.neurons.lif_s1615 import ONE
 
 BUFFER, LARGEST = 0xFFFF, 2**15 - 1     # of a buffer, and of a stored weight
+COARSEST = 14                           # of weights of few bits: a step is 2^14 and below LARGEST
 SIGMAS = 5                              # sPyNNaker's `ring_buffer_sigma`
 
 
@@ -92,8 +93,8 @@ def _largest(c: Connection) -> np.ndarray:
 def _weights(c: Connection, scale: float, shift: int, bits: int, report: list[dict]) -> Connection:
     """The connection's weights as whole numbers of the buffer's unit."""
     exact = (c.weight.ravel() if c.is_dense else c.weight.data) * (scale * ONE / 2.0**shift)
-    peak, most = exact.max(initial=0), (1 << bits - 1) - 1
-    step = 1 << max(0, int(np.ceil(np.log2(peak / most)))) if peak > most else 1
+    peak, most = exact.max(initial=0), max(1, (1 << bits - 1) - 1)
+    step = 1 << min(COARSEST, max(0, int(np.ceil(np.log2(peak / most))))) if peak > most else 1
     stored = np.minimum(np.round(exact / step) * step, LARGEST // step * step)
     noise, power = float(((stored - exact) ** 2).sum()), float((exact**2).sum())
     some = exact.size > 0

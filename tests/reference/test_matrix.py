@@ -94,6 +94,16 @@ def test_products_are_priced_and_operations_within_them_are_not():
     assert synapse.actions["synop_dense"].energy_J == 0 and energy.n_sops == 430
 
 
+@pytest.mark.parametrize("bits", [1, 2])
+def test_weights_of_very_few_bits_are_not_all_zero(bits):
+    net = NetworkBuilder("coarse", dt=1e-3)
+    net.add_input("in", 4)
+    net.add_population("n", 5, "lif", tau=0.01, v_threshold=0.3)
+    net.connect("in", "n", weights=np.linspace(0.015, 0.3, 20).reshape(5, 4))
+    layout = compile(net.build(), load_chip("spinnaker2-mac", set=(f"core.weights.bits={bits}",)))
+    assert np.unique(layout.weight).tolist() == [0, 1 << 14]
+
+
 def test_weights_of_eight_bits_share_a_power_of_two():
     net = NetworkBuilder("weights", dt=1e-3)
     net.add_input("in", 50)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_engines_agree import assert_same_run
 
+from chipsim.chip import load_chip
 from chipsim.compiler import compile
 from chipsim.engine import simulate
 from chipsim.errors import ExpressError, FitError
@@ -131,3 +132,13 @@ def test_what_the_neuron_cannot_do_is_refused_unless_replaced():
         compile(framework(refractory=2e-3), "odin")
     with pytest.raises(ExpressError, match="excite some neurons and inhibit others"):
         compile("examples/digits.nir", "odin", approximate=["reset"])
+
+
+@pytest.mark.parametrize("bits, largest", [(2, 3), (3, 7), (5, 31)])
+def test_weights_of_a_framework_have_the_chips_bits(bits, largest):
+    net = NetworkBuilder("layer", dt=1e-3)
+    net.add_input("in", 4)
+    net.add_population("n", 5, "lif", tau=0.01, v_threshold=0.3)
+    net.connect("in", "n", weights=np.random.default_rng(0).random((5, 4)))
+    layout = compile(net.build(["n"]), load_chip("odin", set=(f"core.weights.bits={bits}",)))
+    assert layout.weight.max() == largest

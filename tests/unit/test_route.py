@@ -128,7 +128,7 @@ def test_stored_tables_that_overlap_are_refused(tmp_path, router):
     start = layout.routing.start.copy()
     start[router] = start[-1] + 1
     save_layout(replace(layout, routing=replace(layout.routing, start=start)), tmp_path / "a.layout.h5")
-    with pytest.raises(UsageError, match="damaged|another layout"):
+    with pytest.raises(UsageError, match="tables of another layout"):
         load_layout(tmp_path / "a.layout.h5")
 
 
