@@ -74,6 +74,18 @@ def test_a_tick_of_as_many_packets_as_the_threshold_is_worked_on_at_the_upper_po
     assert run.high_ps.tolist() == [0, 7 * update + 70 * synop, 7 * update + 140 * synop, 0]
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_long_times_are_scaled_by_clocks_that_share_no_factor(engine):
+    net = NetworkBuilder("long", dt=1e-3)
+    net.add_input("in", 1)
+    net.add_population("n", 7, "lif_s1615", v_thresh=1e4)
+    net.connect("in", "n", weights=np.ones((7, 1)))
+    chip = load_chip("spinnaker2-dvfs", set=("core.dvfs.low.clock=999999999 Hz", "core.dvfs.high.clock=1000000007 Hz",
+                                             "costs.neuron_idle.time=4 ms", "costs.neuron_active.time=4 ms"))
+    run = simulate(compile(net.build(), chip), ticks=1, engine=engine)
+    assert run.busy_ps.tolist() == [28_000_000_224]
+
+
 def test_resting_cores_draw_what_they_draw_at_the_lower_point():
     run = digits("spinnaker2-dvfs")
     found = report(run)

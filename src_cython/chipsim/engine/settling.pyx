@@ -20,7 +20,8 @@ cdef enum:                              # columns of `counts`, in the order of l
 
 
 cdef inline int64_t stretched(int64_t ps, int64_t over, int64_t under) noexcept nogil:
-    return (ps * over + under // 2) // under
+    """See levels.stretched."""
+    return ps // under * over + (ps % under * over + under // 2) // under
 
 
 def settle(PacketSeed[::1] seeds, const int64_t[::1] start, int64_t[:, ::1] tail_ps, const int64_t[:, :, ::1] work,
