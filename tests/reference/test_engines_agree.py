@@ -66,8 +66,9 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False, cl
                                           (st.integers(1024, 2600).map(ps), st.integers(0, 1500).map(ps))]))
     topology, routing = draw(st.sampled_from(fabrics))
     cast = "unicast" if "_" in routing else draw(st.sampled_from(casts))
+    arbitration = draw(st.sampled_from(["fcfs", "round_robin", "oldest", "mutex_tree"]))
     settings = [f"fabric.topology={topology}", f"fabric.routing={routing}", f"fabric.cast={cast}",
-                f"fabric.arbitration={draw(st.sampled_from(['fcfs', 'round_robin', 'oldest', 'mutex_tree']))}",
+                f"fabric.arbitration={arbitration}",
                 f"fabric.cores_per_router={draw(st.integers(1, 3))}"]
     width, height = (1, 1) if topology in ("tree", "custom") else (draw(st.integers(1, 4)), draw(st.integers(1, 3)))
     chips = (draw(st.integers(1, 2)), 1) if topology == "mesh" else (1, 1)
@@ -77,8 +78,8 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False, cl
         settings += ["fabric.arity=2", f"fabric.levels={draw(st.integers(1, 3))}"]
     if topology == "custom":
         settings += ["fabric.routers=5", "fabric.links=[0-1,1-2,2-3,3-0,3-4]"]
-    if clocked and topology in (("mesh", "torus", "tree") if cast == "unicast" else ("mesh", "tree")) and \
-            draw(st.booleans()):
+    in_step = ("mesh", "torus", "tree") if cast == "unicast" else ("mesh", "tree")
+    if clocked and topology in in_step and arbitration != "mutex_tree" and draw(st.booleans()):
         settings += [f"fabric.clock.period={draw(st.integers(1, 3))} ns", f"fabric.clock.vcs={draw(st.integers(2, 3))}",
                      f"fabric.clock.routing_delay={draw(st.integers(0, 1))}",
                      f"fabric.clock.connection={draw(st.sampled_from(['flit', 'packet']))}",
