@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chipsim.chip.misfit import Misfit
 
 if TYPE_CHECKING:
+    from chipsim.chip.fabric import Fabric
     from chipsim.chip.spec import ChipSpec
 
 
@@ -35,10 +36,15 @@ def wormholes_can_be_moved(chip: ChipSpec) -> Iterator[Misfit]:
                      f"write `vcs: {f.escape_vcs + 1}`")
     if (f.escape_vcs or f.routing == "xy_yx") and f.cast == "multicast":
         yield Misfit("fabric.routing", "copies of a packet go where its tree says", "use `xy`, or `cast: unicast`")
-    if f.cast == "multicast" and f.flits > 1:
-        for name in type(f.channels).model_fields:
-            channel = getattr(f.channels, name)
-            if channel is not None and name != "eject" and channel.slots < f.flits:
-                yield Misfit(f"fabric.channels.{name}.slots", f"{channel.slots} slots for packets of {f.flits} flits: "
-                             "copies that hold one output and wait for another deadlock",
-                             f"{f.flits} slots or more, or `cast: unicast`")
+    if f.cast == "multicast":
+        yield from copies_fit(f, f.flits)
+
+
+def copies_fit(f: Fabric, flits: int) -> Iterator[Misfit]:
+    """Routers that copy packets of so many flits hold all of them."""
+    for name in type(f.channels).model_fields if flits > 1 else ():
+        channel = getattr(f.channels, name)
+        if channel is not None and name != "eject" and channel.slots < flits:
+            yield Misfit(f"fabric.channels.{name}.slots", f"{channel.slots} slots for packets of {flits} flits: "
+                         "copies that hold one output and wait for another deadlock",
+                         f"{flits} slots or more, or `cast: unicast`")

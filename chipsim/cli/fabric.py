@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 USAGE = "CHIP [--traffic PATTERN] [--rate R] [options]"
 EXAMPLES = """\
-  chipsim fabric loihi --traffic uniform --rate 0.05
+  chipsim fabric spinnaker2 --traffic multicast --fanout 8 --rate 0.005
   chipsim fabric loihi --traffic tornado --curve auto --saturation --plot tornado.png
   chipsim fabric loihi --traffic hotspot --hotspots 27:0.1,36:0.05 --process bursty --rate 0.02 --format json
 """
-PATTERNS = ("uniform", "transpose", "bitcomp", "bitrev", "shuffle", "tornado", "neighbor", "permutation", "hotspot")
+PATTERNS = ("uniform", "transpose", "bitcomp", "bitrev", "shuffle", "tornado", "neighbor", "permutation", "hotspot",
+            "multicast")
 PROCESSES = ("steady", "bursty", "ticks")
 PICTURES = (".png", ".svg", ".pdf")
 MOST_POINTS = 1000
@@ -38,6 +39,7 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--burst", metavar="N", type=whole(1), help="cycles of a burst (default 50)")
     group.add_argument("--period", metavar="N", type=whole(1), help="cycles from burst to burst (default 500)")
     group.add_argument("--hotspots", metavar="N:SHARE,...", type=hotspots, help="nodes and their shares of all packets")
+    group.add_argument("--fanout", metavar="N", type=whole(1), help="targets of each packet of --traffic multicast")
     group.add_argument("--size", metavar="N", type=whole(1), help="flits of a packet (default: the chip's)")
     group.add_argument("--trace", metavar="FILE", help="replay a CSV file: src, dst, inject_cycle or ready_ps, size")
     group.add_argument("--packets", metavar="N", type=whole(1),
@@ -92,7 +94,7 @@ def run(args: Namespace) -> int:
     from chipsim.report import fabric as report
 
     chip, talk = load_chip(args.chip, set=tuple(args.set)), Talk(args.quiet)
-    given = {k: getattr(args, k) for k in ("rate", "process", "size", "hotspots", "burst", "period")}
+    given = {k: getattr(args, k) for k in ("rate", "process", "size", "hotspots", "burst", "period", "fanout")}
     given["size"] = args.size or chip.fabric.flits
     traffic = Traffic(pattern=args.traffic or "uniform", **{k: v for k, v in given.items() if v is not None})
     lab = FabricLab(chip, traffic, packets=args.packets, seed=args.seed)
@@ -150,7 +152,7 @@ def _packets(args: Namespace, lab: FabricLab) -> Packets:
 
 
 def _together(args: Namespace, several: bool) -> None:
-    made = ("traffic", "rate", "process", "burst", "period", "hotspots", "size", "packets", "time")
+    made = ("traffic", "rate", "process", "burst", "period", "hotspots", "fanout", "size", "packets", "time")
     clashes = [(args.trace, o, "a trace says all about its packets") for o in (*made, "curve", "saturation")]
     clashes += [(args.packets, "time", "`--packets` and `--time` each say how long")]
     clashes += [(several, o, "there is one per run, and several loads are run") for o in ("links", "save_packets")]
@@ -161,9 +163,14 @@ def _together(args: Namespace, several: bool) -> None:
     clashes += [(args.process in (None, "steady"), o, "bursts are those of `--process bursty` or `ticks`")
                 for o in ("burst", "period")]
     clashes += [(args.traffic != "hotspot", "hotspots", "they are those of `--traffic hotspot`")]
+    clashes += [(args.traffic != "multicast", "fanout", "targets are counted of `--traffic multicast`")]
     for condition, option, why in clashes:
         if condition and getattr(args, option) not in (None, False):
             raise UsageError(Diagnostic("U433", f"`--{option.replace('_', '-')}` does not go with the rest", help=why))
+    for pattern, option, example in (("hotspot", "hotspots", "27:0.3,36:0.2"), ("multicast", "fanout", "8")):
+        if args.traffic == pattern and getattr(args, option) is None:
+            raise UsageError(Diagnostic("U433", f"`--{option}` is missing", help=f"`--traffic {pattern}` needs it, as "
+                                        f"`--{option} {example}`"))
 
 
 def _warn_of_rings(chip: ChipSpec, lab: FabricLab, talk: Talk) -> None:

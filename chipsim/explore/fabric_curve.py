@@ -7,7 +7,7 @@ at which the busiest channel is full, once per seed; its confidence interval is 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from math import ceil
+from math import ceil, floor, log10
 
 import numpy as np
 
@@ -21,7 +21,8 @@ SLOW = 3.0                                      # times the latency of the empty
 LOST = 0.03                                     # share of flits that may come later than SLOW latencies after the end
 SEEDS, T_SEEDS = 5, 2.776                       # two-sided 95 % of Student's t with 4 degrees of freedom
 RESOLUTION = 1 / 128                            # of the search, as a share of the channel bound
-LEAST_PACKETS = 20_000
+LEAST_PACKETS, LEAST_PER_NODE = 20_000, 100     # deliveries
+LEAST_WITH_FANOUT, MOST_WITH_FANOUT = 20, 1 << 22       # packets per node, so that they fill the fabric; but deliveries
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Saturation:
 class FabricLab:
     """A chip's fabric under one kind of traffic at any load; the same seed gives the same bits.
 
-    cycles  length of every list; None: so many that LEAST_PACKETS, or `packets`, are expected
+    cycles  length of every list; None: so many that LEAST_PACKETS deliveries, or `packets`, are expected
     Raises ChipError for a custom topology whose routes can deadlock.
     """
 
@@ -71,7 +72,10 @@ class FabricLab:
         self.bench, self.nodes = FabricBench(chip), Nodes.of(chip)
         refuse_cycles(chip.fabric, self.bench.plan)
         self.traffic, self.seed = traffic, seed
-        self.cycles, self.wanted = cycles, packets or max(LEAST_PACKETS, 100 * chip.n_cores)
+        deliveries = max(LEAST_PACKETS, LEAST_PER_NODE * chip.n_cores)
+        self.cycles = cycles
+        filling = min(LEAST_WITH_FANOUT * chip.n_cores, MOST_WITH_FANOUT // traffic.fanout)
+        self.wanted = packets or max(deliveries // traffic.fanout, filling)
 
     def packets(self, rate: float | None = None, seed: int | None = None) -> Packets:
         """The list at a load (default: the traffic's)."""
@@ -90,7 +94,7 @@ class FabricLab:
     def measure(self, run: FabricRun, rate: float | None = None) -> Point:
         """What a run says; `rate` defaults to what was offered."""
         stats = stats_of(run)
-        zero = float((run.flight + run.serialisation)[~run.lost].mean())
+        zero = float((run.after_others + run.flight + run.serialisation)[~run.lost].mean())
         late = run.packets.size[run.lost | (run.done > run.window_ps + SLOW * zero)].sum()
         sustained = stats.mean_s <= SLOW * zero * PS and late <= LOST * run.packets.size.sum()
         return Point(stats.offered if rate is None else rate, bool(sustained), zero * PS, stats)
@@ -128,4 +132,5 @@ class FabricLab:
     def loads(self, points: int = 11) -> list[float]:
         """Loads for a curve from light to just beyond saturation, from a search with one seed."""
         knee = self.saturation(1).rate
-        return [round(float(r), 4) for r in np.linspace(knee / 10, min(1.1 * knee, self.most()), points)]
+        digits = max(4, 1 - floor(log10(knee)))
+        return [round(float(r), digits) for r in np.linspace(knee / 10, min(1.1 * knee, self.most()), points)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.explore.fabric_run import PARTS, FabricRun
+from chipsim.figures import count
 
 BATCHES, T_BATCHES = 20, 2.093                  # two-sided 95 % of Student's t with 19 degrees of freedom
 PS = 1e-12
@@ -33,13 +34,23 @@ class Link:
 class FabricStats:
     """Times in s; rates in flits per node and cycle; `half_width_s`: 95 % confidence of the mean, None if too short.
 
+    packets   made; each has `fanout` targets, its flits count once in the rates, and latencies are per delivery.
+              copied: the routers copied them, else each target was sent one
+    deliveries, measured, lost   of all targets: those that came; behind the warm-up; dropped, which have no latency
+    once      every node was sent the flits of its deliveries and no other
+    link_flits   over all links between routers
+
     parts_s   mean of queueing, blocking, serialisation, flight: they sum to the mean latency
     fairness  Jain's index over sources of accepted flits per offered flit: 1 when all are served alike
     waiting   packets in source queues on average, most_waiting: in the fullest source queue at any time
-    in_flight packets in the fabric on average;  lost: packets dropped, which count as offered and have no latency
+    in_flight deliveries under way in the fabric on average
     """
 
     packets: int
+    fanout: int
+    copied: bool
+    deliveries: int
+    once: bool
     lost: int
     measured: int
     warm_up_s: float
@@ -54,6 +65,7 @@ class FabricStats:
     quantiles_s: dict[str, float]
     parts_s: dict[str, float]
     mean_hops: float
+    link_flits: int
     mean_utilisation: float
     busiest: tuple[Link, ...]
     fairness: float
@@ -71,10 +83,11 @@ def stats_of(run: FabricRun, links: int = 8) -> FabricStats:
     """Measure a run; of its links, the `links` busiest are named. A run needs at least one packet."""
     latency, size, came = run.latency, run.packets.size, np.flatnonzero(~run.lost)
     if not len(came):
-        raise UsageError(Diagnostic("F518", f"none of the {len(latency)} packets arrived, all were dropped",
+        raise UsageError(Diagnostic("F518", f"none of the {count(len(latency), 'packets')} arrived, all were dropped",
                                     help="a lower rate, or a longer `fabric.blocked.wait`"))
     warm = warm_up(latency[came])
-    first = int(came[warm]) if warm else 0
+    fanout = run.packets.fanout
+    first = int(came[warm]) // fanout * fanout if warm else 0
     offered = np.arange(len(latency)) >= first
     measured = offered & ~run.lost
     begin = int(run.made[first]) if first else 0
@@ -87,18 +100,20 @@ def stats_of(run: FabricRun, links: int = 8) -> FabricStats:
     top = np.argsort(-busy, kind="stable")[:links]
     mine = latency[measured]
     return FabricStats(
-        packets=len(latency), lost=int(run.lost.sum()), measured=int(measured.sum()), warm_up_s=begin * PS,
-        window_s=run.window_ps * PS, cycle_s=run.cycle_ps * PS, offered=float(size[offered].sum() / cycles),
-        accepted=float(accepted / cycles),
+        packets=len(latency) // fanout, fanout=fanout, copied=run.copied, deliveries=len(came), once=run.once,
+        lost=int(run.lost.sum()), measured=int(measured.sum()), warm_up_s=begin * PS,
+        window_s=run.window_ps * PS, cycle_s=run.cycle_ps * PS,
+        offered=float(size[offered].sum() / cycles / fanout), accepted=float(accepted / cycles / fanout),
         mean_s=float(mine.mean() * PS), half_width_s=half_width(mine),
         min_s=float(mine.min() * PS), max_s=float(mine.max() * PS),
         quantiles_s={name: float(np.percentile(mine, q) * PS) for name, q in QUANTILES.items()},
         parts_s={name: float(part[measured].mean() * PS) for name, part in run.parts.items()},
         mean_hops=float(run.hops[measured].mean()),
+        link_flits=int(run.load[run.plan.endpoint < 0].sum()),
         mean_utilisation=float(links_only.mean()) if len(links_only) else 0.0,
         busiest=tuple(Link(run.plan.name(int(k)), int(run.load[k]), float(busy[k]), float(run.queued[k] / ends),
                            int(run.peak[k])) for k in top if run.load[k]),
-        fairness=jain(run, begin), waiting=float((run.entered - run.made).sum() / ends),
+        fairness=jain(run, begin), waiting=float((run.entered - run.made)[run.entering].sum() / ends),
         most_waiting=longest_queue(run), in_flight=float((run.done - run.entered).sum() / ends),
         drain_s=run.drain_ps * PS)
 
@@ -138,8 +153,9 @@ def jain(run: FabricRun, begin: int = 0) -> float:
 
 def longest_queue(run: FabricRun) -> int:
     """Most packets that waited in one source at a time."""
-    order = np.lexsort((np.arange(len(run.made)), run.packets.src))
-    src, made, entered = run.packets.src[order], run.made[order], run.entered[order]
+    source, made, entered = (a[run.entering] for a in (run.packets.src, run.made, run.entered))
+    order = np.lexsort((np.arange(len(made)), source))
+    src, made, entered = source[order], made[order], entered[order]
     most = 0
     for a, b in zip(*_groups(src), strict=True):
         behind = np.arange(b - a) + 1 - np.searchsorted(entered[a:b], made[a:b], "right")

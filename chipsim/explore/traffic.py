@@ -16,6 +16,7 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.errors import Diagnostic, UsageError
+from chipsim.figures import count
 
 PATTERNS = {
     "uniform": "every node, itself included, with the same chance",
@@ -27,6 +28,7 @@ PATTERNS = {
     "neighbor": "one step on in each dimension",
     "permutation": "a permutation drawn at random from the seed",
     "hotspot": "some nodes get a share each, the rest goes uniformly",
+    "multicast": "several nodes drawn for each packet, all different",
 }
 PROCESSES = {
     "steady": "in each cycle with the same chance",
@@ -42,6 +44,8 @@ CODES = {
     "F514": "A trace is CSV with the columns src, dst, a time (inject_cycle, or ready_ps in picoseconds), and if "
             "wanted packet_id and size (or size_flits), in whole numbers; nodes count from 0.",
     "F515": "A hotspot list is written NODE:SHARE,NODE:SHARE with shares of all packets that sum to at most 1.",
+    "F519": "Packets of the pattern multicast have a number of targets, all different: at least one, and at most as "
+            "many as there are nodes. Those of the other patterns have one.",
     "F516": "Fabrics that turn blocked packets aside and drop them (`fabric.blocked`) do so with whole packets, of one "
             "flit each.",
     "F517": "Chips with `time_base: untimed` have channels without latency; there is nothing to measure on them.",
@@ -55,10 +59,12 @@ STREAM_PERMUTATION, STREAM_BURSTS = 1, 2
 
 @dataclass(frozen=True, eq=False)
 class Packets:
-    """p packets in order of time.
+    """p deliveries in order of time, each of a packet of its own but for `fanout`.
 
     src, dst  int32[p] nodes (cores);  at int64[p] offered, in units of cycle_ps;  size int32[p] flits
     cycles    int: length of the time in which packets are offered
+    fanout    so many in a row are what one node says to different targets at once: one packet where routers copy
+              packets, else as many packets as targets
     """
 
     src: np.ndarray
@@ -68,6 +74,7 @@ class Packets:
     cycles: int
     cycle_ps: int
     name: str
+    fanout: int = 1
 
     def __len__(self) -> int:
         return len(self.src)
@@ -94,6 +101,7 @@ class Traffic:
     """What to offer: `rate` in flits per node and cycle, packets of `size` flits.
 
     hotspots  ((node, share of all packets), ...) for the pattern hotspot
+    fanout    targets of each packet of the pattern multicast; the rate counts its flits once
     burst, period   cycles: mean time on, and on and off together (bursty), or exactly so (ticks)
     """
 
@@ -104,19 +112,23 @@ class Traffic:
     hotspots: tuple[tuple[int, float], ...] = ()
     burst: int = 50
     period: int = 500
+    fanout: int = 1
 
     def __post_init__(self):
         for what, name, known in (("pattern", self.pattern, PATTERNS), ("process", self.process, PROCESSES)):
             if name not in known:
                 raise UsageError(Diagnostic("F511", f"traffic {what} `{name}` does not exist",
                                             help="one of " + ", ".join(known)))
+        if self.fanout < 1 or (self.fanout > 1 and self.pattern != "multicast"):
+            raise UsageError(Diagnostic("F519", f"{count(self.fanout, 'targets')} of each packet of the pattern "
+                                        f"`{self.pattern}`", help="one or more with the pattern `multicast`, else one"))
         if not 0 < self.burst <= self.period:
             raise UsageError(Diagnostic("F513", f"a burst of {self.burst} cycles in a period of {self.period}",
                                         help="a burst is at least one cycle and at most the period"))
         if not 0 < self.chance <= 1:
             raise UsageError(Diagnostic(
-                "F513", f"a rate of {self.rate:g} flits per node and cycle is {self.chance:g} packets of {self.size} "
-                "flits per node and cycle" + (" of a burst" if self.process != "steady" else ""),
+                "F513", f"a rate of {self.rate:g} flits per node and cycle is {self.chance:g} packets of "
+                f"{count(self.size, 'flits')} per node and cycle" + (" of a burst" if self.process != "steady" else ""),
                 help="more than 0 and at most 1: a smaller rate, or longer bursts"))
 
     @property
@@ -139,8 +151,9 @@ class Traffic:
             src, dst, at = src[order], dst[order], at[order]
             inside = at < cycles
             src, dst, at = src[inside], dst[inside], at[inside]
+        src, at, dst = np.repeat(src, self.fanout), np.repeat(at, self.fanout), dst.ravel()
         return Packets(src.astype(np.int32), dst.astype(np.int32), at, np.full(len(src), self.size, np.int32), cycles,
-                       cycle_ps, self.pattern + ("" if self.process == "steady" else f", {self.process}"))
+                       cycle_ps, self.pattern + ("" if self.process == "steady" else f", {self.process}"), self.fanout)
 
 
 # ---- random numbers: a counter through SplitMix64 (Steele, Lea and Flood 2014) ----
@@ -229,7 +242,7 @@ def targets(traffic: Traffic, nodes: Nodes, seed: int) -> np.ndarray | None:
     """int64[n] destination of every node; None where each packet draws its own."""
     name, n = traffic.pattern, nodes.n
     node = np.arange(n)
-    if name in ("uniform", "hotspot"):
+    if name in ("uniform", "hotspot", "multicast"):
         return None
     if name == "permutation":
         return np.argsort(splitmix64(stream(seed, STREAM_PERMUTATION), 0, n), kind="stable")
@@ -258,13 +271,21 @@ def targets(traffic: Traffic, nodes: Nodes, seed: int) -> np.ndarray | None:
 
 
 def drawn_targets(traffic: Traffic, nodes: Nodes, draw: np.ndarray) -> np.ndarray:
-    """int64[p] destinations from a number per packet."""
+    """int64[p] destinations from a number per packet; [p, fanout] of the pattern multicast."""
     n = nodes.n
+    if traffic.pattern == "multicast":
+        if traffic.fanout > n:
+            raise UsageError(Diagnostic("F519", f"packets with {count(traffic.fanout, 'targets')} on a chip of "
+                                        f"{count(n, 'nodes')}", help=f"at most {n}, each node once"))
+        return distinct_targets(n, traffic.fanout, draw)
     if traffic.pattern == "uniform":
         return (draw % np.uint64(n)).astype(np.int64)
     hot = np.array([h[0] for h in traffic.hotspots], np.int64)
     share = np.cumsum([h[1] for h in traffic.hotspots])
-    if not len(hot) or hot.min() < 0 or hot.max() >= n or share[-1] > 1 + 1e-9 or min(np.diff(share, prepend=0)) <= 0:
+    if not len(hot):
+        raise UsageError(Diagnostic("F515", "the pattern `hotspot` without hotspots: `--hotspots` is missing",
+                                    help="write them with their shares of all packets, as --hotspots 27:0.3,36:0.2"))
+    if hot.min() < 0 or hot.max() >= n or share[-1] > 1 + 1e-9 or min(np.diff(share, prepend=0)) <= 0:
         written = ",".join(f"{a}:{s:g}" for a, s in traffic.hotspots)
         raise UsageError(Diagnostic("F515", f"hotspots `{written}`" if written else "which nodes are hot?",
                                     help=f"give nodes 0 to {n - 1} with shares that sum to at most 1: 27:0.3,36:0.2"))
@@ -274,6 +295,22 @@ def drawn_targets(traffic: Traffic, nodes: Nodes, draw: np.ndarray) -> np.ndarra
     if share[-1] < 1 - 1e-9:
         rest = which == len(hot)
         to[rest] = np.minimum((u[rest] - share[-1]) / (1 - share[-1]) * n, n - 1).astype(np.int64)
+    return to
+
+
+def distinct_targets(n: int, fanout: int, draw: np.ndarray) -> np.ndarray:
+    """int64[p, fanout] of n nodes: the first places of a shuffle (Fisher and Yates), each decided by a number of the
+    sequence that the packet's own number seeds."""
+    to = np.empty((len(draw), fanout), np.int64)
+    some = max(1, CHUNK // n)                               # packets whose places are held at a time
+    step = GAMMA * np.arange(1, fanout + 1, dtype=np.uint64)
+    for first in range(0, len(draw), some):
+        own = draw[first : first + some]
+        rows, place = np.arange(len(own)), np.tile(np.arange(n), (len(own), 1))
+        for i in range(fanout):
+            j = i + (mixed(own + step[i]) % np.uint64(n - i)).astype(np.int64)
+            to[first : first + some, i] = place[rows, j]
+            place[rows, j] = place[:, i]
     return to
 
 

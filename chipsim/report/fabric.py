@@ -30,7 +30,8 @@ POINT_COLUMNS = (
     "rate", "offered", "accepted", "sustained", "mean_s", "half_width_s", "min_s", "max_s",
     *(f"{q}_s" for q in QUANTILES), *(f"{p}_s" for p in PARTS),
     "zero_load_s", "mean_hops", "mean_utilisation", "peak_utilisation", "peak_link",
-    "fairness", "waiting", "most_waiting", "in_flight", "drain_s", "warm_up_s", "window_s", "measured", "lost")
+    "fairness", "waiting", "most_waiting", "in_flight", "drain_s", "warm_up_s", "window_s", "measured", "lost",
+    "fanout", "copied", "packets", "deliveries", "once", "link_flits")
 LINK_COLUMNS = ("channel", "name", "from_router", "to_router", "flits", "utilisation", "queue", "queue_peak", "slots")
 PACKET_COLUMNS = ("packet_id", "src", "dst", "ready_ps", "size", "hops", "entered_ps", "done_ps",
                   *(f"{p}_ps" for p in PARTS), "lost")
@@ -66,8 +67,9 @@ def to_text(head: dict, points: Sequence[Point], found: Saturation | None, as_cu
 def _title(head: dict) -> str:
     t = head["traffic"]
     bursts = "" if t["process"] == "steady" else f" ({t['process']}, {t['burst']} of {t['period']} cycles)"
-    flits = "" if t["size"] == 1 else f", packets of {t['size']} flits"
-    return f"{head['fabric']}; {t['pattern']}{bursts}{flits}, seed {head['seed']}"
+    flits = "" if t["size"] == 1 else f", packets of {count(t['size'], 'flits')}"
+    targets = f" to {count(t['fanout'], 'targets')}" if t["pattern"] == "multicast" else ""
+    return f"{head['fabric']}; {t['pattern']}{targets}{bursts}{flits}, seed {head['seed']}"
 
 
 def point_text(point: Point) -> str:
@@ -81,20 +83,39 @@ def point_text(point: Point) -> str:
         ("latency", f"{si(s.mean_s, 's')}{within}   {quantiles}   max {si(s.max_s, 's')}"),
         *(("", f"{name:14} {si(s.parts_s[name], 's'):>8}  {percent(_share(s, name)):>7}  {bar(_share(s, name))}")
            for name in reversed(PARTS)),
-        ("packets", f"{count(s.packets)}, of them {count(s.packets - s.measured)} warm-up ({si(s.warm_up_s, 's')}); "
-                    f"{significant(s.mean_hops)} hops"),
-        *([("lost", f"{count(s.lost)}, {percent(s.lost / s.packets)} of the packets")] if s.lost else []),
+        *_packet_lines(s),
         ("queues", f"in the fabric {significant(s.in_flight)} on average; in the sources {significant(s.waiting)}, at "
                    f"most {s.most_waiting} in one"),
         ("fairness", f"{significant(s.fairness, 4)} over sources (Jain; 1: all served alike)"),
         ("drain", f"{si(s.drain_s, 's')} after {si(s.window_s, 's')} of traffic"),
-        ("links", f"{percent(s.mean_utilisation)} busy on average; busiest channels:"),
+        ("links", f"{percent(s.mean_utilisation)} busy on average; {_over_links(s)}busiest channels:"),
         *(("", f"{link.name:22} {percent(link.utilisation):>7}  queue {significant(link.queue):>7}, at most "
                f"{link.queue_peak:<4} {bar(link.utilisation)}") for link in s.busiest),
     ]
     if not point.sustained:
         lines.append(("note", "beyond saturation: latency and queues grow with the length of the run"))
     return "\n".join(f"{label:{LABEL}}{text}".rstrip() for label, text in lines)
+
+
+def _packet_lines(s: FabricStats) -> list[tuple[str, str]]:
+    targets, lines = s.deliveries + s.lost, []
+    warm_up = f"warm-up ({si(s.warm_up_s, 's')}); {significant(s.mean_hops)} hops"
+    if s.fanout == 1:
+        lines.append(("packets", f"{count(s.packets)}, of them {count(s.packets - s.measured)} {warm_up}"))
+    else:
+        how = "copied by the routers" if s.copied else "a packet per target"
+        lines.append(("packets", f"{count(s.packets)} with {s.fanout} targets each, {how}"))
+        once = "not each target once" if not s.once else "no target twice" if s.lost else "each target once"
+        early = count(s.deliveries - s.measured)
+        lines.append(("deliveries", f"{count(s.deliveries)}, {once}; of them {early} {warm_up}"))
+    if s.lost:
+        what = "packets" if s.fanout == 1 else "deliveries"
+        lines.append(("lost", f"{count(s.lost)}, {percent(s.lost / targets)} of the {what}"))
+    return lines
+
+
+def _over_links(s: FabricStats) -> str:
+    return f"{count(s.link_flits, 'flits')} over them; " if s.fanout > 1 else ""
 
 
 def _share(s: FabricStats, part: str) -> float:
@@ -144,7 +165,8 @@ def to_csv(points: Sequence[Point]) -> str:
         top = s.busiest[0] if s.busiest else None
         flat = {**p.to_dict(), **s.to_dict(), **{f"{k}_s": v for k, v in (s.quantiles_s | s.parts_s).items()},
                 "peak_link": top.name if top else "", "peak_utilisation": top.utilisation if top else 0.0,
-                "sustained": int(p.sustained)}
+                **{name: int(value) for name, value in (
+                    ("sustained", p.sustained), ("copied", s.copied), ("once", s.once))}}
         rows.append(["" if flat[c] is None else flat[c] for c in POINT_COLUMNS])
     return _csv(POINT_COLUMNS, rows)
 
@@ -159,9 +181,10 @@ def links_csv(run: FabricRun) -> str:
 
 
 def packets_csv(run: FabricRun) -> str:
-    """A row per packet, which `--trace` replays."""
+    """A row per delivery, which `--trace` replays as a packet; those of a packet that was copied share its number."""
     p = run.packets
-    return _csv(PACKET_COLUMNS, zip(range(len(p)), p.src, p.dst, run.made, p.size, run.hops, run.entered, run.done,
+    number = np.arange(len(p)) // (p.fanout if run.copied else 1)
+    return _csv(PACKET_COLUMNS, zip(number, p.src, p.dst, run.made, p.size, run.hops, run.entered, run.done,
                                     *(run.parts[name] for name in PARTS), run.lost.astype(int), strict=True))
 
 

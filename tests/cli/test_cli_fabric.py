@@ -42,6 +42,27 @@ def test_a_curve_with_its_saturation(capsys, tmp_path):
     assert out(capsys, *argv, "--format", "json") == json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
+@pytest.mark.parametrize("more", [[], ["--set", "fabric.clock.period=1 ns"]], ids=["handshakes", "clocked"])
+def test_copies_of_the_routers_compare_with_a_packet_per_target(capsys, tmp_path, more):
+    argv = ["fabric", "loihi", "--traffic", "multicast", "--fanout", "6", "--packets", "500", *more]
+    rate, found, flits = ["--rate", "0.005"], {}, {}
+    for cast in ("multicast", "unicast"):
+        own = [*argv, "--set", f"fabric.cast={cast}"]
+        text = out(capsys, *own, *rate, "--links", tmp_path / "links.csv", "--save-packets", tmp_path / "p.csv")
+        assert "multicast to 6 targets" in text and "each target once" in text and "flits over them" in text
+        flits[cast] = [int(row["flits"]) for row in csv.DictReader((tmp_path / "links.csv").open())]
+        numbers = [row["packet_id"] for row in csv.DictReader((tmp_path / "p.csv").open())]
+        found[cast] = json.loads(out(capsys, *own, *rate, "--format", "json"))["point"]["stats"]
+        row = next(csv.DictReader(io.StringIO(out(capsys, *own, *rate, "--format", "csv"))))
+        assert row["once"] == "1" and row["copied"] == str(int(cast == "multicast"))
+        assert len(numbers) / len(set(numbers)) == (6 if cast == "multicast" else 1)
+        curve = json.loads(out(capsys, *own, "--curve", "0.002:0.004:0.002", "--format", "json"))["curve"]
+        assert [p["rate"] for p in curve] == [0.002, 0.004] and all(p["stats"]["once"] for p in curve)
+    assert all(a <= b for a, b in zip(*flits.values(), strict=True))
+    assert found["multicast"]["deliveries"] == found["unicast"]["deliveries"]
+    assert found["multicast"]["link_flits"] < found["unicast"]["link_flits"]
+
+
 def test_a_saved_list_is_a_trace_that_gives_the_same_times(capsys, tmp_path):
     first, again, links = tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "links.csv"
     out(capsys, *QUICK, "--process", "ticks", "--rate", "0.02", "--save-packets", first, "--links", links,
@@ -64,11 +85,22 @@ def test_a_saved_list_is_a_trace_that_gives_the_same_times(capsys, tmp_path):
     (["--trace", "no.csv"], "U434"),
     (["--burst", "5"], "U433"), (["--hotspots", "3:0.5"], "U433"), (["--curve", "auto", "--links", "x.csv"], "U433"),
     (["--packets", "5", "--time", "9"], "U433"), (["--saturation", "--plot", "x.png"], "U433"),
+    (["--traffic", "multicast", "--fanout", "0"], "U432"), (["--traffic", "multicast", "--fanout", "129"], "F519"),
+    (["--traffic", "multicast"], "U433"), (["--fanout", "3"], "U433"), (["--trace", "x.csv", "--fanout", "3"], "U433"),
+    (["--traffic", "multicast", "--fanout", "3", "--size", "17", "--set", "fabric.cast=multicast"], "E109"),
+    (["--traffic", "hotspot"], "U433"),
     (["--plot", "x.docx"], "U434"), (["--rate", "1e-9", "--time", "10"], "F513"),
 ])
 def test_what_makes_no_sense_is_answered(capsys, argv, said):
     assert main(["fabric", "loihi", *argv]) == 2
     assert f"error[{said}]" in capsys.readouterr().err
+
+
+def test_a_missing_option_is_named_and_one_flit_is_no_flits(capsys):
+    assert main(["fabric", "loihi", "--traffic", "hotspot"]) == 2
+    assert "`--hotspots` is missing" in capsys.readouterr().err
+    assert main(["fabric", "loihi", "--rate", "3"]) == 2
+    assert "packets of 1 flit per node" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("topology", "code", "severity"), [

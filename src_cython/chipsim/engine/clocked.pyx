@@ -50,7 +50,7 @@ cdef struct Node:
 @cython.final                  # methods are then plain calls, which the C compiler inlines
 cdef class ClockedFabric:
     """ClockedFabric(plan, clock, trees=None): the routers of a FabricPlan. `clock`: that of a chip, or a
-    reference_router.Clocked; `trees`: of multicast packets, which only `run_ticks` moves.
+    reference_router.Clocked; `trees`: of multicast packets; of a list, one per packet.
 
     Raises ValueError when a router has too many ports and virtual channels, or a channel is too long.
     """
@@ -223,18 +223,20 @@ cdef class ClockedFabric:
             free(self.f.credits[i].at)
         free(self.timed.at)
 
-    def run(self, src, dst, cycle, size):
+    def run(self, src, dst, cycle, size, fanout=1):
         """Move packets src -> dst (endpoints) of `size` flits, offered at `cycle`; arrays [packets].
 
+        fanout: so many in a row are the deliveries of one multicast packet, in the order of its tree's.
         Returns dict: head_inject, head_arrive, arrive int64[packets] (cycles), load int64[K] (flits per channel).
         Raises SimulationError when packets stand still for good, naming the cycle.
         """
-        cdef int64_t n = len(src)
-        order = np.argsort(np.asarray(cycle), kind="stable")
+        cdef int64_t n = len(src), n_made = n // fanout
+        order = np.argsort(np.asarray(cycle)[::fanout], kind="stable") * fanout
         times = {name: np.full(n, -1, np.int64) for name in ("head_inject", "head_arrive", "arrive")}
         before = self.loads()
         self.f.src = <const int32_t*>self.hold("src", src, np.int32)
-        self.f.dst = <const int32_t*>self.hold("dst", dst, np.int32)
+        to = dst if self.root is None else np.repeat(self.root, fanout)
+        self.f.dst = <const int32_t*>self.hold("dst", to, np.int32)
         self.size = <const int32_t*>self.hold("size", size, np.int32)
         self.head_inject = <int64_t*>self.hold("head_inject", times["head_inject"], np.int64)
         self.head_arrive = <int64_t*>self.hold("head_arrive", times["head_arrive"], np.int64)
@@ -247,11 +249,12 @@ cdef class ClockedFabric:
         self.start()
         cdef int rc
         with nogil:
-            rc = self.move(n, n, sorted_, offered)
+            rc = self.move(n, n_made, sorted_, offered)
         if rc == -1:
             raise MemoryError("no memory left for flits in flight")
         if rc:
             raise deadlock(self.stuck(), self.plan)
+        times["head_inject"] = np.repeat(times["head_inject"][::fanout], fanout)
         return times | {"load": self.loads() - before}
 
     def loads(self):
@@ -422,7 +425,7 @@ cdef class ClockedFabric:
         f.flit_hops = self.cycles = self.timed.n = 0
 
     cdef int move(self, int64_t left, int64_t n, const uint32_t* order, const int64_t* offered) noexcept nogil:
-        """Cycle by cycle until `left` packets have arrived; n of them are from a list, others from soma servers."""
+        """Cycle by cycle until `left` deliveries are made; n packets are from a list, others from soma servers."""
         cdef int64_t now = 0, next_ = 0, i, w, e, r, ahead, external
         cdef uint64_t bits, keep_bits, busy
         cdef Due timed

@@ -449,10 +449,10 @@ cdef inline int special(Routers* f, int64_t now, int64_t r, uint8_t* b) noexcept
                 return -1
         if allocate_switch(f, now, r, b, asking, hoping, free_out, held, joined):
             return -1
-        while won:                                      # a head may have left already
+        while won:                                      # a head may have left already, or been copied and kept
             iv = lowest_bit(won)
             won &= won - 1
-            if b[f.at.state + iv] == ACTIVE and b[f.at.count + iv]:
+            if b[f.at.state + iv] == ACTIVE and b[f.at.count + iv] > (b[f.at.copied + iv] if f.multicast else 0):
                 m.asking |= bit(iv)
         ready(f, b, routed)
         if f.queued:

@@ -249,7 +249,8 @@ cdef class Fabric:
         """Open loop, without neurons: packets that are made at given times; a source sends its own in order.
 
         endpoint_start  int64[E+1] packets of each endpoint, in order of time; the last endpoint is the host port
-        ready_ps        int64[p]; source uint32[p]; axon uint32[p] (into the plan's axon_core and service_ps)
+        ready_ps        int64[p], -1 for a further delivery of the multicast packet before it
+        source          uint32[p] whose tree it is;  axon uint32[p] (into the plan's axon_core and service_ps)
         Returns times int64[5, p]: made, entered, arrived, started, done
         """
         cdef int64_t n = len(ready_ps), length = 0

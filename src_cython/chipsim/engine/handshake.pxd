@@ -213,7 +213,7 @@ cdef inline void enter(Mesh* m, uint32_t channel, int64_t now) noexcept nogil:
     cdef int64_t endpoint = m.channels[channel].origin
     cdef int64_t p = m.next_packet[endpoint], last = m.last_packet[endpoint], k = p + 1
     m.times.entered[p] = now
-    while k < last and m.seeds[k].gap == FOLLOWS and not m.open_loop:
+    while k < last and m.seeds[k].gap == FOLLOWS:
         m.times.made[k], m.times.entered[k] = m.times.made[p], now
         k += 1
     m.next_packet[endpoint] = k

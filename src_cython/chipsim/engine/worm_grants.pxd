@@ -205,7 +205,7 @@ cdef inline void enter(Worms* m, uint32_t channel, int64_t now) noexcept nogil:
     if s.sent == 0:
         s.entry = m.times.entered[s.packet] = now
         s.following = s.packet + 1
-        while s.following < s.last and m.seeds[s.following].gap == FOLLOWS and not m.open_loop:
+        while s.following < s.last and m.seeds[s.following].gap == FOLLOWS:
             m.times.made[s.following], m.times.entered[s.following] = m.times.made[s.packet], now
             s.following += 1
         if s.following < s.last:
