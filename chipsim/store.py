@@ -47,10 +47,11 @@ def save(path: str | os.PathLike, kind: str, version: int, facts: dict, arrays: 
                 at[name] += len(part[name])
 
 
-def load(path: str | os.PathLike, kind: str, version: int, *,
+def load(path: str | os.PathLike, kind: str, version: int, *, oldest: int = 1,
          mapped: bool = False) -> tuple[dict, dict[str, np.ndarray]]:
-    """(facts, arrays) of a file of this kind; UsageError when it is missing, another kind, or from a newer chipsim.
+    """(facts, arrays) of a file of this kind; UsageError when it is missing, another kind, or of another chipsim.
 
+    oldest  formats from this to `version` can be read
     mapped  large arrays are mapped from the file, copied on write: they cost memory only where they are looked at
     """
     import h5py
@@ -67,6 +68,10 @@ def load(path: str | os.PathLike, kind: str, version: int, *,
             raise UsageError(Diagnostic("U403", f"`{path}` was written by a newer chipsim (format "
                                         f"{h.attrs['chipsim_version']}, this one reads up to {version})",
                                         help="update chipsim, or make the file again"))
+        if int(h.attrs["chipsim_version"]) < oldest:
+            raise UsageError(Diagnostic("U403", f"`{path}` was written by an older chipsim (format "
+                                        f"{h.attrs['chipsim_version']}, this one reads from {oldest} on)",
+                                        help=f"make it again with `chipsim {MAKER[kind]}`"))
         facts = json.loads(h["facts"][()])
         arrays: dict[str, np.ndarray] = {}
         h["arrays"].visititems(

@@ -1,7 +1,8 @@
 """Packets per spike of the partitioner on the standard workloads, against random, index order and what is installed.
 
-`python tools/bench.py mapping [--effort fast] [--several] NAME...` needs the file workloads.py of the validation data:
-the folder named by CHIPSIM_VALIDATION, or ../shared/validation. Every row is checked by counts of its own (NumPy).
+`python tools/bench.py mapping [--effort fast] [--several | --placed] NAME...` needs the file workloads.py of the
+validation data: the folder named by CHIPSIM_VALIDATION, or ../shared/validation. Every row is checked by counts of its
+own (NumPy). `--placed`: packets x hops per spike on a square mesh, partition and placement together.
 """
 from __future__ import annotations
 
@@ -13,15 +14,21 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import coo_array, csr_array
 
 from chipsim.compiler import Capacities, partition_graph
+from chipsim.compiler.floorplan import grid, mesh
 from chipsim.compiler.group import graph_of
 from chipsim.compiler.grow import in_order
+from chipsim.compiler.placement import place_graph
 
 # neurons per core, best packets per spike known (Mt-KaHyPar, METIS or prototypes; unit rates)
 ONE = dict(mlp=(256, 2.92), lenet=(256, 0.555), lsm8k=(256, 1.466), sw10k=(256, 4.758), loc4k=(256, 6.22),
            er1k=(256, 2.97), er10k=(256, 31.7), sudoku=(256, 10.94), pd01=(256, 26.13), mobilenet=(256, 0.972),
            resnet20=(1024, 1.283), loc64k=(1024, 6.02), lsm64k=(1024, 1.01), sw100k=(1024, 4.87), er100k=(1024, 54.14))
+# packets x hops per spike: in the order of the neurons row by row, and the best known, 256 neurons on a core
+PLACED = dict(lenet=(7.78, 1.30), mlp=(8.39, 6.67), lsm8k=(11.5, 3.01), sudoku=(91.3, 43.8), pd01=(98.0, 90.7),
+              mobilenet=(66.8, 4.82))
 WIDE = Capacities(neurons=1024, memory=131072, axons_in=4096)
 # workload, limits, (cores, packets per spike) to compare with
 SEVERAL = (("lsm8k", Capacities(neurons=1024, axons_in=2048), (8, 0.68)),
@@ -34,8 +41,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="workloads (default: all that are small)")
     parser.add_argument("--effort", default="normal", choices=("fast", "normal", "best"))
     parser.add_argument("--several", action="store_true", help="limits on neurons, synapses and in-axons at once")
+    parser.add_argument("--placed", action="store_true", help="packets x hops per spike on a square mesh")
     args = parser.parse_args(arguments)
     build = _workloads()
+    if args.placed:
+        print(f"{'network':10} {'cores':>6} {'partition, row by row':>22} {'and placed':>11} {'known':>7} {'order':>7} "
+              f"{'heaviest link':>14} {'CPU s':>8}")
+        for name in args.names or PLACED:
+            _placed(name, build(name), args.effort)
+        return 0
     print(f"{'network':10} {'limits':22} {'random':>8} {'order':>15} {args.effort:>15} {'known':>14} {'CPU s':>8}")
     rows = ([(n, limits, known) for n, limits, known in SEVERAL if not args.names or n in args.names] if args.several
             else [(n, Capacities(neurons=ONE[n][0]), (0, ONE[n][1]))
@@ -62,6 +76,48 @@ def _row(name: str, limits: Capacities, known: tuple[int, float], graph: tuple, 
           f"{_packets(indptr, indices, order):7.3f} ({order.max() + 1:5}) {_packets(indptr, indices, cores):7.3f} "
           f"({cores.max() + 1:5}) {known[1]:7.3f} ({known[0] or '-':>4}) {seconds:8.2f}"
           + (f"  BROKEN: {broken}" if broken else ""), flush=True)
+
+
+def _placed(name: str, graph: tuple, effort: str) -> None:
+    indptr, indices = graph[0].astype(np.int64), graph[1].astype(np.int32)
+    n = len(indptr) - 1
+    began = time.process_time()
+    cores = partition_graph(indptr, indices, Capacities(neurons=256), effort=effort).astype(np.int64)
+    n_cores = int(cores.max()) + 1
+    side = int(np.ceil(np.sqrt(n_cores)))
+    traffic, floorplan = _traffic(indptr, indices, cores, n_cores), mesh(grid(side, side))
+    sites = place_graph(traffic, floorplan, effort=effort)
+    seconds = time.process_time() - began
+    plain, placed = (_hops(traffic, at, side) / n for at in (np.arange(n_cores), sites))
+    before, after = (_heaviest(traffic, at, side) for at in (np.arange(n_cores), sites))
+    print(f"{name:10} {n_cores:6} {plain:22.3f} {placed:11.3f} {PLACED[name][1]:7.2f} {PLACED[name][0]:7.2f} "
+          f"{before:6.0f} {after:7.0f} {seconds:8.2f}", flush=True)
+
+
+def _traffic(indptr: np.ndarray, indices: np.ndarray, cores: np.ndarray, n_cores: int) -> csr_array:
+    """float64[cores, cores]: packets from core to core when every neuron spikes once."""
+    source = np.repeat(np.arange(len(indptr) - 1, dtype=np.int64), np.diff(indptr))
+    sender, reached = np.divmod(np.unique(source * n_cores + cores[indices]), n_cores)
+    sender = cores[sender]
+    out = sender != reached
+    return csr_array(coo_array((np.ones(out.sum()), (sender[out], reached[out])), shape=(n_cores, n_cores)))
+
+
+def _hops(traffic: csr_array, sites: np.ndarray, side: int) -> float:
+    t = traffic.tocoo()
+    a, b = sites[t.row], sites[t.col]
+    return float((t.data * (np.abs(a % side - b % side) + np.abs(a // side - b // side))).sum())
+
+
+def _heaviest(traffic: csr_array, sites: np.ndarray, side: int) -> float:
+    """Packets over the busiest link of dimension-order routes, x first."""
+    t = traffic.tocoo()
+    level, upright = np.zeros((2, side, side)), np.zeros((2, side, side))
+    for a, b, packets in zip(sites[t.row], sites[t.col], t.data, strict=True):
+        (y, x), (v, u) = divmod(int(a), side), divmod(int(b), side)
+        level[int(u < x), y, min(x, u) : max(x, u)] += packets
+        upright[int(v < y), min(y, v) : max(y, v), u] += packets
+    return float(max(level.max(), upright.max()))
 
 
 def _packets(indptr: np.ndarray, indices: np.ndarray, cores: np.ndarray) -> float:

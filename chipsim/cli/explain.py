@@ -18,7 +18,7 @@ EXAMPLES = """\
 CODES = {
     "U401": "A layout or run file that does not exist.",
     "U402": "The file holds something else than is needed: `run` takes networks and layouts, `report` takes runs.",
-    "U403": "The file was written by a newer chipsim, in a form this one does not know. Update, or make it again.",
+    "U403": "The file was written by another chipsim, in a form this one does not read. Update, or make it again.",
     "U404": "The file cannot be read: it is cut off, damaged, or of another format. Make it again.",
     "U410": "Timing levels are none (function and counts), analytic (exact loads, no queues), exact (every packet).",
     "U411": "There are two engines: compiled, and reference, the slow one that defines the meaning.",

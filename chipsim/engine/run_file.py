@@ -12,7 +12,7 @@ from chipsim.engine.outcome import LIMITS
 from chipsim.engine.run import ACTIONS, Run
 from chipsim.engine.stats import N_BINS
 
-VERSION = 1
+VERSION = 2                             # since 2: the action `matrix`, runs of several levels
 FACTS = ("layout_name", "chip", "timing", "ticks", "slowest", "populations", "limits", "approximations", "meta")
 WEIGHTS = ("pre", "post", "weight")
 TABLES = ("links", "usage", "packets", "values", "lost")
@@ -51,7 +51,7 @@ def load_run(path: str | os.PathLike, *, mapped: bool = False) -> Run:
 
     mapped  large arrays are mapped from the file: they cost memory only where they are looked at
     """
-    facts, arrays = store.load(path, "run", VERSION, mapped=mapped)
+    facts, arrays = store.load(path, "run", VERSION, oldest=VERSION, mapped=mapped)
     with store.understood(path, "run"):
         tables = {table: store.split(table, arrays) for table in TABLES}
         spikes = store.split("spikes", arrays)
@@ -64,7 +64,6 @@ def load_run(path: str | os.PathLike, *, mapped: bool = False) -> Run:
             tables["packets"] = None
         tables["lost"] = tables["lost"] or None
         facts["populations"], facts["approximations"] = tuple(facts["populations"]), tuple(facts["approximations"])
-        arrays.setdefault("busy_ps", arrays["tick_ps"])        # runs from before there were fixed ticks
         ticks, cores = facts["ticks"], len(arrays["cores"])
         for name, shape in (("counts", (ticks, len(ACTIONS))), ("core_counts", (cores, len(ACTIONS))),
                             ("tick_ps", (ticks,)), ("busy_ps", (ticks,)), ("barrier_ps", (ticks,)),

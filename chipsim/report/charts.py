@@ -53,9 +53,9 @@ def latency_chart(run: Run) -> str | None:
     total = n.sum()
     chart.bars(e, n, "bar", (f"{si(a, 's')} to {si(b, 's')}: {count(int(k), 'packets')}, {percent(k / total)}"
                              for a, b, k in zip(e, e[1:], n, strict=False)))
-    for row, q in enumerate((50, 95, 99)):
-        at = percentile_ps(run.latency, q) * PS
-        chart.mark(at, row, f"p{q} {si(at, 's')}", "percentile")
+    at = {q: percentile_ps(run.latency, q) * PS for q in (50, 95, 99)}
+    for row, value in enumerate(sorted(set(at.values()))):
+        chart.mark(value, row, f"{' '.join(f'p{q}' for q in at if at[q] == value)} {si(value, 's')}", "percentile")
     return chart.svg()
 
 

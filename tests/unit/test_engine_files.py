@@ -130,6 +130,14 @@ def test_file_of_a_newer_version(files, tmp_path, reader, name):
     assert d.code == "U403" and "format 99" in d.message
 
 
+def test_run_of_an_older_version(files, tmp_path):
+    (tmp_path / "a.run.h5").write_bytes((files / "a.run.h5").read_bytes())
+    with h5py.File(tmp_path / "a.run.h5", "r+") as h:
+        h.attrs["chipsim_version"] = 1
+    d = refusal(load_run, tmp_path / "a.run.h5")
+    assert d.code == "U403" and "older" in d.message and "chipsim run" in d.help
+
+
 @pytest.mark.parametrize("reader, name", READERS)
 @pytest.mark.parametrize("damage", ["cut", "noise", "empty", "text", "no_facts", "facts_broken", "array_gone",
                                     "fact_gone", "chip_broken"])
