@@ -58,22 +58,22 @@ cdef inline void moved(const Allocator* a, uint8_t* grant, uint8_t* accept, int6
 
 
 cdef inline uint64_t match(const Allocator* a, Requests* q, uint8_t* grant, uint8_t* accept, uint8_t* diagonal,
-                           uint8_t* won) noexcept nogil:
-    """Inputs that get an output, won[input]."""
-    if a.kind == ISLIP:
-        return islip(a, q, grant, accept, won)
+                           uint8_t* won, bint plain) noexcept nogil:
+    """Inputs that get an output, won[input]; plain: by one iteration of iSLIP."""
+    if plain or a.kind == ISLIP:
+        return islip(a, q, grant, accept, won, 1 if plain else a.iterations)
     if a.kind == ROUND_ROBIN:
         return round_robin(a, q, grant, accept, won)
     return wavefront(a, q, diagonal, won)
 
 
-cdef inline uint64_t islip(const Allocator* a, Requests* q, uint8_t* grant, uint8_t* accept,
-                           uint8_t* won) noexcept nogil:
+cdef inline uint64_t islip(const Allocator* a, Requests* q, uint8_t* grant, uint8_t* accept, uint8_t* won,
+                           int iterations) noexcept nogil:
     cdef uint64_t offers[WIDTH]
     cdef uint64_t matched = 0, left = q.outputs, offered, bits, asking
     cdef int64_t i, o
     cdef int iteration
-    for iteration in range(a.iterations):
+    for iteration in range(iterations):
         offered, bits = 0, left
         while bits:
             o = lowest_bit(bits)

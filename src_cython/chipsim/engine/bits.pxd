@@ -12,13 +12,16 @@ cdef extern from *:
     #endif
     #if defined(__GNUC__)
     #define chipsim_forced_void __attribute__((always_inline)) void
+    #define chipsim_flat_void __attribute__((flatten)) void
     #else
     #define chipsim_forced_void void
+    #define chipsim_flat_void void
     #endif
     static inline void chipsim_fetch(const void* p) { __builtin_prefetch(p); __builtin_prefetch((const char*)p + 64); }
     """
     ctypedef void wide_void "chipsim_wide_void"     # of a function compiled for several widths of vectors, same bits
     ctypedef void forced_void "chipsim_forced_void"     # of a function copied into each caller, for its constant flags
+    ctypedef void flat_void "chipsim_flat_void"     # of a function into which all that it calls is copied, likewise
     int lowest_bit "chipsim_low"(uint64_t x) noexcept nogil
     int highest_bit "chipsim_high"(uint64_t x) noexcept nogil
     void fetch "chipsim_fetch"(const void* p) noexcept nogil      # two cache lines

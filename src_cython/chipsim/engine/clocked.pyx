@@ -15,9 +15,9 @@ from chipsim.engine.deadlock import deadlock
 from chipsim.engine.allocators cimport ISLIP, ROUND_ROBIN, WAVEFRONT, Allocator
 from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
-from chipsim.engine.clocked_router cimport begin, head, port_to, work
+from chipsim.engine.clocked_router cimport begin, head, plain_work, port_to, work
 from chipsim.engine.clocked_state cimport (
-    ACTIVE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Channel, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit,
+    ACTIVE, FROM_NODE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Channel, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit,
     push_flit)
 from chipsim.engine.draws cimport draw
 from chipsim.engine.function cimport Function
@@ -153,6 +153,9 @@ cdef class ClockedFabric:
             f.choices = <const uint8_t*>self.hold("choices", plan.choices, np.uint8)
         if plan.ring is not None:
             f.ring = <const uint8_t*>self.hold("ring", plan.ring, np.uint8)
+        f.plain = f.order > 0 and f.ring == NULL and not (
+            f.xy_yx or f.min_adaptive or f.share or f.special or f.multicast or f.by_age) and \
+            f.vc_allocator.kind == ISLIP and f.vc_allocator.iterations == 1
         raw = self.keep["raw"] = np.zeros(sizeof(Channel) * (self.n_channels + 1), np.uint8)
         first = -raw.ctypes.data % sizeof(Channel)          # a channel on one cache line
         self.counted = raw[first : first + sizeof(Channel) * self.n_channels].view(CHANNEL)
@@ -428,6 +431,7 @@ cdef class ClockedFabric:
         """Cycle by cycle until `left` deliveries are made; n packets are from a list, others from soma servers."""
         cdef int64_t now = 0, next_ = 0, i, w, e, r, ahead, external
         cdef uint64_t bits, keep_bits, busy
+        cdef int more
         cdef Due timed
         cdef Arrivals* arrivals
         cdef Credits* credits
@@ -436,6 +440,8 @@ cdef class ClockedFabric:
         while left:
             credits = &self.f.credits[now & (SLOTS - 1)]
             for i in range(credits.n):
+                if i + AHEAD < credits.n and not credits.at[i + AHEAD] & FROM_NODE:
+                    fetch(self.f.blocks + (credits.at[i + AHEAD] >> 6) * self.f.at.stride)
                 self.take_credit(credits.at[i])
             credits.n = 0
             arrivals = &self.f.flits[now & (SLOTS - 1)]
@@ -474,10 +480,13 @@ cdef class ClockedFabric:
                 while bits:
                     r = (w << 6) + lowest_bit(bits)
                     bits &= bits - 1
-                    i = work(&self.f, now, r)
-                    if i < 0:
+                    if self.f.plain:
+                        plain_work(&self.f, now, r, &more)
+                    else:
+                        more = work(&self.f, now, r, False)
+                    if more < 0:
                         return -1
-                    if i:
+                    if more:
                         keep_bits |= <uint64_t>1 << (r & 63)
                 self.f.active[w] = keep_bits
                 busy |= keep_bits
@@ -508,18 +517,17 @@ cdef class ClockedFabric:
     cdef inline void take_credit(self, uint32_t what) noexcept nogil:
         """A slot at the far end of a channel's VC is free again."""
         cdef Routers* f = &self.f
-        cdef int64_t channel = what >> 3, vc = what & 7, r = f.channels[channel].from_router, e, o
+        cdef int64_t r = what >> 6, o = what & 63, e
         cdef uint8_t* b
         cdef Masks* m
-        if r < 0:
-            e = self.f.channels[channel].endpoint
-            self.node_used[e * f.vcs + vc] -= 1
+        if what & FROM_NODE:
+            e = (what & ~<uint32_t>FROM_NODE) >> 3
+            self.node_used[e * f.vcs + (what & 7)] -= 1
             if self.nodes[e].first != NOWHERE:
                 self.sending[e >> 6] |= <uint64_t>1 << (e & 63)
             return
         b = f.blocks + r * f.at.stride
         m = <Masks*>b
-        o = f.channels[channel].out_port * f.vcs + vc
         b[f.at.used + o] -= 1
         m.credit_out |= <uint64_t>1 << o
         if m.draining >> o & 1 and b[f.at.used + o] == 0:
@@ -555,7 +563,10 @@ cdef class ClockedFabric:
         f.queues[(r * f.pv + iv) * f.depth + k] = flit[0]
         b[f.at.count + iv] += 1
         if b[f.at.state + iv] == IDLE:
-            begin(f, r, b, iv, flit.packet, flit.to)
+            if f.plain:
+                begin(f, r, b, iv, flit.packet, flit.to, True)
+            else:
+                begin(f, r, b, iv, flit.packet, flit.to, False)
         elif b[f.at.state + iv] == ACTIVE:
             (<Masks*>b).asking |= <uint64_t>1 << iv
         f.active[r >> 6] |= <uint64_t>1 << (r & 63)

@@ -6,7 +6,7 @@ over). Exact, because an allocator's pointers move only when something is asked 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from chipsim.engine.allocators cimport WIDTH, Requests, after, ask, match, moved
-from chipsim.engine.bits cimport forced_void, lowest_bit
+from chipsim.engine.bits cimport flat_void, forced_void, lowest_bit
 from chipsim.engine.clocked_queues cimport cross, cross_over, message, seal, write
 from chipsim.engine.clocked_state cimport (
     ACTIVE, IDLE, ROUTING, TAIL, WAITING, Flit, Masks, Routers, push_credit, push_flit)
@@ -92,14 +92,14 @@ cdef inline int64_t branch(Routers* f, uint8_t* b, int64_t iv, uint32_t node) no
 
 
 cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet,
-                              uint32_t e) noexcept nogil:
+                              uint32_t e, bint plain) noexcept nogil:
     """A packet for endpoint e (multicast: at node e of its tree) at the head of an input VC begins, or its next copy:
     find the output VCs it may take.
     """
     cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
     cdef int64_t there, port
     cdef uint64_t vcs = bit(f.vcs) - 1
-    if f.multicast:
+    if not plain and f.multicast:
         wants[iv] = vcs << (f.channels[f.branch_channel[branch(f, b, iv, e)]].out_port * f.vcs)
         start(f, b, iv)
         return
@@ -107,11 +107,11 @@ cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uin
     if there == r:
         port = f.channels[f.eject[e]].out_port
     else:
-        if f.xy_yx or f.min_adaptive:
+        if not plain and (f.xy_yx or f.min_adaptive):
             wants[iv] = by_vc(f, r, iv, packet, there)
             start(f, b, iv)
             return
-        if f.order:                                     # a table of 4096 x 4096 ports would miss the cache at every hop
+        if plain or f.order:                                     # a table of 4096 x 4096 ports would miss the cache at every hop
             if f.x[r] != f.x[there] and (f.order == 1 or f.y[r] == f.y[there]):
                 port = f.first_link + (0 if f.x[r] < f.x[there] else 1)
             else:
@@ -120,9 +120,9 @@ cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uin
             port = emptiest(f, r, b, f.router[f.src[packet]], there)
         else:
             port = f.next_port[r * f.n_routers + there]
-        if f.share:
+        if not plain and f.share:
             vcs = (bit(f.share) - 1) << (f.share * port_to(f, f.channels[f.out_of[r * f.n_ports + port]].to_router, e))
-        elif f.ring != NULL:
+        elif not plain and f.ring != NULL:
             vcs = ring_class(f, packet, port)
     wants[iv] = vcs << (port * f.vcs)
     start(f, b, iv)
@@ -143,7 +143,7 @@ cdef inline void give_vc(Routers* f, uint8_t* b, int64_t iv, int64_t ov) noexcep
     b[f.at.state + iv] = ACTIVE
 
 
-cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept nogil:
+cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b, bint plain) noexcept nogil:
     """Input VCs that get an output VC."""
     cdef Masks* m = <Masks*>b
     cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
@@ -151,7 +151,7 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept no
     cdef uint8_t won[WIDTH]
     cdef uint64_t bits = m.waiting, outputs, matched
     cdef int64_t iv, ov
-    if bits & (bits - 1) == 0 and f.quick:              # one request, the common case: no allocator
+    if bits & (bits - 1) == 0 and (plain or f.quick):              # one request, the common case: no allocator
         iv = lowest_bit(bits)
         outputs = wants[iv] & m.free_out
         if outputs == 0:
@@ -161,7 +161,7 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept no
         give_vc(f, b, iv, ov)
         return bits
     q.inputs = q.outputs = 0
-    q.ranked = f.by_age or f.min_adaptive
+    q.ranked = not plain and (f.by_age or f.min_adaptive)
     while bits:
         iv = lowest_bit(bits)
         bits &= bits - 1
@@ -176,7 +176,7 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b) noexcept no
                 q.rank[iv * WIDTH + ov] += 1            # the escape
     if q.inputs == 0:
         return 0
-    matched = match(&f.vc_allocator, q, b + f.at.grant, b + f.at.accept, b + f.at.diagonals, won)
+    matched = match(&f.vc_allocator, q, b + f.at.grant, b + f.at.accept, b + f.at.diagonals, won, plain)
     bits = matched
     while bits:
         iv = lowest_bit(bits)
@@ -200,20 +200,21 @@ cdef inline void hold(Routers* f, uint8_t* b, int64_t iv, bint on) noexcept nogi
         m.joined &= ~bit(out)
 
 
-cdef inline int give_slot(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+cdef inline int give_slot(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv, bint plain) noexcept nogil:
     """The flit at the head of an input VC is gone, and its sender may know."""
     cdef int64_t h = b[f.at.head + iv], channel = f.into[r * f.n_ports + f.input_of[iv]]
     b[f.at.head + iv] = <uint8_t>(h + 1 if h + 1 < f.depth else 0)
     b[f.at.count + iv] -= 1
     f.channels[channel].queued += now
     f.channels[channel].inside -= 1
-    if f.queued:
+    if not plain and f.queued:
         message(f, r, f.input_of[iv], f.vc_of[iv])
         return 0
     return push_credit(f, now, channel, f.vc_of[iv])
 
 
-cdef inline forced_void passed(Routers* f, int64_t r, uint8_t* b, int64_t iv, int ends, int64_t left) noexcept nogil:
+cdef inline forced_void passed(Routers* f, int64_t r, uint8_t* b, int64_t iv, int ends, int64_t left,
+                               bint plain) noexcept nogil:
     """A flit has gone to the output VC that an input VC holds; `left`: flits that it can send after it."""
     cdef Masks* m = <Masks*>b
     cdef int64_t o = b[f.at.port + iv], ov = o * f.vcs + b[f.at.vc + iv]
@@ -222,7 +223,7 @@ cdef inline forced_void passed(Routers* f, int64_t r, uint8_t* b, int64_t iv, in
     b[f.at.used + ov] += 1
     if b[f.at.used + ov] >= f.channels[f.out_of[r * f.n_ports + o]].slots:
         m.credit_out &= ~bit(ov)
-    if f.by_packet:
+    if not plain and f.by_packet:
         hold(f, b, iv, ends & TAIL == 0 and left > 0)
     if ends & TAIL:
         if f.when_empty:
@@ -233,7 +234,7 @@ cdef inline forced_void passed(Routers* f, int64_t r, uint8_t* b, int64_t iv, in
         b[f.at.state + iv] = IDLE
         if b[f.at.count + iv]:
             flit = &f.queues[(r * f.pv + iv) * f.depth + b[f.at.head + iv]]
-            begin(f, r, b, iv, flit.packet, flit.to)
+            begin(f, r, b, iv, flit.packet, flit.to, plain)
     elif left == 0:
         m.asking &= ~bit(iv)
 
@@ -254,60 +255,61 @@ cdef inline int send_copy(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_
         return -1
     if not last:
         b[f.at.copied + iv] += 1
-    elif give_slot(f, now, r, b, iv):
+    elif give_slot(f, now, r, b, iv, False):
         return -1
     h = b[f.at.count + iv] - b[f.at.copied + iv]
     if ends & TAIL:
         b[f.at.branch + iv], b[f.at.copied + iv] = 0 if last else <uint8_t>(b[f.at.branch + iv] + 1), 0
-    passed(f, r, b, iv, ends, h)
+    passed(f, r, b, iv, ends, h, False)
     return 0
 
 
-cdef inline int send(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
+cdef inline int send(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv, bint plain) noexcept nogil:
     """The flit at the head of an input VC leaves. -1: no memory."""
     cdef int64_t o = b[f.at.port + iv], v = b[f.at.vc + iv], h = b[f.at.head + iv]
     cdef int64_t channel = f.out_of[r * f.n_ports + o]
     cdef Flit* flit = &f.queues[(r * f.pv + iv) * f.depth + h]
     cdef int ends = flit.ends
-    if f.multicast:
+    if not plain and f.multicast:
         return send_copy(f, now, r, b, iv)
-    if f.queued:
+    if not plain and f.queued:
         cross(f, r, flit, flit.packet, flit.to, o, v)
     elif push_flit(f, now + 1 + f.traversal + f.channels[channel].hop_cycles, flit.packet, flit.to, channel, v, ends):
         return -1
-    if give_slot(f, now, r, b, iv):
+    if give_slot(f, now, r, b, iv, plain):
         return -1
-    passed(f, r, b, iv, ends, b[f.at.count + iv])
+    passed(f, r, b, iv, ends, b[f.at.count + iv], plain)
     return 0
 
 
 # ---- switch allocation ----
 
-cdef inline bint may_send(Routers* f, int64_t r, uint8_t* b, int64_t o, int64_t ov) noexcept nogil:
+cdef inline bint may_send(Routers* f, int64_t r, uint8_t* b, int64_t o, int64_t ov, bint plain) noexcept nogil:
     """There is a credit for an output VC, and room in its output's queue."""
-    return (<Masks*>b).credit_out >> ov & 1 and (f.output_queue == 0
+    return (<Masks*>b).credit_out >> ov & 1 and (plain or f.output_queue == 0
                                                  or f.output[r * f.n_ports + o].n < f.output_queue)
 
 
-cdef inline int one_request(Routers* f, int64_t now, int64_t r, uint8_t* b, uint64_t asking) noexcept nogil:
+cdef inline int one_request(Routers* f, int64_t now, int64_t r, uint8_t* b, uint64_t asking,
+                            bint plain) noexcept nogil:
     """The switch when a single input VC asks for it."""
     cdef int64_t iv = lowest_bit(asking), o = b[f.at.port + iv], i = f.input_of[iv], v = f.vc_of[iv]
     if not (<Masks*>b).credit_out >> (o * f.vcs + b[f.at.vc + iv]) & 1:
         return 0
     moved(&f.switch_allocator, b + f.at.switch_grant, b + f.at.switch_accept, i, o)
     b[f.at.first + i] = <uint8_t>(v + 1 if v + 1 < f.vcs else 0)
-    return send(f, now, r, b, iv)
+    return send(f, now, r, b, iv, plain)
 
 
 cdef inline void put_forward(Routers* f, int64_t r, uint8_t* b, int64_t iv, int64_t o, int64_t rank, uint64_t held,
-                             uint64_t joined) noexcept nogil:
+                             uint64_t joined, bint plain) noexcept nogil:
     """An input VC asks for an output, unless one that shares its port into the switch goes before it."""
     cdef Requests* q = &f.requests
-    cdef int64_t a = f.into_switch[iv], out = o * f.out_speed + f.lane[iv]
+    cdef int64_t a = f.input_of[iv] if plain else f.into_switch[iv], out = o if plain else o * f.out_speed + f.lane[iv]
     cdef int64_t place = a * WIDTH + out, mine, theirs
     if held >> a & 1 or joined >> out & 1:
         return
-    if f.by_age:
+    if not plain and f.by_age:
         rank += 2 * f.age[head(f, r, b, iv)]
     if q.inputs >> a & 1 and q.row[a] >> out & 1:
         mine = f.vc_of[iv] - b[f.at.first + a]
@@ -327,7 +329,8 @@ cdef inline void put_forward(Routers* f, int64_t r, uint8_t* b, int64_t iv, int6
 
 
 cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, uint64_t asking, uint64_t hoping,
-                                uint64_t free_out, uint64_t held, uint64_t joined) noexcept nogil:
+                                uint64_t free_out, uint64_t held, uint64_t joined,
+                                bint plain) noexcept nogil:
     """Give the switch to input VCs in `asking`, and to those in `hoping`, which asked for a VC of `free_out` just now.
 
     held, joined: ports into and out of the switch that are taken
@@ -340,13 +343,13 @@ cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, 
     cdef uint64_t vcs = bit(f.vcs) - 1
     cdef int64_t iv, o, a
     q.inputs = q.outputs = 0
-    q.ranked = f.by_age or f.speculative
+    q.ranked = not plain and (f.by_age or f.speculative)
     while asking:
         iv = lowest_bit(asking)
         asking &= asking - 1
         o = b[f.at.port + iv]
-        if may_send(f, r, b, o, o * f.vcs + b[f.at.vc + iv]):
-            put_forward(f, r, b, iv, o, 0, held, joined)
+        if may_send(f, r, b, o, o * f.vcs + b[f.at.vc + iv], plain):
+            put_forward(f, r, b, iv, o, 0, held, joined, plain)
     asking = hoping
     while asking:
         iv = lowest_bit(asking)
@@ -354,17 +357,18 @@ cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, 
         outputs = wants[iv] & free_out & m.credit_out
         while outputs:
             o = f.input_of[lowest_bit(outputs)]
-            if may_send(f, r, b, o, lowest_bit(outputs)):
-                put_forward(f, r, b, iv, o, <int64_t>1 << SPECULATIVE, held, joined)
+            if may_send(f, r, b, o, lowest_bit(outputs), plain):
+                put_forward(f, r, b, iv, o, <int64_t>1 << SPECULATIVE, held, joined, plain)
             outputs &= ~(vcs << (o * f.vcs))
     if q.inputs == 0:
         return 0
-    matched = match(&f.switch_allocator, q, b + f.at.switch_grant, b + f.at.switch_accept, b + f.at.diagonals + 1, won)
+    matched = match(&f.switch_allocator, q, b + f.at.switch_grant, b + f.at.switch_accept, b + f.at.diagonals + 1, won,
+                    plain)
     while matched:
         a = lowest_bit(matched)
         matched &= matched - 1
         iv = f.forward[a * WIDTH + won[a]]
-        o = f.vc_of[iv] + f.in_speed
+        o = f.vc_of[iv] + (1 if plain else f.in_speed)
         while o >= f.vcs:                               # rarely twice: no division
             o -= f.vcs
         b[f.at.first + a] = <uint8_t>o
@@ -373,7 +377,7 @@ cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, 
             if m.waiting >> iv & 1 or o != won[a] // f.out_speed \
                     or not m.credit_out >> (o * f.vcs + b[f.at.vc + iv]) & 1:
                 continue                                # the speculation failed
-        if send(f, now, r, b, iv):
+        if send(f, now, r, b, iv, plain):
             return -1
     return 0
 
@@ -436,18 +440,18 @@ cdef inline int special(Routers* f, int64_t now, int64_t r, uint8_t* b) noexcept
         routed = route(f, b)
         if f.queued:
             cross_over(f, now, r, True)
-        won = allocate_vcs(f, r, b) if m.waiting else 0
+        won = allocate_vcs(f, r, b, False) if m.waiting else 0
         sends = held
         while sends:
             iv = b[f.at.held_vc + lowest_bit(sends)]
             sends &= sends - 1
             o = b[f.at.port + iv]
             asking &= ~bit(iv)
-            if not may_send(f, r, b, o, o * f.vcs + b[f.at.vc + iv]):
+            if not may_send(f, r, b, o, o * f.vcs + b[f.at.vc + iv], False):
                 hold(f, b, iv, False)
-            elif send(f, now, r, b, iv):
+            elif send(f, now, r, b, iv, False):
                 return -1
-        if allocate_switch(f, now, r, b, asking, hoping, free_out, held, joined):
+        if allocate_switch(f, now, r, b, asking, hoping, free_out, held, joined, False):
             return -1
         while won:                                      # a head may have left already, or been copied and kept
             iv = lowest_bit(won)
@@ -465,23 +469,28 @@ cdef inline int special(Routers* f, int64_t now, int64_t r, uint8_t* b) noexcept
     return more or m.held != 0 or can_progress(f, b)
 
 
-cdef inline int work(Routers* f, int64_t now, int64_t r) noexcept nogil:
+cdef inline int work(Routers* f, int64_t now, int64_t r, bint plain) noexcept nogil:
     """A cycle of a router; 1 when something could succeed in the next one, -1: no memory."""
     cdef uint8_t* b = f.blocks + r * f.at.stride
     cdef Masks* m = <Masks*>b
     cdef uint64_t asking = m.asking, routed, won = 0
-    if f.special:
+    if not plain and f.special:
         return special(f, now, r, b)
     routed = route(f, b) if m.routing else 0
     if m.waiting and m.free_out:
-        won = allocate_vcs(f, r, b)
+        won = allocate_vcs(f, r, b, plain)
     if asking & (asking - 1):
-        if allocate_switch(f, now, r, b, asking, 0, 0, 0, 0):
+        if allocate_switch(f, now, r, b, asking, 0, 0, 0, 0, plain):
             return -1
     elif asking:
-        if one_request(f, now, r, b, asking):
+        if one_request(f, now, r, b, asking, plain):
             return -1
     m.asking |= won
     if routed:
         ready(f, b, routed)
     return can_progress(f, b)
+
+
+cdef inline flat_void plain_work(Routers* f, int64_t now, int64_t r, int* more) noexcept nogil:
+    """`work` for plain routers, without a branch for what they have not."""
+    more[0] = work(f, now, r, True)

@@ -16,6 +16,7 @@ cdef enum:
     ROUTING = 1
     WAITING = 2
     ACTIVE = 3
+    FROM_NODE = 0x80000000      # of a credit: for an endpoint
 
 
 cdef struct Flit:
@@ -33,7 +34,7 @@ cdef struct Arrivals:
 
 
 cdef struct Credits:
-    uint32_t* at                # channel * 8 + vc
+    uint32_t* at                # router * 64 + output VC, or FROM_NODE + endpoint * 8 + vc
     int64_t n
     int64_t room
 
@@ -99,6 +100,7 @@ cdef struct Ring:               # of Crossings, Flits or credit messages; the pl
 cdef struct Routers:
     # parameters
     int64_t n_routers, n_ports, vcs, pv, routing_delay, credit_delay, traversal, depth
+    bint plain                  # unicast on dimension order, one iteration of iSLIP, no option of `special`
     bint quick                  # one who asks for output VCs gets the first after its pointer
     bint when_empty, by_age, speculative, by_packet, batches, queued, special
     int64_t in_speed, out_speed, steps, output_queue, share
@@ -150,11 +152,16 @@ cdef struct Routers:
 
 cdef inline int push_credit(Routers* f, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
     """A slot behind a channel is free: its sender can use it after the way back. -1: no memory."""
-    cdef int64_t at = now + f.channels[channel].hop_cycles + 1
+    cdef Channel* back = &f.channels[channel]
+    cdef int64_t at = now + back.hop_cycles + 1
+    cdef uint32_t what
     cdef Credits* c
     cdef void* grown
-    if f.channels[channel].from_router >= 0:
+    if back.from_router >= 0:
         at += f.credit_delay
+        what = <uint32_t>(back.from_router * 64 + back.out_port * f.vcs + vc)
+    else:
+        what = <uint32_t>(FROM_NODE + back.endpoint * 8 + vc)
     c = &f.credits[at & (SLOTS - 1)]
     if c.n == c.room:
         grown = realloc(c.at, <size_t>(2 * c.room + 256) * sizeof(uint32_t))
@@ -162,7 +169,7 @@ cdef inline int push_credit(Routers* f, int64_t now, int64_t channel, int64_t vc
             return -1
         c.at = <uint32_t*>grown
         c.room = 2 * c.room + 256
-    c.at[c.n] = <uint32_t>(channel * 8 + vc)
+    c.at[c.n] = what
     c.n += 1
     return 0
 
