@@ -15,10 +15,11 @@ from chipsim.engine.deadlock import deadlock
 from chipsim.engine.allocators cimport ISLIP, ROUND_ROBIN, WAVEFRONT, Allocator
 from chipsim.engine.bits cimport fetch, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
-from chipsim.engine.clocked_router cimport begin, head, plain_work, port_to, work
+from chipsim.engine.clocked_router cimport head, plain_work, work
+from chipsim.engine.clocked_routes cimport begin, port_to
 from chipsim.engine.clocked_state cimport (
-    ACTIVE, FROM_NODE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Channel, Credits, Crossing, Flit, Masks, Ring, Routers, push_credit,
-    push_flit)
+    ACTIVE, FROM_NODE, HEAD, IDLE, SLOTS, TAIL, Arrivals, Channel, Credits, Crossing, Flit, Masks, Pair, Ring, Routers,
+    pairs, push_credit, push_flit)
 from chipsim.engine.draws cimport draw
 from chipsim.engine.function cimport Function
 from chipsim.engine.heap cimport Due, Heap, heap_pop, heap_push
@@ -173,11 +174,9 @@ cdef class ClockedFabric:
     def _lay_out(self):
         """A block of bytes per router, and its FIFOs."""
         cdef Routers* f = &self.f
-        at = f.at.wants = sizeof(Masks)
-        at += 8 * f.pv
-        per_vc = [at + k * f.pv for k in range(9)]
-        f.at.used, f.at.count, f.at.head, f.at.port, f.at.vc, f.at.state, f.at.routed, f.at.grant, f.at.accept = per_vc
-        at += 9 * f.pv
+        at = sizeof(Masks) + f.pv * sizeof(Pair)
+        f.at.grant, f.at.accept = at, at + f.pv
+        at += 2 * f.pv
         n_in, n_out = f.switch_allocator.n_inputs, f.switch_allocator.n_outputs
         f.at.switch_grant, f.at.switch_accept, f.at.first = at, at + n_out, at + n_out + n_in
         f.at.held_vc, f.at.diagonals = f.at.first + n_in, f.at.first + 2 * n_in
@@ -391,9 +390,9 @@ cdef class ClockedFabric:
         for r in range(f.n_routers):
             b = f.blocks + r * f.at.stride
             for iv in range(f.pv):
-                if b[f.at.count + iv]:
-                    o = b[f.at.port + iv] if b[f.at.state + iv] == ACTIVE else \
-                        lowest_bit((<uint64_t*>(b + f.at.wants))[iv]) // f.vcs
+                if pairs(b)[iv].count:
+                    o = pairs(b)[iv].port if pairs(b)[iv].state == ACTIVE else \
+                        lowest_bit(pairs(b)[iv].wants) // f.vcs
                     found.append((f.into[r * f.n_ports + f.input_of[iv]], head(f, r, b, iv),
                                   f.out_of[r * f.n_ports + o]))
         return found
@@ -528,9 +527,9 @@ cdef class ClockedFabric:
             return
         b = f.blocks + r * f.at.stride
         m = <Masks*>b
-        b[f.at.used + o] -= 1
+        pairs(b)[o].used -= 1
         m.credit_out |= <uint64_t>1 << o
-        if m.draining >> o & 1 and b[f.at.used + o] == 0:
+        if m.draining >> o & 1 and pairs(b)[o].used == 0:
             m.draining &= ~(<uint64_t>1 << o)
             m.free_out |= <uint64_t>1 << o
         if m.waiting | m.asking | m.routing:
@@ -557,17 +556,17 @@ cdef class ClockedFabric:
         f.channels[flit.channel].inside += 1
         if f.channels[flit.channel].inside > self.f.channels[flit.channel].peak:
             self.f.channels[flit.channel].peak = f.channels[flit.channel].inside
-        k = b[f.at.head + iv] + b[f.at.count + iv]
+        k = pairs(b)[iv].head + pairs(b)[iv].count
         if k >= f.depth:
             k -= f.depth
         f.queues[(r * f.pv + iv) * f.depth + k] = flit[0]
-        b[f.at.count + iv] += 1
-        if b[f.at.state + iv] == IDLE:
+        pairs(b)[iv].count += 1
+        if pairs(b)[iv].state == IDLE:
             if f.plain:
                 begin(f, r, b, iv, flit.packet, flit.to, True)
             else:
                 begin(f, r, b, iv, flit.packet, flit.to, False)
-        elif b[f.at.state + iv] == ACTIVE:
+        elif pairs(b)[iv].state == ACTIVE:
             (<Masks*>b).asking |= <uint64_t>1 << iv
         f.active[r >> 6] |= <uint64_t>1 << (r & 63)
         return 0

@@ -8,152 +8,39 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from chipsim.engine.allocators cimport WIDTH, Requests, after, ask, match, moved
 from chipsim.engine.bits cimport flat_void, forced_void, lowest_bit
 from chipsim.engine.clocked_queues cimport cross, cross_over, message, seal, write
+from chipsim.engine.clocked_routes cimport begin, bit, branch
 from chipsim.engine.clocked_state cimport (
-    ACTIVE, IDLE, ROUTING, TAIL, WAITING, Flit, Masks, Routers, push_credit, push_flit)
+    ACTIVE, IDLE, TAIL, WAITING, Flit, Masks, Routers, pairs, push_credit, push_flit)
 
 cdef enum:
     SPECULATIVE = 62            # bit of the rank of requests that may come to nothing
-
-
-cdef inline uint64_t bit(int64_t k) noexcept nogil:
-    return <uint64_t>1 << k
-
-
-# ---- where a packet may go ----
-
-cdef inline int64_t port_to(Routers* f, int64_t r, uint32_t e) noexcept nogil:
-    """Port by which the table sends a packet for endpoint e on from a router."""
-    return f.channels[f.eject[e]].out_port if f.router[e] == r else f.next_port[r * f.n_routers + f.router[e]]
-
-
-cdef inline int64_t emptiest(Routers* f, int64_t r, uint8_t* b, int64_t home, int64_t there) noexcept nogil:
-    """Of the outputs adaptive routing may take, the one with fewest slots taken, then the lowest."""
-    cdef int64_t row = r * f.n_routers + there, o, v, used, least = -1, best = 0
-    cdef uint64_t mask = f.choices[row]
-    if r % f.columns == home % f.columns:
-        mask = f.choices[f.n_routers * f.n_routers + row]
-    while mask:
-        o = f.first_link + lowest_bit(mask)
-        mask &= mask - 1
-        used = 0
-        for v in range(f.vcs):
-            used += b[f.at.used + o * f.vcs + v]
-        if least < 0 or used < least:
-            least, best = used, o
-    return best
-
-
-cdef inline uint64_t ring_class(Routers* f, uint32_t packet, int64_t o) noexcept nogil:
-    """VCs of output o a packet may take on a torus: one half, by whether its way round crosses the seam."""
-    cdef int64_t link = o - f.first_link, half = f.vcs // 2
-    cdef uint8_t here, there
-    cdef uint64_t all_ = bit(f.vcs) - 1
-    if link < 0 or link >= 4:
-        return all_
-    here = f.ring[2 * f.router[f.src[packet]] + (link >> 1)]
-    there = f.ring[2 * f.router[f.dst[packet]] + (link >> 1)]
-    if (there < here) if link & 1 == 0 else (there > here):
-        return all_ & ~(bit(half) - 1)
-    return all_ >> half
-
-
-cdef inline uint64_t by_vc(Routers* f, int64_t r, int64_t iv, uint32_t packet, int64_t there) noexcept nogil:
-    """Output VCs for routings that depend on the VC; see reference_clocked.ClockedMesh.by_vc."""
-    cdef int64_t east_west = f.first_link + (0 if f.x[r] < f.x[there] else 1)
-    cdef int64_t north_south = f.first_link + (2 if f.y[r] < f.y[there] else 3), port
-    cdef bint dx = f.x[r] != f.x[there], dy = f.y[r] != f.y[there]
-    cdef uint64_t all_ = bit(f.vcs) - 1, low = bit(f.vcs // 2) - 1, found
-    if f.xy_yx:
-        port = east_west if dx and not (f.y_first[packet] and dy) else north_south
-        return (all_ & ~low if f.y_first[packet] else low) << (port * f.vcs)
-    found = bit((east_west if dx else north_south) * f.vcs)
-    if f.vc_of[iv] > 0 or f.channels[f.into[r * f.n_ports + f.input_of[iv]]].from_router < 0:
-        if dx:
-            found |= (all_ - 1) << (east_west * f.vcs)
-        if dy and not (f.x_only and dx):
-            found |= (all_ - 1) << (north_south * f.vcs)
-    return found
-
-
-cdef inline void start(Routers* f, uint8_t* b, int64_t iv) noexcept nogil:
-    """The packet at the head of an input VC computes its route, or asks for an output VC."""
-    cdef Masks* m = <Masks*>b
-    if f.routing_delay:
-        b[f.at.state + iv], b[f.at.routed + iv] = ROUTING, 0
-        m.routing |= bit(iv)
-    else:
-        b[f.at.state + iv] = WAITING
-        m.waiting |= bit(iv)
-
-
-cdef inline int64_t branch(Routers* f, uint8_t* b, int64_t iv, uint32_t node) noexcept nogil:
-    """Of a tree: by which the packet at the head of an input VC, there at a node, sends its next copy."""
-    return f.node_start[node] + b[f.at.branch + iv]
-
-
-cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uint32_t packet,
-                              uint32_t e, bint plain) noexcept nogil:
-    """A packet for endpoint e (multicast: at node e of its tree) at the head of an input VC begins, or its next copy:
-    find the output VCs it may take.
-    """
-    cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
-    cdef int64_t there, port
-    cdef uint64_t vcs = bit(f.vcs) - 1
-    if not plain and f.multicast:
-        wants[iv] = vcs << (f.channels[f.branch_channel[branch(f, b, iv, e)]].out_port * f.vcs)
-        start(f, b, iv)
-        return
-    there = f.router[e]
-    if there == r:
-        port = f.channels[f.eject[e]].out_port
-    else:
-        if not plain and (f.xy_yx or f.min_adaptive):
-            wants[iv] = by_vc(f, r, iv, packet, there)
-            start(f, b, iv)
-            return
-        if plain or f.order:                                     # a table of 4096 x 4096 ports would miss the cache at every hop
-            if f.x[r] != f.x[there] and (f.order == 1 or f.y[r] == f.y[there]):
-                port = f.first_link + (0 if f.x[r] < f.x[there] else 1)
-            else:
-                port = f.first_link + (2 if f.y[r] < f.y[there] else 3)
-        elif f.choices != NULL:
-            port = emptiest(f, r, b, f.router[f.src[packet]], there)
-        else:
-            port = f.next_port[r * f.n_routers + there]
-        if not plain and f.share:
-            vcs = (bit(f.share) - 1) << (f.share * port_to(f, f.channels[f.out_of[r * f.n_ports + port]].to_router, e))
-        elif not plain and f.ring != NULL:
-            vcs = ring_class(f, packet, port)
-    wants[iv] = vcs << (port * f.vcs)
-    start(f, b, iv)
 
 
 # ---- VC allocation ----
 
 cdef inline uint32_t head(Routers* f, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
     """Packet at the head of an input VC."""
-    return f.queues[(r * f.pv + iv) * f.depth + b[f.at.head + iv]].packet
+    return f.queues[(r * f.pv + iv) * f.depth + pairs(b)[iv].head].packet
 
 
 cdef inline void give_vc(Routers* f, uint8_t* b, int64_t iv, int64_t ov) noexcept nogil:
     cdef Masks* m = <Masks*>b
     m.free_out &= ~bit(ov)
     m.waiting &= ~bit(iv)
-    b[f.at.port + iv], b[f.at.vc + iv] = f.input_of[ov], f.vc_of[ov]
-    b[f.at.state + iv] = ACTIVE
+    pairs(b)[iv].port, pairs(b)[iv].vc = f.input_of[ov], f.vc_of[ov]
+    pairs(b)[iv].state = ACTIVE
 
 
 cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b, bint plain) noexcept nogil:
     """Input VCs that get an output VC."""
     cdef Masks* m = <Masks*>b
-    cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
     cdef Requests* q = &f.requests
     cdef uint8_t won[WIDTH]
     cdef uint64_t bits = m.waiting, outputs, matched
     cdef int64_t iv, ov
     if bits & (bits - 1) == 0 and (plain or f.quick):              # one request, the common case: no allocator
         iv = lowest_bit(bits)
-        outputs = wants[iv] & m.free_out
+        outputs = pairs(b)[iv].wants & m.free_out
         if outputs == 0:
             return 0
         ov = after(outputs, b[f.at.accept + iv])
@@ -165,7 +52,7 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b, bint plain)
     while bits:
         iv = lowest_bit(bits)
         bits &= bits - 1
-        outputs = wants[iv] & m.free_out
+        outputs = pairs(b)[iv].wants & m.free_out
         if outputs:
             ask(q, iv, outputs)
         while q.ranked and outputs:
@@ -190,7 +77,7 @@ cdef inline uint64_t allocate_vcs(Routers* f, int64_t r, uint8_t* b, bint plain)
 cdef inline void hold(Routers* f, uint8_t* b, int64_t iv, bint on) noexcept nogil:
     """Join an input VC's port into the switch to its output's, or part them."""
     cdef Masks* m = <Masks*>b
-    cdef int64_t a = f.into_switch[iv], out = b[f.at.port + iv] * f.out_speed + f.lane[iv]
+    cdef int64_t a = f.into_switch[iv], out = pairs(b)[iv].port * f.out_speed + f.lane[iv]
     if on:
         m.held |= bit(a)
         m.joined |= bit(out)
@@ -202,9 +89,9 @@ cdef inline void hold(Routers* f, uint8_t* b, int64_t iv, bint on) noexcept nogi
 
 cdef inline int give_slot(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv, bint plain) noexcept nogil:
     """The flit at the head of an input VC is gone, and its sender may know."""
-    cdef int64_t h = b[f.at.head + iv], channel = f.into[r * f.n_ports + f.input_of[iv]]
-    b[f.at.head + iv] = <uint8_t>(h + 1 if h + 1 < f.depth else 0)
-    b[f.at.count + iv] -= 1
+    cdef int64_t h = pairs(b)[iv].head, channel = f.into[r * f.n_ports + f.input_of[iv]]
+    pairs(b)[iv].head = <uint8_t>(h + 1 if h + 1 < f.depth else 0)
+    pairs(b)[iv].count -= 1
     f.channels[channel].queued += now
     f.channels[channel].inside -= 1
     if not plain and f.queued:
@@ -217,11 +104,11 @@ cdef inline forced_void passed(Routers* f, int64_t r, uint8_t* b, int64_t iv, in
                                bint plain) noexcept nogil:
     """A flit has gone to the output VC that an input VC holds; `left`: flits that it can send after it."""
     cdef Masks* m = <Masks*>b
-    cdef int64_t o = b[f.at.port + iv], ov = o * f.vcs + b[f.at.vc + iv]
+    cdef int64_t o = pairs(b)[iv].port, ov = o * f.vcs + pairs(b)[iv].vc
     cdef Flit* flit
     f.flit_hops += 1
-    b[f.at.used + ov] += 1
-    if b[f.at.used + ov] >= f.channels[f.out_of[r * f.n_ports + o]].slots:
+    pairs(b)[ov].used += 1
+    if pairs(b)[ov].used >= f.channels[f.out_of[r * f.n_ports + o]].slots:
         m.credit_out &= ~bit(ov)
     if not plain and f.by_packet:
         hold(f, b, iv, ends & TAIL == 0 and left > 0)
@@ -231,9 +118,9 @@ cdef inline forced_void passed(Routers* f, int64_t r, uint8_t* b, int64_t iv, in
         else:
             m.free_out |= bit(ov)
         m.asking &= ~bit(iv)
-        b[f.at.state + iv] = IDLE
-        if b[f.at.count + iv]:
-            flit = &f.queues[(r * f.pv + iv) * f.depth + b[f.at.head + iv]]
+        pairs(b)[iv].state = IDLE
+        if pairs(b)[iv].count:
+            flit = &f.queues[(r * f.pv + iv) * f.depth + pairs(b)[iv].head]
             begin(f, r, b, iv, flit.packet, flit.to, plain)
     elif left == 0:
         m.asking &= ~bit(iv)
@@ -241,8 +128,8 @@ cdef inline forced_void passed(Routers* f, int64_t r, uint8_t* b, int64_t iv, in
 
 cdef inline int send_copy(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv) noexcept nogil:
     """As `send`: a flit of the next copy leaves, and its slot is free when no further copy needs it."""
-    cdef int64_t o = b[f.at.port + iv], v = b[f.at.vc + iv], channel = f.out_of[r * f.n_ports + o]
-    cdef int64_t h = b[f.at.head + iv] + b[f.at.copied + iv]
+    cdef int64_t o = pairs(b)[iv].port, v = pairs(b)[iv].vc, channel = f.out_of[r * f.n_ports + o]
+    cdef int64_t h = pairs(b)[iv].head + b[f.at.copied + iv]
     cdef Flit* flit = &f.queues[(r * f.pv + iv) * f.depth + (h if h < f.depth else h - f.depth)]
     cdef int64_t place = branch(f, b, iv, flit.to), child = f.branch_child[place]
     cdef bint last = place + 1 == f.node_start[flit.to + 1]
@@ -257,7 +144,7 @@ cdef inline int send_copy(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_
         b[f.at.copied + iv] += 1
     elif give_slot(f, now, r, b, iv, False):
         return -1
-    h = b[f.at.count + iv] - b[f.at.copied + iv]
+    h = pairs(b)[iv].count - b[f.at.copied + iv]
     if ends & TAIL:
         b[f.at.branch + iv], b[f.at.copied + iv] = 0 if last else <uint8_t>(b[f.at.branch + iv] + 1), 0
     passed(f, r, b, iv, ends, h, False)
@@ -266,7 +153,7 @@ cdef inline int send_copy(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_
 
 cdef inline int send(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv, bint plain) noexcept nogil:
     """The flit at the head of an input VC leaves. -1: no memory."""
-    cdef int64_t o = b[f.at.port + iv], v = b[f.at.vc + iv], h = b[f.at.head + iv]
+    cdef int64_t o = pairs(b)[iv].port, v = pairs(b)[iv].vc, h = pairs(b)[iv].head
     cdef int64_t channel = f.out_of[r * f.n_ports + o]
     cdef Flit* flit = &f.queues[(r * f.pv + iv) * f.depth + h]
     cdef int ends = flit.ends
@@ -278,7 +165,7 @@ cdef inline int send(Routers* f, int64_t now, int64_t r, uint8_t* b, int64_t iv,
         return -1
     if give_slot(f, now, r, b, iv, plain):
         return -1
-    passed(f, r, b, iv, ends, b[f.at.count + iv], plain)
+    passed(f, r, b, iv, ends, pairs(b)[iv].count, plain)
     return 0
 
 
@@ -293,8 +180,8 @@ cdef inline bint may_send(Routers* f, int64_t r, uint8_t* b, int64_t o, int64_t 
 cdef inline int one_request(Routers* f, int64_t now, int64_t r, uint8_t* b, uint64_t asking,
                             bint plain) noexcept nogil:
     """The switch when a single input VC asks for it."""
-    cdef int64_t iv = lowest_bit(asking), o = b[f.at.port + iv], i = f.input_of[iv], v = f.vc_of[iv]
-    if not (<Masks*>b).credit_out >> (o * f.vcs + b[f.at.vc + iv]) & 1:
+    cdef int64_t iv = lowest_bit(asking), o = pairs(b)[iv].port, i = f.input_of[iv], v = f.vc_of[iv]
+    if not (<Masks*>b).credit_out >> (o * f.vcs + pairs(b)[iv].vc) & 1:
         return 0
     moved(&f.switch_allocator, b + f.at.switch_grant, b + f.at.switch_accept, i, o)
     b[f.at.first + i] = <uint8_t>(v + 1 if v + 1 < f.vcs else 0)
@@ -305,7 +192,8 @@ cdef inline void put_forward(Routers* f, int64_t r, uint8_t* b, int64_t iv, int6
                              uint64_t joined, bint plain) noexcept nogil:
     """An input VC asks for an output, unless one that shares its port into the switch goes before it."""
     cdef Requests* q = &f.requests
-    cdef int64_t a = f.input_of[iv] if plain else f.into_switch[iv], out = o if plain else o * f.out_speed + f.lane[iv]
+    cdef int64_t a = f.input_of[iv] if plain else f.into_switch[iv]
+    cdef int64_t out = o if plain else o * f.out_speed + f.lane[iv]
     cdef int64_t place = a * WIDTH + out, mine, theirs
     if held >> a & 1 or joined >> out & 1:
         return
@@ -336,7 +224,6 @@ cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, 
     held, joined: ports into and out of the switch that are taken
     """
     cdef Masks* m = <Masks*>b
-    cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
     cdef Requests* q = &f.requests
     cdef uint8_t won[WIDTH]
     cdef uint64_t matched, outputs
@@ -347,14 +234,14 @@ cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, 
     while asking:
         iv = lowest_bit(asking)
         asking &= asking - 1
-        o = b[f.at.port + iv]
-        if may_send(f, r, b, o, o * f.vcs + b[f.at.vc + iv], plain):
+        o = pairs(b)[iv].port
+        if may_send(f, r, b, o, o * f.vcs + pairs(b)[iv].vc, plain):
             put_forward(f, r, b, iv, o, 0, held, joined, plain)
     asking = hoping
     while asking:
         iv = lowest_bit(asking)
         asking &= asking - 1
-        outputs = wants[iv] & free_out & m.credit_out
+        outputs = pairs(b)[iv].wants & free_out & m.credit_out
         while outputs:
             o = f.input_of[lowest_bit(outputs)]
             if may_send(f, r, b, o, lowest_bit(outputs), plain):
@@ -373,9 +260,9 @@ cdef inline int allocate_switch(Routers* f, int64_t now, int64_t r, uint8_t* b, 
             o -= f.vcs
         b[f.at.first + a] = <uint8_t>o
         if hoping >> iv & 1:
-            o = b[f.at.port + iv]
+            o = pairs(b)[iv].port
             if m.waiting >> iv & 1 or o != won[a] // f.out_speed \
-                    or not m.credit_out >> (o * f.vcs + b[f.at.vc + iv]) & 1:
+                    or not m.credit_out >> (o * f.vcs + pairs(b)[iv].vc) & 1:
                 continue                                # the speculation failed
         if send(f, now, r, b, iv, plain):
             return -1
@@ -392,8 +279,8 @@ cdef inline uint64_t route(Routers* f, uint8_t* b) noexcept nogil:
     while bits:
         iv = lowest_bit(bits)
         bits &= bits - 1
-        b[f.at.routed + iv] += 1
-        if b[f.at.routed + iv] >= f.routing_delay:
+        pairs(b)[iv].routed += 1
+        if pairs(b)[iv].routed >= f.routing_delay:
             routed |= bit(iv)
     m.routing &= ~routed
     return routed
@@ -403,14 +290,13 @@ cdef inline void ready(Routers* f, uint8_t* b, uint64_t routed) noexcept nogil:
     """Those whose route is known ask for an output VC from the next step on."""
     (<Masks*>b).waiting |= routed
     while routed:
-        b[f.at.state + lowest_bit(routed)] = WAITING
+        pairs(b)[lowest_bit(routed)].state = WAITING
         routed &= routed - 1
 
 
 cdef inline bint can_progress(Routers* f, uint8_t* b) noexcept nogil:
     """A request of the next step could succeed."""
     cdef Masks* m = <Masks*>b
-    cdef uint64_t* wants = <uint64_t*>(b + f.at.wants)
     cdef uint64_t bits = m.asking
     cdef int64_t iv
     if m.routing:
@@ -418,11 +304,11 @@ cdef inline bint can_progress(Routers* f, uint8_t* b) noexcept nogil:
     while bits:
         iv = lowest_bit(bits)
         bits &= bits - 1
-        if m.credit_out >> (b[f.at.port + iv] * f.vcs + b[f.at.vc + iv]) & 1:
+        if m.credit_out >> (pairs(b)[iv].port * f.vcs + pairs(b)[iv].vc) & 1:
             return True
     bits = m.waiting
     while bits:
-        if wants[lowest_bit(bits)] & m.free_out:
+        if pairs(b)[lowest_bit(bits)].wants & m.free_out:
             return True
         bits &= bits - 1
     return False
@@ -445,9 +331,9 @@ cdef inline int special(Routers* f, int64_t now, int64_t r, uint8_t* b) noexcept
         while sends:
             iv = b[f.at.held_vc + lowest_bit(sends)]
             sends &= sends - 1
-            o = b[f.at.port + iv]
+            o = pairs(b)[iv].port
             asking &= ~bit(iv)
-            if not may_send(f, r, b, o, o * f.vcs + b[f.at.vc + iv], False):
+            if not may_send(f, r, b, o, o * f.vcs + pairs(b)[iv].vc, False):
                 hold(f, b, iv, False)
             elif send(f, now, r, b, iv, False):
                 return -1
@@ -456,7 +342,7 @@ cdef inline int special(Routers* f, int64_t now, int64_t r, uint8_t* b) noexcept
         while won:                                      # a head may have left already, or been copied and kept
             iv = lowest_bit(won)
             won &= won - 1
-            if b[f.at.state + iv] == ACTIVE and b[f.at.count + iv] > (b[f.at.copied + iv] if f.multicast else 0):
+            if pairs(b)[iv].state == ACTIVE and pairs(b)[iv].count > (b[f.at.copied + iv] if f.multicast else 0):
                 m.asking |= bit(iv)
         ready(f, b, routed)
         if f.queued:

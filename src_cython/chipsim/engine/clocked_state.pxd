@@ -1,7 +1,7 @@
 """The state of clocked routers and their channels; who changes it is clocked_router.pxd and clocked.pyx.
 
-All control state of a router is bit masks over its (port, VC) pairs, 64 at most, and bytes per pair, in one block per
-router: Masks, then `wants`, then the bytes, at the offsets of Layout.
+All control state of a router is bit masks over its (port, VC) pairs, 64 at most, and what is known of each, in one
+block per router: Masks, then a Pair each, then bytes at the offsets of Layout.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport realloc
@@ -50,17 +50,21 @@ cdef struct Masks:
     uint64_t joined             # those ports out of it
 
 
+cdef struct Pair:               # (port, VC) of a router: `used` is of the output, the rest of the input
+    uint64_t wants              # output VCs it asks for
+    uint8_t count               # flits in the FIFO, its first
+    uint8_t head
+    uint8_t port                # output and VC of the packet at the head
+    uint8_t vc
+    uint8_t state
+    uint8_t routed              # cycles of route computation done
+    uint8_t used                # slots taken at the far end
+    uint8_t unused
+
+
 cdef struct Layout:             # byte offsets in a router's block
     int64_t stride
-    int64_t wants               # uint64 per input VC: output VCs it asks for
-    int64_t used                # bytes per (port, VC): slots taken at the far end,
-    int64_t count               # flits in the FIFO, its first,
-    int64_t head
-    int64_t port                # output and VC of the packet at the head,
-    int64_t vc
-    int64_t state
-    int64_t routed              # cycles of route computation done,
-    int64_t grant               # pointers of VC allocation
+    int64_t grant               # bytes per (port, VC): pointers of VC allocation
     int64_t accept
     int64_t switch_grant        # pointers of switch allocation, per port out of and into the switch
     int64_t switch_accept
@@ -148,6 +152,11 @@ cdef struct Routers:
     int64_t* age                # cycle in which a packet was offered
     uint8_t* y_first            # with xy_yx
     int64_t flit_hops
+
+
+cdef inline Pair* pairs(uint8_t* b) noexcept nogil:
+    """Of the router with block b."""
+    return <Pair*>(b + sizeof(Masks))
 
 
 cdef inline int push_credit(Routers* f, int64_t now, int64_t channel, int64_t vc) noexcept nogil:
