@@ -101,7 +101,7 @@ cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uin
             pairs(b)[iv].wants = by_vc(f, r, iv, packet, there)
             start(f, b, iv)
             return
-        if plain or f.order:                                     # a table of 4096 x 4096 ports would miss the cache at every hop
+        if plain or f.order:                            # a table of 4096 x 4096 ports would miss the cache at every hop
             if f.x[r] != f.x[there] and (f.order == 1 or f.y[r] == f.y[there]):
                 port = f.first_link + (0 if f.x[r] < f.x[there] else 1)
             else:
@@ -111,7 +111,8 @@ cdef inline forced_void begin(Routers* f, int64_t r, uint8_t* b, int64_t iv, uin
         else:
             port = f.next_port[r * f.n_routers + there]
         if not plain and f.share:
-            vcs = (bit(f.share) - 1) << (f.share * port_to(f, f.channels[f.out_of[r * f.n_ports + port]].to_router, e))
+            there = f.channels[f.out_of[r * f.n_ports + port]].to_router
+            vcs = (bit(f.share) - 1) << (f.share * port_to(f, there, e))
         elif not plain and f.ring != NULL:
             vcs = ring_class(f, packet, port)
     pairs(b)[iv].wants = vcs << (port * f.vcs)
