@@ -183,15 +183,18 @@ packet through every router. Times are of advancing the network; `load` is from 
 arrays of synapses (the others).
 
 The function engine alone, in the integers of Loihi: neurons that nothing reaches, a random network of 10 000 neurons
-and 10 M synapses, and 250 000 dense synapses that learn by pair STDP.
+and 10 M synapses, and 250 000 dense synapses that learn, 500 axons with a rate of 5 % to 500 neurons.
 
 ```
 $ python tools/bench.py engine
 {engine}
 ```
 
-Rules whose products read neither weight, tag nor delay are evaluated by neuron, all others one synapse at a time. The
-target is less than 5 times. The figure is that of the repeat in which the fewest neurons spike.
+Without learning a tick costs one synaptic event, 0.5 ns, per synapse of the axons that spiked. With learning it costs
+an update per synapse of the axons *and* of the neurons that spiked. In a `busy` network, where all neurons spike in
+every tick, that is twenty updates for each event: what is dear is their number, not one of them. An update takes two to
+three times as long as an event, reading and writing a weight twice over, drawing a random number for its rounding, and
+saturating every sum. A figure is that of the repeat in which the fewest neurons spike.
 
 Whole chips, by `python tools/bench.py chips`; a billion synapses, 5 GB in memory and on disk, by `python tools/bench.py
 chips billion`. The layouts are written down, not compiled (tools/bench_layouts.py), but for `gesture`. `load` is from a

@@ -10,8 +10,17 @@ import resource
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
+
+
+def peak_bytes() -> int:
+    """Bytes that this process has held at most; what its parent held when it started it does not count."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class Clock:
@@ -128,5 +137,5 @@ if __name__ == "__main__":
     result = function(np.load(sys.argv[2]), *arguments)
     package = PACKAGES[sys.argv[1].split(" ")[0]]
     result["version"] = version(package) if package != "chipsim" else ""
-    result["peak_MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result["peak_MB"] = peak_bytes() / 2**20
     print("\n" + json.dumps(result))
