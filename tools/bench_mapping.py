@@ -17,10 +17,10 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from chipsim.compiler import Capacities, partition_graph
-from chipsim.compiler.floorplan import grid, mesh
-from chipsim.compiler.group import graph_of
-from chipsim.compiler.grow import in_order
-from chipsim.compiler.placement import place_graph
+from chipsim.compiler.partitioning.group import graph_of
+from chipsim.compiler.partitioning.grow import in_order
+from chipsim.compiler.placing.floorplan import grid, mesh
+from chipsim.compiler.placing.placement import place_graph
 
 # neurons per core, best packets per spike known (Mt-KaHyPar, METIS or prototypes; unit rates)
 ONE = dict(mlp=(256, 2.92), lenet=(256, 0.555), lsm8k=(256, 1.466), sw10k=(256, 4.758), loc4k=(256, 6.22),

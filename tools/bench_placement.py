@@ -16,8 +16,8 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 
-from chipsim.compiler.floorplan import Floorplan, grid, mesh
-from chipsim.compiler.placement import place_graph
+from chipsim.compiler.placing.floorplan import Floorplan, grid, mesh
+from chipsim.compiler.placing.placement import place_graph
 
 
 def main(arguments: list[str]) -> int:

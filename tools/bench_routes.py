@@ -16,8 +16,8 @@ import numpy as np
 
 from chipsim.chip import load_chip
 from chipsim.compiler.draft import Draft, Node, Options, Piece
-from chipsim.compiler.route import route
-from chipsim.compiler.tally import Tally
+from chipsim.compiler.partitioning.tally import Tally
+from chipsim.compiler.routing.route import route
 from chipsim.network.graph import Network, Population
 
 PER_CORE, HEARD, WITHIN, KEEPS = 255, 20, 40, 0.7

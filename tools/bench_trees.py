@@ -16,11 +16,11 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from chipsim.chip import load_chip
-from chipsim.compiler.congestion import Routes, relieve_links
-from chipsim.compiler.floorplan import hexagonal, mesh
-from chipsim.compiler.place import EXTRA_HOPS
-from chipsim.compiler.placement import place_graph
-from chipsim.compiler.trees import Nets, loads_of, shorten_trees
+from chipsim.compiler.placing.congestion import Routes, relieve_links
+from chipsim.compiler.placing.floorplan import hexagonal, mesh
+from chipsim.compiler.placing.place import EXTRA_HOPS
+from chipsim.compiler.placing.placement import place_graph
+from chipsim.compiler.placing.trees import Nets, loads_of, shorten_trees
 
 N = 640
 

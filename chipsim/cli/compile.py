@@ -141,7 +141,7 @@ def account_of(layout: Layout) -> dict[str, Any]:
 
 def _core(layout: Layout, number: int) -> str:
     """One core of the chip in text. UsageError if nothing stands on it."""
-    from chipsim.compiler.demand import REMEDY, UNIT
+    from chipsim.compiler.partitioning.demand import REMEDY, UNIT
     from chipsim.report.text import table
 
     if number not in layout.cores:
@@ -174,7 +174,7 @@ def _plan(layout: Layout) -> str:
     """The floorplan, by the resource that fills the fullest core most; by neurons where nothing is limited."""
     import numpy as np
 
-    from chipsim.compiler.demand import UNIT
+    from chipsim.compiler.partitioning.demand import UNIT
     from chipsim.report.plan_text import plan_text
 
     shares = {name: used / limit for name, used in layout.usage.items() if (limit := layout.limits.get(name))}

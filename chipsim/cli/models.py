@@ -66,7 +66,7 @@ def _models() -> dict[str, dict[str, Any]]:
     from importlib import import_module
 
     from chipsim.chip import catalogue, load_chip
-    from chipsim.compiler.lower import OF_AFFINE
+    from chipsim.compiler.lowering.lower import OF_AFFINE
     from chipsim.models.kernels import find_kernel
     from chipsim.models.neurons import arithmetics, chip_models, framework_models
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from chipsim.compiler.demand import limits
 from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.layout import (
     SYNAPSE_FORMATS,
@@ -15,9 +14,10 @@ from chipsim.compiler.layout import (
     LayoutPopulation,
     RoutingTables,
 )
-from chipsim.compiler.learning import plastic_projections
-from chipsim.compiler.synapses import SynapseMemory, out_axons
-from chipsim.compiler.tally import tally_of
+from chipsim.compiler.lowering.learning import plastic_projections
+from chipsim.compiler.partitioning.demand import limits
+from chipsim.compiler.partitioning.synapses import SynapseMemory, out_axons
+from chipsim.compiler.partitioning.tally import tally_of
 
 
 def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:

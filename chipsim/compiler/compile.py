@@ -14,15 +14,15 @@ import numpy as np
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.allocate import allocate
 from chipsim.compiler.avoid import Avoid, load_avoid
-from chipsim.compiler.crossbar import relay
 from chipsim.compiler.draft import Draft, Options
 from chipsim.compiler.layout import Layout
-from chipsim.compiler.lower import lower, prune, retime
-from chipsim.compiler.mismatch import mismatch
-from chipsim.compiler.partition import OBJECTIVES, partition
-from chipsim.compiler.place import place
-from chipsim.compiler.quantise import quantise
-from chipsim.compiler.route import route
+from chipsim.compiler.lowering.crossbar import relay
+from chipsim.compiler.lowering.lower import lower, prune, retime
+from chipsim.compiler.lowering.mismatch import mismatch
+from chipsim.compiler.lowering.quantise import quantise
+from chipsim.compiler.partitioning.partition import OBJECTIVES, partition
+from chipsim.compiler.placing.place import place
+from chipsim.compiler.routing.route import route
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.network.graph import Network
 

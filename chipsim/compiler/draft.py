@@ -12,7 +12,7 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.avoid import Avoid
-from chipsim.compiler.windows import Windows
+from chipsim.compiler.lowering.windows import Windows
 from chipsim.models.plasticity.rule import Plasticity
 from chipsim.network.graph import Network, Population
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from chipsim.compiler.layout import RoutingTables
-    from chipsim.compiler.tally import Tally
+    from chipsim.compiler.partitioning.tally import Tally
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from chipsim.compiler.allocate import allocate
 from chipsim.compiler.compile import PASSES, draft_of
 from chipsim.compiler.draft import Piece
 from chipsim.compiler.layout import Layout
-from chipsim.compiler.partition import partition
-from chipsim.compiler.place import place
+from chipsim.compiler.partitioning.partition import partition
+from chipsim.compiler.placing.place import place
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.network.graph import Network
 

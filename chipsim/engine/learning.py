@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from chipsim.compiler.layout import Layout, PlasticProjection
-from chipsim.compiler.learning import precision_of
+from chipsim.compiler.lowering.learning import precision_of
 from chipsim.engine.run import A
 from chipsim.engine.topology import picoseconds
 from chipsim.models.plasticity.learner import Precision, Synapses

@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
-from chipsim.compiler.demand import limits
 from chipsim.compiler.layout import SYNAPSE_FORMATS, Group, Layout, LayoutModel, LayoutPopulation
-from chipsim.compiler.packing import axon_bits
+from chipsim.compiler.partitioning.demand import limits
+from chipsim.compiler.partitioning.packing import axon_bits
 from chipsim.models.neurons import iaf_exp, lif_s1615
 from chipsim.models.neurons.framework import read
 from chipsim.network.graph import Population

@@ -8,11 +8,11 @@ from scipy.sparse import csr_array
 from test_mapping import networks, tiny_chips
 
 from chipsim.chip import load_chip
-from chipsim.compiler import bounds
 from chipsim.compiler.compile import compile, draft_of
-from chipsim.compiler.lower import lower, prune, retime
-from chipsim.compiler.partition import partition
-from chipsim.compiler.quantise import quantise
+from chipsim.compiler.lowering.lower import lower, prune, retime
+from chipsim.compiler.lowering.quantise import quantise
+from chipsim.compiler.partitioning import bounds
+from chipsim.compiler.partitioning.partition import partition
 from chipsim.errors import FitError
 from chipsim.network import NetworkBuilder
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chipsim.chip import check_chip, load_chip
 from chipsim.compiler import compile
-from chipsim.compiler.windows import windows
+from chipsim.compiler.lowering.windows import windows
 from chipsim.engine import simulate
 from chipsim.engine.run import A
 from chipsim.errors import FitError

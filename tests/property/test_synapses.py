@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import random_array
 
-from chipsim.compiler.synapses import SynapseMemory, heard, out_axons, row_sums
+from chipsim.compiler.partitioning.synapses import SynapseMemory, heard, out_axons, row_sums
 
 SMALL = settings(max_examples=40)
 

@@ -6,7 +6,7 @@ import pytest
 
 from chipsim.chip import load_chip
 from chipsim.compiler import PASSES, compile
-from chipsim.compiler.packing import loihi_bits
+from chipsim.compiler.partitioning.packing import loihi_bits
 from chipsim.engine import simulate
 from chipsim.network import NetworkBuilder, Stimulus, load_network
 

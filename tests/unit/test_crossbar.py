@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from chipsim.chip import load_chip
 from chipsim.compiler import compile
-from chipsim.compiler.bits import cut
 from chipsim.compiler.compile import PASSES, draft_of
-from chipsim.compiler.crossbar import relay
+from chipsim.compiler.lowering.bits import cut
+from chipsim.compiler.lowering.crossbar import relay
 from chipsim.engine import simulate
 from chipsim.errors import ExpressError, FitError
 from chipsim.network import load_network

@@ -82,7 +82,7 @@ def test_a_report_warns_when_most_of_its_energy_is_estimated():
 
 
 def test_cores_with_more_than_4096_neurons_have_wider_indices():
-    from chipsim.compiler.packing import axon_bits
+    from chipsim.compiler.partitioning.packing import axon_bits
 
     bits = [int(axon_bits("loihi", np.array([64]), dense=False, weight_bits=8, delay_bits=0, slots=n)[0])
             for n in (1024, 4096, 8192)]

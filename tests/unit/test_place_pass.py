@@ -10,7 +10,7 @@ from chipsim.compiler import compile
 from chipsim.compiler.avoid import Avoid, load_avoid
 from chipsim.compiler.compile import PASSES
 from chipsim.compiler.draft import Draft, Options
-from chipsim.compiler.place import core_traffic, place
+from chipsim.compiler.placing.place import core_traffic, place
 from chipsim.engine.topology import plan_fabric, walk
 from chipsim.errors import FitError, UsageError
 from chipsim.network.graph import Network, Population, Projection

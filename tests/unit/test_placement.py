@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from chipsim.chip import load_chip
-from chipsim.compiler.annealing import anneal
-from chipsim.compiler.bisection import halve
-from chipsim.compiler.congestion import Routes, relieve_links
-from chipsim.compiler.floorplan import grid, hexagonal, mesh, tabulated, torus
-from chipsim.compiler.placement import NEIGHBOURS, Ground, _thinned, order_by_bisection, place_graph
-from chipsim.compiler.tabu import tabu
+from chipsim.compiler.placing.annealing import anneal
+from chipsim.compiler.placing.bisection import halve
+from chipsim.compiler.placing.congestion import Routes, relieve_links
+from chipsim.compiler.placing.floorplan import grid, hexagonal, mesh, tabulated, torus
+from chipsim.compiler.placing.placement import NEIGHBOURS, Ground, _thinned, order_by_bisection, place_graph
+from chipsim.compiler.placing.tabu import tabu
 from chipsim.errors import FitError
 
 

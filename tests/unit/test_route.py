@@ -13,8 +13,8 @@ from scipy.sparse import random_array
 from chipsim.chip import check_chip, load_chip
 from chipsim.compiler import PASSES, compile
 from chipsim.compiler.layout_file import load_layout, save_layout
-from chipsim.compiler.place import place
-from chipsim.compiler.tcam import first_wrong, minimise
+from chipsim.compiler.placing.place import place
+from chipsim.compiler.routing.tcam import first_wrong, minimise
 from chipsim.engine import simulate
 from chipsim.engine.run import ACTIONS
 from chipsim.engine.topology import plan_fabric

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from chipsim.chip import load_chip
 from chipsim.compiler import compile
-from chipsim.compiler.congestion import Routes
-from chipsim.compiler.trees import Nets, loads_of, shorten_trees
+from chipsim.compiler.placing.congestion import Routes
+from chipsim.compiler.placing.trees import Nets, loads_of, shorten_trees
 from chipsim.engine.plan import plan
 from chipsim.engine.topology import EJECT, INJECT
 from tests.unit.test_route import board, network

@@ -1,0 +1,114 @@
+"""Convolution and pooling as they are: a kernel and where it slides; a few rows at a time are written out as a matrix.
+
+On chips that store kernels once per core (`synapse_memory.kernels: shared`) such connections stay in this form through
+all passes: a layer of 38 million synapses is its 147 thousand weights.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chipsim.compiler.partitioning.synapses import expand_windows
+from chipsim.network.linear import LinearOp, Reshape
+from chipsim.network.spatial import Conv2d, SumPool2d, Window
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The matrix [out size, in size] of a convolution or pooling.
+
+    weight  [out channels, in channels per group, kh, kw], float64 or int16
+    used    bool, like weight: where there is a synapse at all
+    source  int32[out channels, in channels per group]: input channel that each kernel reads
+    axes    vertical and horizontal windows
+    """
+
+    weight: np.ndarray
+    used: np.ndarray
+    source: np.ndarray
+    axes: tuple[Window, Window]
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return prod(self.out_shape), prod(self.in_shape)
+
+    @property
+    def data(self) -> np.ndarray:
+        """The stored weights, flat: every kernel once."""
+        return self.weight.reshape(-1)
+
+    def with_data(self, data: np.ndarray) -> Windows:
+        return replace(self, weight=np.ascontiguousarray(data).reshape(self.weight.shape))
+
+    @cached_property
+    def inside(self) -> tuple[np.ndarray, np.ndarray]:
+        """bool[out rows, kh], bool[out columns, kw]: which parts of a kernel lie on the image."""
+        both = []
+        for axis in self.axes:
+            out, k, _ = axis.triples()
+            reads = np.zeros((axis.n_out, axis.kernel), bool)
+            reads[out, k] = True
+            both.append(reads)
+        return both[0], both[1]
+
+    @cached_property
+    def fan_in(self) -> np.ndarray:
+        """int64[out size]: synapses of each row."""
+        rows, columns = (reads.astype(np.int64) for reads in self.inside)
+        weights = np.count_nonzero(self.used, axis=1)
+        return np.einsum("okl,yk,xl->oyx", weights, rows, columns, optimize=True).reshape(-1)
+
+    @property
+    def nnz(self) -> int:
+        return int(self.fan_in.sum())
+
+    def expand(self, units: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr int64, indices int32, values) of the rows `units` (int64), as a CSR matrix has them."""
+        indptr = np.concatenate([[0], np.cumsum(self.fan_in[units])]).astype(np.int64)
+        rows, columns = ((axis.stride, axis.before, axis.dilation) for axis in self.axes)
+        indices, values = expand_windows(self.weight, self.used, self.source, rows, columns, self.in_shape,
+                                         self.out_shape, units, indptr)
+        return indptr, indices, values
+
+    def tocsr(self) -> csr_array:
+        from scipy.sparse import csr_array
+
+        indptr, indices, values = self.expand(np.arange(self.shape[0]))
+        return csr_array((values, indices, indptr), shape=self.shape)
+
+    def channels(self, units: np.ndarray) -> np.ndarray:
+        """int64[in channels]: output channels among `units` (int64, ascending) that hear each input channel."""
+        channel, pixel = np.divmod(units, self.out_shape[1] * self.out_shape[2])
+        row, column = np.divmod(pixel, self.out_shape[2])
+        first = np.flatnonzero(np.diff(channel, prepend=-1))
+        on_image = [np.logical_or.reduceat(self.inside[0][row, k, None] & self.inside[1][column], first)
+                    for k in range(self.weight.shape[2])]
+        reads = np.stack(on_image, axis=1)                  # bool[output channels of the units, kh, kw]
+        out = channel[first]
+        hears = self.hears[out] if reads.all() else (self.used[out] & reads[:, None]).any(axis=(2, 3))
+        return np.bincount(self.source[out][hears], minlength=self.in_shape[0])
+
+    @cached_property
+    def hears(self) -> np.ndarray:
+        """bool[out channels, in channels per group]: there is a weight at all."""
+        return self.used.any(axis=(2, 3))
+
+
+def windows(ops: tuple[LinearOp, ...]) -> Windows | None:
+    """The chain's matrix, without its bias, if it is one convolution or pooling; else None. Weights of zero are no
+    synapses."""
+    kept = [op for op in ops if not isinstance(op, Reshape)]
+    if len(kept) != 1 or not isinstance(kept[0], Conv2d | SumPool2d):
+        return None
+    weight, source, axes = kept[0].windows()
+    return Windows(np.ascontiguousarray(weight, float), np.ascontiguousarray(weight != 0),
+                   np.ascontiguousarray(source, np.int32), tuple(axes), kept[0].in_shape, kept[0].out_shape)

@@ -1,0 +1,57 @@
+"""Cut populations into pieces that fit a core under all of its limits at once, or say everything that does not fit.
+
+Two ways: population by population in their own order (spread.py), or all neurons together for few packets (share.py).
+Limits: neurons (sum), in-axons (union of sources), synapse bits (the chip's packing rule), out-axons (sum over neurons
+of the cores they reach), distinct neuron configurations (demand.py).
+"""
+from __future__ import annotations
+
+from chipsim.compiler.draft import Draft
+from chipsim.compiler.partitioning.bounds import MANY, refuse_misfits
+from chipsim.compiler.partitioning.demand import limits, limits_for
+from chipsim.compiler.partitioning.share import shared
+from chipsim.compiler.partitioning.spread import spread
+from chipsim.errors import FitError
+
+OBJECTIVES = ("energy", "latency", "cores")
+SMALL = 64      # cores up to which a network is laid out population by population unless told otherwise
+
+
+def partition(draft: Draft) -> Draft:
+    """Fill `cores`. FitError with one diagnostic per population and resource that does not fit.
+
+    Objective `latency` cuts each population in its own order and shares cores only when the chip would run out of them.
+    `energy` looks for the fewest packets per tick and `cores` for the fewest cores, whatever populations meet on a core
+    (share.py). None: latency where that takes at most SMALL cores, energy otherwise.
+    """
+    options = draft.options
+    refuse_misfits(draft)
+    by_packets = options.objective in ("energy", "cores") or options.objective is None and _large(draft)
+    if by_packets and sharable(draft):
+        return shared(draft, limits_for(draft), limited=False)
+    try:
+        spread_out = spread(draft)
+    except FitError as misfit:
+        if not sharable(draft) or any(d.code == "M201" for d in misfit.diagnostics):
+            raise
+        try:                                            # it may do if any neurons may share a core
+            return shared(draft, limits_for(draft), limited=True)
+        except FitError:
+            raise misfit from None
+    if options.objective is None and len(spread_out.cores) > SMALL and sharable(draft):
+        return shared(draft, limits_for(draft), limited=False)
+    return spread_out
+
+
+def sharable(draft: Draft) -> bool:
+    """Populations can be mixed freely: on chips without limits there is one core, without delay order matters,
+    neurons of several circuits stay in order, and shared kernels want boxes of an image (tiles.py)."""
+    limited = any(v is not None for v in limits(draft.chip).values())
+    apart = any(n.circuits is not None for n in draft.nodes) or any(c.windows for c in draft.connections)
+    return draft.chip.core.delay.min > 0 and limited and not apart
+
+
+def _large(draft: Draft) -> bool:
+    """More than SMALL cores for sure, or not worth finding out."""
+    per_core, neurons = limits_for(draft)["neurons"], sum(n.size for n in draft.nodes if not n.is_input)
+    return neurons >= MANY or per_core is not None and neurons > SMALL * per_core

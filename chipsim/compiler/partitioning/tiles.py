@@ -1,0 +1,97 @@
+"""Cut a convolutional layer into boxes of channels x rows x columns, as few as the limits of a core allow.
+
+A box wants many columns and rows, so that few inputs are heard twice, and many channels, so that inputs are heard by
+few cores; neurons, in-axons and kernels bound it (the trade nengo-loihi describes in its tips on convolution). Boxes of
+a layer are alike but for the last ones, so that the search is in closed form.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from chipsim.compiler.draft import Connection, Piece
+from chipsim.compiler.partitioning.demand import Demand
+from chipsim.compiler.partitioning.packing import axon_bits
+
+
+def tileable(demand: Demand, i: int) -> bool:
+    """Some connection to node i is kept as a sliding kernel, and the node has the shape of what these make."""
+    shape = tuple(demand.draft.nodes[i].population.shape)
+    made = {c.windows.out_shape for c in demand.incoming[i] if c.windows}
+    return made == {shape}
+
+
+def tiles(demand: Demand, i: int, cap: dict[str, int | None]) -> list[Piece]:
+    """Pieces of node i; none if no box fits for sure, the bounds being taken at the layer's fullest neuron."""
+    channels, height, width = demand.draft.nodes[i].population.shape
+    best: tuple[tuple, tuple[int, int, int]] | None = None
+    for rows in _sizes(height):
+        for columns in _sizes(width):
+            deep = _channels(demand, i, cap, rows, columns)
+            if deep == 0:
+                break                                       # wider boxes need more
+            boxes = -(-channels // deep) * -(-height // rows) * -(-width // columns)
+            deep = -(-channels // -(-channels // deep))     # as many in each
+            heard = boxes * sum(_axons(demand, c, deep, rows, columns) for c in demand.incoming[i])
+            if best is None or (boxes, heard) < best[0]:
+                best = (boxes, heard), (deep, rows, columns)
+    if best is None:
+        return []
+    units = np.arange(channels * height * width).reshape(channels, height, width)
+    deep, rows, columns = best[1]
+    pieces = []
+    for c in range(0, channels, deep):
+        for y in range(0, height, rows):
+            for x in range(0, width, columns):
+                box = np.ascontiguousarray(units[c : c + deep, y : y + rows, x : x + columns].reshape(-1))
+                whole = len(box) == box[-1] - box[0] + 1
+                pieces.append(Piece(i, int(box[0]), int(box[-1]) + 1, None if whole else box))
+    return pieces
+
+
+def _sizes(n: int) -> list[int]:
+    """Lengths that cut n into different numbers of parts, the parts as equal as can be."""
+    return sorted({-(-n // parts) for parts in range(1, n + 1)})
+
+
+def _channels(demand: Demand, i: int, cap: dict[str, int | None], rows: int, columns: int) -> int:
+    """The most channels that a box of so many rows and columns can have; 0: none."""
+    channels = demand.draft.nodes[i].population.shape[0]
+    low, high = 0, min(channels, (cap["neurons"] or channels * rows * columns) // (rows * columns))
+    while low < high:
+        middle = (low + high + 1) // 2
+        axons = sum(_axons(demand, c, middle, rows, columns) for c in demand.incoming[i])
+        bits = sum(_bits(demand, c, middle, rows * columns) for c in demand.incoming[i])
+        fits = axons <= (cap["axons_in"] or axons) and bits <= (cap["synapse_bits"] or bits)
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low
+
+
+def _axons(demand: Demand, c: Connection, channels: int, rows: int, columns: int) -> int:
+    """In-axons of a box over one connection, at most."""
+    if c.windows is None:
+        return min(c.weight.shape[1], int(c.fan_in.max(initial=0)) * channels * rows * columns)
+    positions = 1
+    for axis, n in zip(c.windows.axes, (rows, columns), strict=True):
+        first = np.arange(0, axis.n_out, n)                 # boxes along this axis
+        last = np.minimum(first + n, axis.n_out) - 1
+        begin = np.maximum(first * axis.stride - axis.before, 0)
+        end = np.minimum(last * axis.stride - axis.before + (axis.kernel - 1) * axis.dilation, axis.n_in - 1)
+        positions *= int((end - begin).max()) + 1
+    out, per_group = c.windows.source.shape
+    groups = c.windows.in_shape[0] // per_group
+    heard = per_group * min(groups, -(-channels * groups // out) + (groups < out and groups > 1))
+    return positions * -(-heard // demand.bundle)
+
+
+def _bits(demand: Demand, c: Connection, channels: int, neurons: int) -> int:
+    """Bits of synapse memory that a box takes over one connection."""
+    rule = dict(weight_bits=c.bits, delay_bits=demand.delay_bits[c.post], slots=demand.slots)
+    if c.windows is None:
+        each = int(c.fan_in.max(initial=0)) * channels * neurons      # at worst every synapse is its source's only one
+        return each * int(axon_bits(demand.packing, np.ones(1, np.int64), dense=c.is_dense, **rule)[0])
+    out, per_group = c.windows.source.shape
+    groups = c.windows.in_shape[0] // per_group
+    readers = min(channels, out // groups)                  # of an input channel
+    heard = per_group * -(-channels // (out // groups))
+    size = np.array([readers * c.windows.weight.shape[2] * c.windows.weight.shape[3]], np.int64)
+    return heard * int(axon_bits(demand.packing, size, dense=True, **rule)[0])

@@ -1,0 +1,1 @@
+"""Which core of the chip each core of the draft becomes."""

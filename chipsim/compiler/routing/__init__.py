@@ -1,0 +1,1 @@
+"""What the routers are loaded with: keys, masks and tables."""
