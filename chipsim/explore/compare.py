@@ -75,15 +75,14 @@ class Comparison:
     rows: tuple[Row, ...]
 
     def to_text(self) -> str:
-        """A table of the chips that ran, then one line for each that did not, and why."""
+        """A table of the chips that ran, what was replaced on them, then the chips that did not, and why."""
         head = ("chip", "cores", "accuracy", "energy", "ratio", "per SOP", "latency", "set by", "estimated")
         ran = [r for r in self.rows if not r.why]
-        said = [f"{r.chip}: {'; '.join(r.replaced)}" for r in ran if r.replaced]
-        said += [f"{r.chip} cannot run it: {r.why} [{r.code}]" + (f"; {r.help}" if r.help else "")
-                 for r in self.rows if r.why]
         parts = [f"{self.network} on {count(len(self.rows), 'chips')}"]
         parts += [table(head, map(_cells, ran), "<>>>>>><>")] if ran else []
-        parts += ["\n".join(wrapped(said, 0))] if said else []
+        parts += _beside("replaced by the compiler", {r.chip: r.replaced for r in ran if r.replaced})
+        parts += _beside("cannot run it", {r.chip: (f"{r.why} [{r.code}]", *([r.help] if r.help else []))
+                                           for r in self.rows if r.why})
         if ran:
             what = "per inference" if any(r.samples for r in ran) else "of the whole run"
             first = next((r for r in ran if r.energy_J), ran[0])
@@ -156,7 +155,7 @@ def compare(network: Network, chips: Iterable[str | ChipSpec], stimulus: Stimulu
 def refused(chip: ChipSpec, error: ChipsimError) -> Row:
     """The row of a chip that could not run the network: its first reason, and how many more there are."""
     first, more = error.diagnostics[0], len(error.diagnostics) - 1
-    return Row(chip=chip.name, why=first.message + (f" (and {more} more)" if more else ""), code=first.code,
+    return Row(chip=chip.name, why=first.message + (f" (and {more} more, which compile lists)" if more else ""), code=first.code,
                help=first.help, cores_available=chip.n_cores)
 
 
@@ -178,6 +177,14 @@ def row_of(r: Report, first_J: float | None = None) -> Row:
                        if a.get("kind") not in ("rounding", "saturation")),
         estimated=sum(kinds.get(kind, 0) for kind in UNNAMED), numbers=sum(kinds.values()),
         estimated_share=r.sources.estimated_share)
+
+
+def _beside(title: str, said: dict[str, tuple[str, ...]]) -> list[str]:
+    """A block under its title: the chip's name in front of all that is said of it, a line or more for each."""
+    indent = 4 + max(map(len, said), default=0)
+    lines = [f"  {chip if i == 0 else '':{indent - 2}}{line}"
+             for chip, sentences in said.items() for i, line in enumerate(wrapped(sentences, indent))]
+    return ["\n".join([title, *lines])] if said else []
 
 
 def _headline(r: Row, name: str) -> float | None:
