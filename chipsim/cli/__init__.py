@@ -83,7 +83,9 @@ def _command(argv: list[str]) -> int:
         return 0
     name, *rest = argv
     if name not in COMMANDS:
-        raise UsageError(Diagnostic("U431", f"there is no command `{name}`", help=closest(name, COMMANDS, "commands")))
+        after = next((word for word in rest if word in COMMANDS), "COMMAND") if name.startswith("-") else ""
+        raise UsageError(Diagnostic("U431", f"there is no command `{name}`", help=f"options come after the command: "
+                                    f"chipsim {after} {name}" if after else closest(name, COMMANDS, "commands")))
     command = import_module(f"chipsim.cli.{name}")
     parser = Parser(name, COMMANDS[name], command.USAGE, command.EXAMPLES)
     command.add_options(parser)

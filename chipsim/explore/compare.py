@@ -155,8 +155,8 @@ def compare(network: Network, chips: Iterable[str | ChipSpec], stimulus: Stimulu
 def refused(chip: ChipSpec, error: ChipsimError) -> Row:
     """The row of a chip that could not run the network: its first reason, and how many more there are."""
     first, more = error.diagnostics[0], len(error.diagnostics) - 1
-    return Row(chip=chip.name, why=first.message + (f" (and {more} more, which compile lists)" if more else ""), code=first.code,
-               help=first.help, cores_available=chip.n_cores)
+    return Row(chip=chip.name, why=first.message + (f" (and {more} more, which compile lists)" if more else ""),
+               code=first.code, help=first.help, cores_available=chip.n_cores)
 
 
 def row_of(r: Report, first_J: float | None = None) -> Row:

@@ -92,6 +92,8 @@ def point_text(point: Point) -> str:
         *(("", f"{link.name:22} {percent(link.utilisation):>7}  queue {significant(link.queue):>7}, at most "
                f"{link.queue_peak:<4} {bar(link.utilisation)}") for link in s.busiest),
     ]
+    if s.window_s - s.warm_up_s < s.mean_s:
+        lines.append(("note", "traffic ended sooner than a packet takes: accepted says little; more --packets"))
     if not point.sustained:
         lines.append(("note", "beyond saturation: latency and queues grow with the length of the run"))
     return "\n".join(f"{label:{LABEL}}{text}".rstrip() for label, text in lines)

@@ -30,6 +30,11 @@ def test_one_load_as_text_json_and_csv(capsys):
     assert float(row["mean_s"]) == stats["mean_s"] and row["peak_link"] == stats["busiest"][0]["name"]
 
 
+def test_traffic_shorter_than_a_packets_way_is_noted(capsys):
+    assert "traffic ended sooner than a packet takes" in out(capsys, "fabric", "loihi", "--packets", "5")
+    assert "note" not in out(capsys, *QUICK, "--rate", "0.01")
+
+
 def test_a_curve_with_its_saturation(capsys, tmp_path):
     picture = tmp_path / "c.svg"
     argv = ["fabric", "loihi", "--packets", "12000", "--traffic", "tornado", "--curve", "0.02:0.08:0.02",

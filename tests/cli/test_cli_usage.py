@@ -32,6 +32,7 @@ def there(tmp_path, monkeypatch):
 
 BAD = {
     "unknown command": ("rum", "U431", "did you mean `run`?"),
+    "option before the command": ("-v run net.nir", "U431", "options come after the command: chipsim run -v"),
     "unknown model": ("models lift", "U437", "did you mean `lif`?"),
     "unknown option": ("run net.nir --imput x", "U432", "did you mean `--input`?"),
     "abbreviated option": ("run net.nir --in x", "U432", "no option `--in`"),
