@@ -69,7 +69,8 @@ class NetworkBuilder:
         kind      dense       weights [post, pre], or one number for all
                   sparse      SciPy matrix [post, pre], or a dense array whose zeros are no synapses
                   one_to_one  weights: number, or one per neuron
-                  conv2d      weights [out, in / groups, kh, kw]; window: stride, padding, dilation, groups
+                  conv2d      weights [out, in / groups, kh, kw]; window: stride, padding, dilation, groups. With
+                              kernel (kh, kw) instead: one number, or drawn by a callable (generator, n) -> array
                   random      every pair with `probability`, drawn with `seed`; weights: number, or one per synapse
                               drawn by a callable (generator, n) -> array
         bias      added to the target in every tick: one per neuron, or per output channel of a conv2d
@@ -196,13 +197,30 @@ def _one_to_one(pre: Shape, post: Shape, weights: Any, bias: object, **_: Any) -
     return (Scale(np.array(np.broadcast_to(weights, pre)), _vector(bias, prod(post))),)
 
 
-def _conv2d(pre: Shape, post: Shape, weights: Any, bias: object, **window: Any) -> tuple[LinearOp, ...]:
-    window = {k: v for k, v in window.items() if k not in ("probability", "seed")}
-    known = ("stride", "padding", "dilation", "groups")
+def _conv2d(pre: Shape, post: Shape, weights: Any, bias: object, probability: None = None, seed: int = 0,
+            kernel: Any = None, **window: Any) -> tuple[LinearOp, ...]:
+    known = ("kernel", "stride", "padding", "dilation", "groups")
     for key in window:
         check(key in known, f"conv2d has no `{key}`", did_you_mean(key, known))
+    if kernel is not None:
+        weights = _kernel(pre, post, weights, np.asarray(kernel), window.get("groups", 1), seed)
+    check(not callable(weights), "weights of a conv2d are drawn for a kernel of some size", "add `kernel: [3, 3]`")
     bias = None if bias is None else _numbers(bias, "biases")
     return (Conv2d(_numbers(weights, "weights"), pre, bias=bias, **window),)
+
+
+def _kernel(pre: Shape, post: Shape, weights: Any, size: np.ndarray, groups: Any, seed: int) -> np.ndarray:
+    check(size.dtype.kind == "i" and size.shape in ((), (2,)) and size.min() > 0, f"kernel is {size.tolist()}",
+          "write `kernel: 3`, or `[3, 3]` for height and width")
+    check(len(pre) == len(post) == 3 and isinstance(groups, int) and groups > 0 and pre[0] % groups == 0,
+          f"a kernel with {groups} groups cannot lead from {text(pre)} to {text(post)}",
+          "populations of (channels, height, width), channels of the source divisible by groups")
+    shape = (post[0], pre[0] // groups, *map(int, np.broadcast_to(size, 2)))
+    if callable(weights):
+        return weights(np.random.Generator(np.random.Philox(key=seed)), prod(shape)).reshape(shape)
+    check(np.ndim(weights) == 0, f"weights of shape {text(np.shape(weights))} have a kernel of their own",
+          "leave `kernel` out, or give one number or a law")
+    return np.full(shape, _numbers(weights, "weights"))
 
 
 def _random(pre: Shape, post: Shape, weights: Any, bias: object, probability: float | None, seed: int, **_: Any

@@ -115,6 +115,10 @@ BAD = [
     (HEAD + "projections:\n  - {from: in, to: n, weights: [[1, 2, 3]]}\n", "N210", 5, r"\(1, 3\), need \(2, 2\)"),
     (HEAD + "projections:\n  - {from: in, to: n, kind: conv2d, weights: [[[[1]]]]}\n", "N210", 5, r"input \(2\)"),
     (HEAD + "projections:\n  - {from: in, to: n, kind: random}\n", "N210", 5, "probability is None"),
+    (HEAD + "projections:\n  - {from: in, to: n, kind: conv2d, weights: {random: uniform, low: 0, high: 1}}\n", "N210",
+     5, "kernel of some size"),
+    (HEAD + "projections:\n  - {from: in, to: n, kind: conv2d, kernel: [3, x]}\n", "N210", 5, "kernel is"),
+    (HEAD + "projections:\n  - {from: in, to: n, kind: conv2d, kernel: 3}\n", "N210", 5, r"from \(2\) to \(2\)"),
     (HEAD.replace("size: 2,", "size: -2,") + LINK, "N211", 3, "`n` has the size -2"),
     (HEAD.replace("size: 2,", "size: 2, shape: [2],") + LINK, "N253", 3, "either `size` or `shape`"),
     (HEAD + "projections:\n  - {from: in, to: n, delay: -1}\n", "N212", 5, "delay is -1"),
@@ -131,6 +135,19 @@ BAD = [
     (HEAD + "projections:\n  - {to: n}\n", "N254", 5, "lacks `from`"),
     ("a: &a [*a]\n", "N250", 1, "contains itself"),
 ]
+
+
+def test_kernels_are_drawn_for_the_channels_of_their_populations(tmp_path):
+    (tmp_path / "n.yaml").write_text("""
+populations: {in: {model: input, shape: [4, 6, 5]}, n: {model: lif, shape: [6, 6, 5], tau: 9}}
+projections:
+  - {from: in, to: n, kind: conv2d, kernel: [3, 1], padding: [1, 0], groups: 2,
+     weights: {random: uniform, low: 1, high: 2}}
+  - {from: in, to: n, kind: conv2d, kernel: 1, weights: 0.5}
+""")
+    drawn, one = (q.ops[0].weight for q in load_network(tmp_path / "n.yaml").projections)
+    assert drawn.shape == (6, 2, 3, 1) and len(np.unique(drawn)) == 36 and 1 <= drawn.min() < drawn.max() < 2
+    assert one.shape == (6, 4, 1, 1) and (one == 0.5).all()
 
 
 @pytest.mark.parametrize("text, code, line, message", BAD, ids=[f"{c}-{i}" for i, (_, c, *_) in enumerate(BAD)])

@@ -25,8 +25,8 @@ from chipsim.network.validate import did_you_mean, findings
 
 TIMES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 TOP = ("name", "dt", "populations", "projections", "outputs")
-PROJECTION = ("from", "to", "kind", "weights", "bias", "delay", "probability", "seed", "stride", "padding", "dilation",
-              "groups", "format", "receptor", "name", "plasticity", "box")
+PROJECTION = ("from", "to", "kind", "weights", "bias", "delay", "probability", "seed", "kernel", "stride", "padding",
+              "dilation", "groups", "format", "receptor", "name", "plasticity", "box")
 RANDOM = {"normal": ("mean", "std"), "uniform": ("low", "high"), "integers": ("low", "high")}
 
 
@@ -119,8 +119,8 @@ def _projection(document: Document, net: NetworkBuilder, i: int, entry: object, 
             ok = False
     if not ok:
         return
-    options = {k: entry[k] for k in ("probability", "stride", "padding", "dilation", "groups", "format", "plasticity",
-                                   "box")
+    options = {k: entry[k] for k in ("probability", "kernel", "stride", "padding", "dilation", "groups", "format",
+                                   "plasticity", "box")
                if k in entry}
     sizes = [net.populations[str(entry[k])].size for k in ("to", "from")]
     weights = _weights(document, (*path, "weights"), entry.get("weights", 1.0), kind, sizes, seed)
@@ -135,7 +135,7 @@ def _projection(document: Document, net: NetworkBuilder, i: int, entry: object, 
                     receptor=str(entry.get("receptor", "")), name=str(entry.get("name", "")), origin=origin, **options)
     except NetworkError as e:
         for d in e.diagnostics:
-            parts = ("plasticity", "weights", "bias", "probability", "stride", "padding")
+            parts = ("plasticity", "kernel", "weights", "bias", "probability", "stride", "padding")
             part = next((k for k in parts if k in d.message), "")
             message = f"projection {entry['from']} -> {entry['to']}: {d.message}"
             document.report(d.code, (*path, part), message, d.help)
@@ -178,11 +178,8 @@ def _weights(document: Document, path: tuple, weights: object, kind: str, sizes:
     def drawn(_: object, n: int) -> np.ndarray:
         return np.asarray(draw(np.random.Generator(np.random.Philox(key=[weight_seed, 1])), n), float)
 
-    if kind == "random":
+    if kind in ("random", "conv2d"):
         return drawn
-    if kind == "conv2d":
-        document.report("N216", path, "weights of a conv2d cannot be drawn", "give a kernel, inline or as .npy")
-        return None
     return drawn(None, sizes[0]) if kind == "one_to_one" else drawn(None, sizes[0] * sizes[1]).reshape(sizes)
 
 
