@@ -160,3 +160,15 @@ def test_weights_are_stored_in_single_precision_where_that_is_exact(unit, dtype)
     given = Stimulus.from_dense((np.random.default_rng(1).random((30, 9)) < 0.3).astype(float))
     fast, plain = (simulate(layout, given, engine=engine, record=("a.v",)) for engine in ("compiled", "reference"))
     assert np.array_equal(fast.states["a", "v"], plain.states["a", "v"]) and fast.source_spikes[:7].sum() > 10
+
+
+def test_boxes_of_convolutions_are_cut_for_few_packets_or_for_few_cores():
+    net = NetworkBuilder("layers", dt=1e-3)
+    net.add_input("in", (8, 16, 16))
+    net.add_population("a", (32, 16, 16), "lif", tau=0.02)
+    net.connect("in", "a", "conv2d", kernel=5, padding=2, weights=0.5)
+    cores, packets = {}, {}
+    for objective in ("energy", "cores"):
+        layout = compile(net.build(), "loihi", neurons_per_core=250, objective=objective, effort="fast")
+        cores[objective], packets[objective] = layout.n_cores, len(layout.out_axon)
+    assert packets["energy"] < packets["cores"] and cores["energy"] > cores["cores"]

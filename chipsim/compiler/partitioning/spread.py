@@ -53,7 +53,8 @@ def spread(draft: Draft) -> Draft:
         cores = _share(demand, cores, cap, set(cores))
     if len(cores) > chip.n_cores:
         raise FitError(*too_many(draft, demand, cores, cap))
-    return replace(draft, cores=tuple(cores), merit={"cores": len(cores), "of": chip.n_cores, "objective": "latency"})
+    merit = {"cores": len(cores), "of": chip.n_cores, "objective": draft.options.objective or "latency"}
+    return replace(draft, cores=tuple(cores), merit=merit)
 
 
 def _order(draft: Draft) -> list[int]:

@@ -1,16 +1,20 @@
 """Cut a convolutional layer into boxes of channels x rows x columns, as few as the limits of a core allow.
 
 A box wants many columns and rows, so that few inputs are heard twice, and many channels, so that inputs are heard by
-few cores; neurons, in-axons and kernels bound it (the trade nengo-loihi describes in its tips on convolution). Boxes of
-a layer are alike but for the last ones, so that the search is in closed form.
+few cores; neurons, in-axons and kernels bound it (the trade nengo-loihi describes in its tips on convolution).
+Objective `energy` takes the boxes with the fewest packets, the others the fewest boxes. Boxes of a layer are alike but
+for the last ones, so that the search is in closed form.
 """
 from __future__ import annotations
+
+from math import prod
 
 import numpy as np
 
 from chipsim.compiler.draft import Connection, Piece
 from chipsim.compiler.partitioning.demand import Demand
 from chipsim.compiler.partitioning.packing import axon_bits
+from chipsim.network.spatial import Window
 
 
 def tileable(demand: Demand, i: int) -> bool:
@@ -24,6 +28,7 @@ def tiles(demand: Demand, i: int, cap: dict[str, int | None]) -> list[Piece]:
     """Pieces of node i; none if no box fits for sure, the bounds being taken at the layer's fullest neuron."""
     channels, height, width = demand.draft.nodes[i].population.shape
     best: tuple[tuple, tuple[int, int, int]] | None = None
+    by_packets = demand.draft.options.objective == "energy"
     for rows in _sizes(height):
         for columns in _sizes(width):
             deep = _channels(demand, i, cap, rows, columns)
@@ -31,9 +36,10 @@ def tiles(demand: Demand, i: int, cap: dict[str, int | None]) -> list[Piece]:
                 break                                       # wider boxes need more
             boxes = -(-channels // deep) * -(-height // rows) * -(-width // columns)
             deep = -(-channels // -(-channels // deep))     # as many in each
-            heard = boxes * sum(_axons(demand, c, deep, rows, columns) for c in demand.incoming[i])
-            if best is None or (boxes, heard) < best[0]:
-                best = (boxes, heard), (deep, rows, columns)
+            heard = sum(_packets(demand, c, boxes, deep, rows, columns) for c in demand.incoming[i])
+            rank = (heard, boxes) if by_packets else (boxes, heard)
+            if best is None or rank < best[0]:
+                best = rank, (deep, rows, columns)
     if best is None:
         return []
     units = np.arange(channels * height * width).reshape(channels, height, width)
@@ -70,17 +76,33 @@ def _axons(demand: Demand, c: Connection, channels: int, rows: int, columns: int
     """In-axons of a box over one connection, at most."""
     if c.windows is None:
         return min(c.weight.shape[1], int(c.fan_in.max(initial=0)) * channels * rows * columns)
-    positions = 1
-    for axis, n in zip(c.windows.axes, (rows, columns), strict=True):
-        first = np.arange(0, axis.n_out, n)                 # boxes along this axis
-        last = np.minimum(first + n, axis.n_out) - 1
-        begin = np.maximum(first * axis.stride - axis.before, 0)
-        end = np.minimum(last * axis.stride - axis.before + (axis.kernel - 1) * axis.dilation, axis.n_in - 1)
-        positions *= int((end - begin).max()) + 1
+    pixels = prod(int(_spans(axis, n).max()) for axis, n in zip(c.windows.axes, (rows, columns), strict=True))
+    return pixels * -(-_deep(c, channels) // demand.bundle)
+
+
+def _packets(demand: Demand, c: Connection, boxes: int, deep: int, rows: int, columns: int) -> int:
+    """Sources that a box hears over one connection, summed over the layer's boxes."""
+    if c.windows is None:
+        return boxes * _axons(demand, c, deep, rows, columns)
+    stacked = -(-c.windows.out_shape[0] // deep)
+    return stacked * _deep(c, deep) * prod(
+        int(_spans(axis, n).sum()) for axis, n in zip(c.windows.axes, (rows, columns), strict=True))
+
+
+def _spans(axis: Window, n: int) -> np.ndarray:
+    """Per box of n along an axis, how many positions of the source it hears there."""
+    first = np.arange(0, axis.n_out, n)
+    last = np.minimum(first + n, axis.n_out) - 1
+    begin = np.maximum(first * axis.stride - axis.before, 0)
+    end = np.minimum(last * axis.stride - axis.before + (axis.kernel - 1) * axis.dilation, axis.n_in - 1)
+    return end - begin + 1
+
+
+def _deep(c: Connection, channels: int) -> int:
+    """Channels of the source that a box of so many channels hears, at most."""
     out, per_group = c.windows.source.shape
     groups = c.windows.in_shape[0] // per_group
-    heard = per_group * min(groups, -(-channels * groups // out) + (groups < out and groups > 1))
-    return positions * -(-heard // demand.bundle)
+    return per_group * min(groups, -(-channels * groups // out) + (groups < out and groups > 1))
 
 
 def _bits(demand: Demand, c: Connection, channels: int, neurons: int) -> int:
