@@ -20,6 +20,7 @@ from chipsim.compiler.lowering.crossbar import relay
 from chipsim.compiler.lowering.lower import lower, prune, retime
 from chipsim.compiler.lowering.mismatch import mismatch
 from chipsim.compiler.lowering.quantise import quantise
+from chipsim.compiler.partitioning.bounds import screen
 from chipsim.compiler.partitioning.partition import OBJECTIVES, partition
 from chipsim.compiler.placing.place import place
 from chipsim.compiler.routing.route import route
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from chipsim.engine.run import Run
 
 Pass = Callable[[Draft], Draft]
-PASSES: tuple[Pass, ...] = (lower, retime, prune, quantise, partition, relay, place, route, mismatch)
+PASSES: tuple[Pass, ...] = (lower, retime, prune, screen, quantise, partition, relay, place, route, mismatch)
 EFFORTS = ("fast", "normal", "best")
 REPLACEABLE = {
     "reset": "reset by subtraction becomes reset to zero",

@@ -10,7 +10,7 @@ import pytest
 
 from chipsim.chip import load_chip
 from chipsim.compiler import compile
-from chipsim.compiler.lowering.quantise import effective
+from chipsim.compiler.lowering.weights import effective
 from chipsim.engine import simulate
 from chipsim.engine.neurons import native_step
 from chipsim.models.neurons.loihi_lif import PROFILES, LoihiLif

@@ -5,9 +5,13 @@ cheap and tells much; there a sample of cores is filled, and what is far from fi
 """
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from chipsim.compiler.draft import Draft, Piece
+from chipsim.compiler.lowering.registers import configured
+from chipsim.compiler.lowering.weights import weight_bits
 from chipsim.compiler.partitioning.demand import REMEDY, UNIT, Demand, limits_for, misfit, too_few
 from chipsim.compiler.partitioning.sample import unheard
 from chipsim.errors import Diagnostic, FitError
@@ -21,16 +25,21 @@ TRIES = 16              # neurons that do not fit before a round ends
 FAR = 3                 # a sample that needs so many times the chip's cores is believed
 
 
-def refuse_misfits(draft: Draft) -> None:
-    """FitError with everything, per population and resource, that shows without cutting the network up.
-
-    Small networks pass: they are cut up in less time than it takes to guess.
-    """
-    nodes = [i for i, n in enumerate(draft.nodes) if not n.is_input]
-    size = sum(draft.nodes[i].size for i in nodes)
+def screen(draft: Draft) -> Draft:
+    """Refuse what shows not to fit before it is quantised and cut up: FitError with everything, per population and
+    resource. Small networks pass: they are cut up in less time than it takes to guess."""
+    size = sum(n.size for n in draft.nodes if not n.is_input)
     if size < MANY and sum(c.n_synapses for c in draft.connections) < MANY_SYNAPSES:
-        return
-    cap, demand = limits_for(draft), Demand(draft)
+        return draft
+    as_stored = replace(draft, nodes=tuple(configured(draft, n) for n in draft.nodes),
+                        connections=tuple(replace(c, bits=weight_bits(draft, c)) for c in draft.connections))
+    return replace(draft, merit={"cores_at_least": refuse_misfits(as_stored)})
+
+
+def refuse_misfits(draft: Draft) -> int:
+    """Cores that the network takes at the least. FitError if they, or a core, are not enough."""
+    nodes = [i for i, n in enumerate(draft.nodes) if not n.is_input]
+    cap, demand, core = limits_for(draft), Demand(draft), draft.chip.core
     fan_out, bits, heard = _counts(demand)
     misfits = too_large_alone(demand, cap, fan_out)
     need = {name: np.zeros(len(draft.nodes), np.int64) for name in ("neurons", "neuron_configs", "synapse_bits",
@@ -51,15 +60,17 @@ def refuse_misfits(draft: Draft) -> None:
         rows = [_takes(draft, i, name, int(need[name][i]), cap, int(need["neurons"][i]))
                 for name in cores if cores[name] > n_cores for i in nodes if need[name][i] > 0]
         misfits += [d for _, d in sorted(rows, key=lambda row: -row[0])]
-    if misfits:
+    vanishing = core.crossbar is not None or core.analog is not None    # there a small weight is no synapse
+    if misfits and (not vanishing or cores.get("neurons", 0) > n_cores):
         raise FitError(*misfits)
-    if cap["axons_in"] and not any(c.windows for c in draft.connections):
-        held = _sampled(demand, nodes, cap)
+    if cap["axons_in"] and not vanishing and not any(c.windows for c in draft.connections):
+        held, size = _sampled(demand, nodes, cap), sum(draft.nodes[i].size for i in nodes)
         if size > FAR * held * n_cores:
             raise FitError(Diagnostic(
                 "M203", f"network `{draft.network.name}` needs about {exact(size // held)} cores, "
                 f"{draft.chip.name} has {exact(n_cores)}: {exact(cap['axons_in'])} input axons serve about "
                 f"{exact(held)} of its neurons, in a sample of 8 cores", help=REMEDY["axons_in"]))
+    return most
 
 
 def _counts(demand: Demand) -> tuple[list[np.ndarray | None], np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ of the cores they reach), distinct neuron configurations (demand.py).
 from __future__ import annotations
 
 from chipsim.compiler.draft import Draft
-from chipsim.compiler.partitioning.bounds import MANY, refuse_misfits
+from chipsim.compiler.partitioning.bounds import MANY
 from chipsim.compiler.partitioning.demand import limits, limits_for
 from chipsim.compiler.partitioning.share import shared
 from chipsim.compiler.partitioning.spread import spread
@@ -25,7 +25,6 @@ def partition(draft: Draft) -> Draft:
     (share.py). None: latency where that takes at most SMALL cores, energy otherwise.
     """
     options = draft.options
-    refuse_misfits(draft)
     by_packets = options.objective in ("energy", "cores") or options.objective is None and _large(draft)
     if by_packets and sharable(draft):
         return shared(draft, limits_for(draft), limited=False)
