@@ -40,6 +40,8 @@ def main(arguments: list[str]) -> int:
     parser = ArgumentParser(prog="bench.py mapping", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="workloads (default: all that are small)")
     parser.add_argument("--effort", default="normal", choices=("fast", "normal", "best"))
+    parser.add_argument("--partitioner", default="chipsim", choices=("chipsim", "mtkahypar"),
+                        help="mtkahypar: its partition, refined, is one more start")
     parser.add_argument("--several", action="store_true", help="limits on neurons, synapses and in-axons at once")
     parser.add_argument("--placed", action="store_true", help="packets x hops per spike on a square mesh")
     args = parser.parse_args(arguments)
@@ -55,16 +57,16 @@ def main(arguments: list[str]) -> int:
             else [(n, Capacities(neurons=ONE[n][0]), (0, ONE[n][1]))
                   for n in args.names or ("mlp", "lenet", "lsm8k", "sw10k", "loc4k", "er1k", "sudoku", "mobilenet")])
     for name, limits, known in rows:
-        _row(name, limits, known, build(name), args.effort)
+        _row(name, limits, known, build(name), args.effort, args.partitioner)
     return 0
 
 
-def _row(name: str, limits: Capacities, known: tuple[int, float], graph: tuple, effort: str) -> None:
+def _row(name: str, limits: Capacities, known: tuple[int, float], graph: tuple, effort: str, partitioner: str) -> None:
     indptr, indices = graph[0].astype(np.int64), graph[1].astype(np.int32)
     n = len(indptr) - 1
     ones, zeros = np.ones(n), np.zeros(n, np.int32)
     began = time.process_time()
-    cores = partition_graph(indptr, indices, limits, effort=effort)
+    cores = partition_graph(indptr, indices, limits, effort=effort, partitioner=partitioner)
     seconds = time.process_time() - began
     single = graph_of(indptr, indices, ones, zeros, np.arange(n, dtype=np.int32))
     order = in_order(single, np.arange(n), limits)

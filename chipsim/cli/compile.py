@@ -101,7 +101,8 @@ def _checked(args: Namespace, layout: Layout, file: Path, samples: Path) -> dict
 
 def _reweighed(args: Namespace, file: Path) -> Layout:
     """The stored layout with the network's weights."""
-    if given := [f"--{o.replace('_', '-')}" for o in ("chip", "set", "avoid", "effort", "neurons_per_core", "objective")
+    if given := [f"--{o.replace('_', '-')}" for o in ("chip", "set", "avoid", "effort", "neurons_per_core", "objective",
+                                                            "partitioner")
                  if getattr(args, o)]:
         raise UsageError(Diagnostic(
             "U433", f"`--reweigh` keeps chip and places of `{args.reweigh}`: {', '.join(given)} cannot change them",

@@ -45,6 +45,8 @@ def add_mapping_options(parser: ArgumentParser) -> None:
     group.add_argument("--objective", metavar="O", choices=("energy", "latency", "cores"),
                        help="energy: few packets; cores: few cores; latency: each population on cores of its own "
                             "(default: latency up to 64 cores, energy beyond)")
+    group.add_argument("--partitioner", metavar="P", choices=("chipsim", "mtkahypar"), default=None,
+                       help="mtkahypar: also try Mt-KaHyPar's partition, and keep the better (an extra to install)")
     group.add_argument("--profile", metavar="RUN", dest="traffic",
                        help="take the traffic from a stored run of this network")
 
@@ -159,7 +161,9 @@ def compiled(args: Namespace, talk: Talk) -> Layout:
     with talk.progress("compiling", "passes") as progress:
         layout = compile(network, chip, approximate=args.approximate, neurons_per_core=args.neurons_per_core,
                          seed=args.seed, effort=args.effort or "normal", avoid=args.avoid,
-                         objective=getattr(args, "objective", None), rates=rates_from(args), progress=progress.step)
+                         objective=getattr(args, "objective", None),
+                         partitioner=getattr(args, "partitioner", None) or "chipsim", rates=rates_from(args),
+                         progress=progress.step)
     talk.line("compiled", f"{network.name} → {chip.name}   {exact(layout.n_cores)} of {exact(chip.n_cores)} cores   "
                           f"{si(perf_counter() - began, 's')}")
     if args.verbose:

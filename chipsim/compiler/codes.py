@@ -71,6 +71,11 @@ core is dead or given twice.""",
 The fabric's routes are fixed, so a dead link can only be kept clear of by where the cores stand, and no placement was
 found in which no packet needs it. Leave more room: fewer cores, or a larger chip.""",
     "U422": "Efforts are fast, normal and best.",
+    "U427": """\
+`--partitioner mtkahypar` tries the partition of Mt-KaHyPar as well as those of chipsim. It must be installed (the extra
+`chipsim[mtkahypar]`), and it puts neurons of any populations on a core together, for few packets: not for objective
+latency, and not where populations keep their own order: kernels that are shared, neurons of several circuits, chips
+without delay or without limits.""",
     "U450": """\
 The file given with `--avoid` is wrong. It may have `cores`, `routers`, `links` (pairs of routers) and `pin` (cores of a
 population); on a mesh a router is `[column, row]`.""",

@@ -21,6 +21,7 @@ from chipsim.compiler.lowering.lower import lower, prune, retime
 from chipsim.compiler.lowering.mismatch import mismatch
 from chipsim.compiler.lowering.quantise import quantise
 from chipsim.compiler.partitioning.bounds import screen
+from chipsim.compiler.partitioning.kahypar import check_partitioner
 from chipsim.compiler.partitioning.partition import OBJECTIVES, partition
 from chipsim.compiler.placing.place import place
 from chipsim.compiler.routing.route import route
@@ -47,7 +48,7 @@ REPLACEABLE = {
 
 def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approximate: Iterable[str] = (),
             neurons_per_core: int | None = None, seed: int = 0, objective: str | None = None,
-            effort: str = "normal", rates: Mapping[str, np.ndarray] | None = None,
+            effort: str = "normal", partitioner: str = "chipsim", rates: Mapping[str, np.ndarray] | None = None,
             avoid: Avoid | str | None = None, passes: Sequence[Pass] = PASSES,
             progress: Callable[[str], None] | None = None) -> Layout:
     """Lay a network out on a chip.
@@ -61,6 +62,8 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
                       cores; latency: each population on cores of its own, in its own order. None: latency where that
                       takes at most 64 cores, energy otherwise
     effort            fast, normal or best: how long to look for a better mapping
+    partitioner       "mtkahypar": cores are filled for few packets, and Mt-KaHyPar's partition, refined, is tried as
+                      well as chipsim's own (an extra: chipsim[mtkahypar])
     rates             population -> spikes per tick of its neurons, as `rates_of(run)` measures them (default: 1, and
                       for the range of a crossbar's converters 0.2)
     avoid             dead cores and links, pinned populations: an Avoid, or a file that load_avoid reads
@@ -69,7 +72,8 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
     Raises ExpressError, FitError (both exit code 3), UsageError.
     """
     draft = draft_of(network, chip, approximate=approximate, neurons_per_core=neurons_per_core, seed=seed,
-                     objective=objective, effort=effort, rates=rates, avoid=avoid)
+                     objective=objective, effort=effort, partitioner=partitioner, rates=rates,
+                     avoid=avoid)
     log = []
     for step in passes:
         if progress:
@@ -83,7 +87,7 @@ def compile(network: Network | str, chip: ChipSpec | str = "loihi", *, approxima
 
 def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Iterable[str] = (),
              neurons_per_core: int | None = None, seed: int = 0, objective: str | None = None,
-             effort: str = "normal", rates: Mapping[str, np.ndarray] | None = None,
+             effort: str = "normal", partitioner: str = "chipsim", rates: Mapping[str, np.ndarray] | None = None,
              avoid: Avoid | str | None = None) -> Draft:
     """What the first pass gets, from the arguments of `compile`."""
     if isinstance(chip, str):
@@ -107,10 +111,15 @@ def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Itera
         raise UsageError(Diagnostic("U426", f"there is no objective `{objective}`", help=", ".join(OBJECTIVES)))
     if effort not in EFFORTS:
         raise UsageError(Diagnostic("U422", f"there is no effort `{effort}`", help="fast, normal or best"))
+    check_partitioner(partitioner)
+    if partitioner == "mtkahypar" and objective == "latency":
+        raise UsageError(Diagnostic("U427", "partitioner `mtkahypar` looks for few packets, objective latency keeps "
+                                    "each population in its own order", help="objective energy or cores"))
     if avoid is not None and not isinstance(avoid, Avoid):
         avoid = load_avoid(avoid, chip.fabric)
     measured = _checked_rates(network, rates or {})
-    return Draft(network, chip, Options(wanted, neurons_per_core, seed, effort, avoid, objective, measured))
+    return Draft(network, chip, Options(wanted, neurons_per_core, seed, effort, avoid, objective, measured,
+                                        partitioner))
 
 
 def rates_of(run: Run) -> dict[str, np.ndarray]:

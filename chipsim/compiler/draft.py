@@ -29,6 +29,7 @@ class Options:
 
     objective  energy, latency, cores, or None: as the partition pass chooses
     rates      population -> float64[size] spikes per tick, as measured; 1 for populations that are missing
+    partitioner  "chipsim", or "mtkahypar" to try its partitions as well
     """
 
     approximate: frozenset[str] = frozenset()
@@ -38,6 +39,7 @@ class Options:
     avoid: Avoid | None = None          # dead cores and links, pinned populations
     objective: str | None = None
     rates: dict[str, np.ndarray] = field(default_factory=dict)
+    partitioner: str = "chipsim"
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,13 +6,15 @@ import numpy as np
 from chipsim.compiler.partitioning.group import SHARE, contracted, demand_alone, graph_of, near_twins, twins
 from chipsim.compiler.partitioning.grow import in_order
 from chipsim.compiler.partitioning.hypergraph import first_sources, packets
+from chipsim.compiler.partitioning.kahypar import check_partitioner
 from chipsim.compiler.partitioning.limits import UNLIMITED, Capacities
 from chipsim.compiler.partitioning.multilevel import EFFORTS, partition_hypergraph
 from chipsim.errors import Diagnostic, FitError, UsageError
 
 
 def partition_graph(indptr: np.ndarray, indices: np.ndarray, capacities: Capacities, rates: np.ndarray | None = None,
-                    effort: str = "normal", seed: int = 0, configs: np.ndarray | None = None) -> np.ndarray:
+                    effort: str = "normal", seed: int = 0, configs: np.ndarray | None = None,
+                    partitioner: str = "chipsim") -> np.ndarray:
     """int32[n]: the core of each neuron, numbered from 0 without gaps; same seed, same cores.
 
     indptr int64[n + 1], indices int32[synapses]   targets by source neuron, each target once
@@ -20,6 +22,7 @@ def partition_graph(indptr: np.ndarray, indices: np.ndarray, capacities: Capacit
     rates        float64[n] spikes per tick (default 1); the packets they make between cores are kept few
     effort       fast, normal or best
     configs      int32[n] configuration of each neuron (default: one for all)
+    partitioner  "mtkahypar": its partition, refined, is tried too (an extra: chipsim[mtkahypar])
 
     Never more packets than neurons in index order make (unless out-axons are limited). Raises FitError when a neuron
     alone breaks a limit, UsageError.
@@ -28,6 +31,7 @@ def partition_graph(indptr: np.ndarray, indices: np.ndarray, capacities: Capacit
     n = len(indptr) - 1
     if effort not in EFFORTS:
         raise UsageError(Diagnostic("U422", f"no effort `{effort}`", help="one of " + ", ".join(EFFORTS)))
+    check_partitioner(partitioner)
     rates = np.ones(n) if rates is None else np.ascontiguousarray(rates, np.float64)
     configs = np.zeros(n, np.int32) if configs is None else np.ascontiguousarray(configs, np.int32)
     if n == 0:
@@ -35,9 +39,9 @@ def partition_graph(indptr: np.ndarray, indices: np.ndarray, capacities: Capacit
     _check(indptr, indices, capacities)
     single = np.arange(n, dtype=np.int32)
     group = twins(indptr, indices, capacities, configs, seed)
-    cores = _grouped(indptr, indices, capacities, rates, effort, seed, configs, group)
+    cores = _grouped(indptr, indices, capacities, rates, effort, seed, configs, group, partitioner)
     if cores is None:                                   # twins together are too much for a core: each on its own
-        cores = _grouped(indptr, indices, capacities, rates, effort, seed, configs, single)
+        cores = _grouped(indptr, indices, capacities, rates, effort, seed, configs, single, partitioner)
     if cores is None:
         raise FitError(Diagnostic("M204", f"a neuron reaches more cores than the {capacities.axons_out} output axons "
                                   "of its own", help="fewer targets per neuron, or larger cores to hold them"))
@@ -50,7 +54,8 @@ def partition_graph(indptr: np.ndarray, indices: np.ndarray, capacities: Capacit
     return cores
 
 
-def _grouped(indptr, indices, limits: Capacities, rates, effort: str, seed: int, configs, group) -> np.ndarray | None:
+def _grouped(indptr, indices, limits: Capacities, rates, effort: str, seed: int, configs, group,
+             partitioner: str) -> np.ndarray | None:
     """Cores of the neurons when groups of them are the vertices; None if groups are too large for a core."""
     graph = graph_of(indptr, indices, rates, configs, group)
     if not all((need <= getattr(limits, name)).all() for name, need in demand_alone(graph, limits).items()):
@@ -60,7 +65,8 @@ def _grouped(indptr, indices, limits: Capacities, rates, effort: str, seed: int,
         if near.max() + 1 < 0.8 * graph.n_vertices:
             graph, near = contracted(graph, near, limits, SHARE)
             group = near[group]
-    found = partition_hypergraph(graph, limits, effort, seed, _breaks(indptr, indices, group))
+    found = partition_hypergraph(graph, limits, effort, seed, _breaks(indptr, indices, group),
+                                 partitioner=partitioner)
     return found.cores[group] if found.fits else None
 
 

@@ -12,6 +12,7 @@ from math import ceil
 
 import numpy as np
 
+from chipsim.compiler.partitioning import kahypar
 from chipsim.compiler.partitioning.coarsen import cluster
 from chipsim.compiler.partitioning.group import contracted, near_twins
 from chipsim.compiler.partitioning.grow import grow, in_order
@@ -59,13 +60,20 @@ class Partition:
     def n_cores(self) -> int:
         return int(self.cores.max(initial=-1)) + 1
 
+    @property
+    def kept(self) -> str:
+        """Which of those tried it is."""
+        return next(what for what, n, cost in self.tried if n == self.n_cores and cost == self.cost)
+
 
 def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "normal", seed: int = 0,
-                         breaks: np.ndarray | None = None, max_cores: int = UNLIMITED) -> Partition:
+                         breaks: np.ndarray | None = None, max_cores: int = UNLIMITED,
+                         partitioner: str = "chipsim") -> Partition:
     """The cheapest partition found. Every vertex alone must fit a core.
 
-    breaks     bool[n_vertices]: vertices that begin a layer
-    max_cores  partitions with more cores are kept only when there is none with fewer
+    breaks       bool[n_vertices]: vertices that begin a layer
+    max_cores    partitions with more cores are kept only when there is none with fewer
+    partitioner  "mtkahypar": its partition is one more start (kahypar.py)
     """
     plan = EFFORTS[effort]
     tried: list[tuple[str, int, float]] = []
@@ -94,8 +102,9 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
     n_pins = graph.n_pins
     work = min(max(plan.work * n_pins, plan.floor), plan.ceiling)
     coarsen = (structured or n_pins < FEW) and n_pins <= plan.most_pins
-    if coarsen:
+    if coarsen or partitioner == "mtkahypar":
         base, group = _base(graph, limits, int(few.max()) + 1, seed)
+    if coarsen:
         for spare in plan.spare:
             n_cores = ceil((int(few.max()) + 1) * (1 + spare))
             cores = _cycles(base, limits, n_cores, plan.cycles, work, seed)
@@ -103,6 +112,14 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
             if base is not graph:
                 refinement.descend(10, int(work))
             keep(f"{plan.cycles} cycles", refinement.cores, refinement.cost)
+    if partitioner == "mtkahypar":
+        n_cores = ceil((int(few.max()) + 1) * (1 + kahypar.SPARE))
+        cores = kahypar.blocks(base, limits, n_cores, seed)
+        if coarsen:
+            cores = _cycles(base, limits, n_cores, plan.cycles, work, seed, cores)
+        refinement = _refinement(graph, cores if base is graph else cores[group], limits, seed)
+        refinement.descend(10, int(work))
+        keep(partitioner, refinement.cores, refinement.cost)
     what = min(costs, key=costs.get)
     if work > ENOUGH * n_pins and (not coarsen or not structured or costs[what] == best[0][2]):
         refinement = _refinement(graph, starts[what], limits, seed)
@@ -173,11 +190,12 @@ def _base(graph: Hypergraph, limits: Capacities, n_cores: int, seed: int) -> tup
     return contracted(graph, near, limits, 8)
 
 
-def _cycles(graph: Hypergraph, limits: Capacities, n_cores: int, cycles: int, work: float,
-            seed: int) -> np.ndarray:
-    """Coarsen and anneal; from the second time on within the partition found, from a lower temperature."""
-    cores = None
+def _cycles(graph: Hypergraph, limits: Capacities, n_cores: int, cycles: int, work: float, seed: int,
+            cores: np.ndarray | None = None) -> np.ndarray:
+    """Coarsen and anneal; from the second time on, or from the partition given, within it and from a lower
+    temperature."""
     for cycle in range(cycles):
+        begun = cores is not None
         levels = _levels(graph, limits, n_cores, seed + 1000 * cycle, cores)
         share = int(work / len(levels))
         for depth in range(len(levels) - 1, -1, -1):
@@ -186,10 +204,10 @@ def _cycles(graph: Hypergraph, limits: Capacities, n_cores: int, cycles: int, wo
                 cores = grow(level, limits)[0] if cores is None else _of_groups(cores, levels)
             refinement = _refinement(level, cores, limits, seed + depth, n_cores)
             unit, before = refinement.temper(), refinement.cost
-            hot = 1.0 if cycle == 0 and depth == len(levels) - 1 else 0.1
+            hot = 1.0 if not begun and depth == len(levels) - 1 else 0.1
             refinement.anneal(hot * unit, 0.05 * unit, share)
             refinement.descend(10, share)
-            if refinement.cost < before or (cycle == 0 and depth == len(levels) - 1):
+            if refinement.cost < before or (not begun and depth == len(levels) - 1):
                 cores = refinement.cores
             else:                                       # too short an annealing for so many vertices
                 refinement = _refinement(level, cores, limits, seed + depth, n_cores)

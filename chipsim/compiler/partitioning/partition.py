@@ -11,7 +11,7 @@ from chipsim.compiler.partitioning.bounds import MANY
 from chipsim.compiler.partitioning.demand import limits, limits_for
 from chipsim.compiler.partitioning.share import shared
 from chipsim.compiler.partitioning.spread import spread
-from chipsim.errors import FitError
+from chipsim.errors import Diagnostic, FitError, UsageError
 
 OBJECTIVES = ("energy", "latency", "cores")
 SMALL = 64      # cores up to which a network is laid out population by population unless told otherwise
@@ -25,7 +25,12 @@ def partition(draft: Draft) -> Draft:
     (share.py). None: latency where that takes at most SMALL cores, energy otherwise.
     """
     options = draft.options
-    by_packets = options.objective in ("energy", "cores") or options.objective is None and _large(draft)
+    asked = options.partitioner == "mtkahypar"
+    if asked and not sharable(draft):
+        raise UsageError(Diagnostic("U427", f"Mt-KaHyPar cannot cut `{draft.network.name}` for {draft.chip.name}: its "
+                                    "populations keep to cores in their own order",
+                                    help="leave the partitioner out; see `chipsim explain U427`"))
+    by_packets = asked or options.objective in ("energy", "cores") or options.objective is None and _large(draft)
     if by_packets and sharable(draft):
         return shared(draft, limits_for(draft), limited=False)
     try:

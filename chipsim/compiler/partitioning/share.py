@@ -15,6 +15,7 @@ from chipsim.compiler.partitioning.bounds import too_large_alone
 from chipsim.compiler.partitioning.demand import Demand, too_few
 from chipsim.compiler.partitioning.group import SHARE, chunks, demand_alone
 from chipsim.compiler.partitioning.hypergraph import Hypergraph, contract
+from chipsim.compiler.partitioning.kahypar import version
 from chipsim.compiler.partitioning.limits import UNLIMITED, Capacities
 from chipsim.compiler.partitioning.multilevel import Partition, partition_hypergraph
 from chipsim.compiler.partitioning.packing import (
@@ -57,7 +58,7 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
             break
         fewest = 0 if options.objective == "cores" else draft.chip.n_cores
         found = partition_hypergraph(graph, limits, options.effort, options.seed, _first_of_nodes(draft, group, graph),
-                                     max_cores=fewest)
+                                     max_cores=fewest, partitioner=options.partitioner)
         cores = _pieces(draft, group, offset, found)
         counted = tally(demand, cores)
         over = counted.over(cap)
@@ -66,6 +67,8 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
                 raise FitError(*too_many(draft, demand, cores, cap))
             merit = {"cores": len(cores), "of": draft.chip.n_cores, "objective": options.objective or "energy",
                      "packets_per_tick": found.cost, "structure": found.structured}
+            if options.partitioner == "mtkahypar":
+                merit |= {"partitioner": f"mtkahypar {version()}", "kept": found.kept}
             return replace(draft, cores=cores, tally=counted, merit=merit)
         for name, factor in over.items():
             room[name] = int(room[name] * min(0.97, 1 / factor))
