@@ -21,7 +21,7 @@ USAGE = "NETWORK --chip CHIP --grid KEY=V1,V2,... --input FILE [options]"
 EXAMPLES = """\
   chipsim sweep net.nir --chip loihi --grid core.neurons=16,32,64 --input test.h5 --samples 0:20
   chipsim sweep net.nir --chip loihi --grid core.neurons=16,64 --grid fabric.cores_per_router=1,4 --input test.h5
-  chipsim sweep net.yaml --chip my_chip.yaml --grid "costs.static.power=10 mW,30 mW" --ticks 1000 --log sweep.jsonl
+  chipsim sweep net.yaml --chip my_chip.yaml --grid "costs.static.power=10 mW,30 mW" --ticks 100 --log a.jsonl --jobs 4
 """
 
 
@@ -36,6 +36,8 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--timing", metavar="LEVEL", choices=("none", "analytic", "exact"), default="exact",
                        help="none, analytic, or exact (the default: every packet, every hop)")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
+    group.add_argument("--jobs", metavar="N", type=whole(1), default=1,
+                       help="variants at once, each in a process of its own (default 1)")
     group.add_argument("--log", metavar="FILE", help="append each row as a line of JSON; go on from those there")
     group.add_argument("--format", metavar="F", choices=("text", "json"), default="text", help="text or json")
     group.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
@@ -65,7 +67,7 @@ def run(args: Namespace) -> int:
     with talk.progress("sweeping", "variants") as progress:
         found = sweep(network, args.chip, grid, stimulus, set=args.set, ticks=args.ticks, samples=args.samples,
                       timing=args.timing, approximate=args.approximate, effort=args.effort or "normal", seed=args.seed,
-                      log=log, progress=progress.step)
+                      log=log, jobs=args.jobs, progress=progress.step)
     show(found.to_json() if args.format == "json" else found.to_text())
     return 3 if all(p.row.why for p in found.points) else 0
 

@@ -6,7 +6,10 @@ lines as they come, so a sweep that was interrupted goes on where it ended; a li
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from hashlib import sha256
 from itertools import product
@@ -76,41 +79,86 @@ def energy_of(row: Row) -> float | None:
 def sweep(network: Network, chip: str, grid: Mapping[str, Sequence[str]], stimulus: Stimulus | None = None, *,
           set: Iterable[str] = (), ticks: int | None = None, samples: slice | None = None, timing: str = "exact",
           approximate: Iterable[str] = (), effort: str = "normal", seed: int = 0, log: Path | None = None,
-          progress: Callable[[str], None] | None = None) -> Sweep:
+          jobs: int = 1, progress: Callable[[str], None] | None = None) -> Sweep:
     """Run a network on every combination of `grid` (key of the chip file -> values as text).
 
     set   values all variants share;   log   JSON lines to append to and to go on from
+    jobs  variants at once, each in a process of its own; the points are the same whatever their number
     Other options as those of `compile` and `simulate`. Raises ChipError where the chip is wrong without any of it.
     """
-    base = load_chip(chip, set=tuple(set))
+    set = tuple(set)
+    base = load_chip(chip, set=set)
     digest = sha256()
     _feed(digest, (network, stimulus, base.to_dict(), ticks, samples, timing, tuple(approximate), effort, seed))
     mark = digest.hexdigest()[:16]
-    known = _read(log, mark)
-    points = []
-    for chosen in product(*grid.values()):
-        values = dict(zip(grid, chosen, strict=True))
-        at = ", ".join(f"{key}={value}" for key, value in values.items())
-        if progress:
-            progress(at)
-        row = known.get(at)
-        if row is None:
-            try:
-                variant = load_chip(chip, set=(*set, *(f"{key}={value}" for key, value in values.items())))
-            except ChipError as error:
-                row = Row(chip=chip, why=error.diagnostics[0].message, code=error.diagnostics[0].code)
-            else:
-                try:
-                    layout = compile(network, variant, approximate=approximate, effort=effort, seed=seed)
-                    run = simulate(layout, stimulus, ticks=ticks, samples=samples, timing=timing, seed=seed)
-                    row = row_of(report(run))
-                except (ExpressError, FitError, SimulationError) as error:
-                    row = refused(variant, error)
-            if log is not None:
-                with log.open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(dict(of=mark, at=at, row=asdict(row)), ensure_ascii=False) + "\n")
-        points.append(Point(values, row))
-    return Sweep(network.name, chip, tuple(_with_best(points)))
+    variants = [dict(zip(grid, chosen, strict=True)) for chosen in product(*grid.values())]
+    rows = {at: row for at, row in _read(log, mark).items() if at in {_at(values) for values in variants}}
+    ask = _Question(network, chip, set, stimulus, dict(ticks=ticks, samples=samples, timing=timing, seed=seed),
+                    dict(approximate=tuple(approximate), effort=effort, seed=seed))
+    for values, row in _answers(ask, [v for v in variants if _at(v) not in rows], jobs, progress or (lambda at: None)):
+        rows[_at(values)] = row
+        if log is not None:
+            with log.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(dict(of=mark, at=_at(values), row=asdict(row)), ensure_ascii=False) + "\n")
+    return Sweep(network.name, chip, tuple(_with_best([Point(values, rows[_at(values)]) for values in variants])))
+
+
+def _at(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items())
+
+
+@dataclass(frozen=True)
+class _Question:
+    """All that the variants have in common; called with the values of one it is its row."""
+
+    network: Network
+    chip: str
+    set: tuple[str, ...]
+    stimulus: Stimulus | None
+    simulated: dict[str, Any]
+    compiled: dict[str, Any]
+
+    def __call__(self, values: Mapping[str, str]) -> Row:
+        try:
+            variant = load_chip(self.chip, set=(*self.set, *(f"{key}={value}" for key, value in values.items())))
+        except ChipError as error:
+            return Row(chip=self.chip, why=error.diagnostics[0].message, code=error.diagnostics[0].code)
+        try:
+            return row_of(report(simulate(compile(self.network, variant, **self.compiled), self.stimulus,
+                                          **self.simulated)))
+        except (ExpressError, FitError, SimulationError) as error:
+            return refused(variant, error)
+
+
+def _answers(ask: _Question, variants: list[dict[str, str]], jobs: int, progress: Callable[[str], None]
+             ) -> Iterator[tuple[dict[str, str], Row]]:
+    """Rows as they come; `progress` hears of a variant when it begins, with several jobs when it is there."""
+    if jobs == 1 or len(variants) < 2:
+        for values in variants:
+            progress(_at(values))
+            yield values, ask(values)
+        return
+    with ProcessPoolExecutor(min(jobs, len(variants)), initializer=_remember, initargs=(ask,)) as pool:
+        asked = {pool.submit(_answer, values): values for values in variants}
+        try:
+            for done in as_completed(asked):
+                progress(_at(asked[done]))
+                yield asked[done], done.result()
+        except BrokenProcessPool:
+            raise MemoryError("a variant's process was killed; fewer --jobs need less") from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _remember(ask: _Question) -> None:
+    """In a process of the pool: what every variant has in common is sent once. Ctrl-C is for the process that asks."""
+    global _ask
+    _ask = ask
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _answer(values: dict[str, str]) -> Row:
+    return _ask(values)
 
 
 def _feed(digest: Any, value: Any) -> None:

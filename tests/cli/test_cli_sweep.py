@@ -45,6 +45,14 @@ def test_a_log_that_was_cut_off_is_gone_on_with(net, capsys, monkeypatch):
     assert len(done) == 4
 
 
+def test_variants_in_two_processes_are_the_same_points_and_the_same_rows_in_the_log(net, capsys):
+    assert main([*net, "--log", "one.jsonl"]) == 0
+    one = capsys.readouterr().out
+    assert main([*net, "--log", "two.jsonl", "--jobs", "2"]) == 0
+    assert capsys.readouterr().out == one
+    assert sorted(Path("one.jsonl").read_text().split("\n")) == sorted(Path("two.jsonl").read_text().split("\n"))
+
+
 def test_a_log_of_other_weights_is_not_gone_on_with(net, capsys, monkeypatch):
     assert main([*net, "--log", "rows.jsonl"]) == 0
     Path("net.yaml").write_text(NET.replace("weights: 1", "weights: 2"))
