@@ -12,9 +12,10 @@ class SynapseMemory(Part):
     """Memory for the synapses of a core, and how they are packed into it."""
 
     bits: int | None = count("bit", ge=1, doc="synapse memory of a core; null: no limit")
-    packing: Literal["loihi", "rows", "none"] = Field(description="rule by which synapses take up bits")
-    kernels: Literal["unrolled", "shared"] = Field(
-        "unrolled", description="convolutions: every use of a weight stored, or each kernel once per core")
+    packing: Literal["loihi", "rows", "arrays", "none"] = Field(description="rule by which synapses take up bits")
+    kernels: Literal["unrolled", "shared", "distributed"] = Field(
+        "unrolled", description="convolutions: every use of a weight stored, each kernel once per core, or once on "
+        "the chip, its cores having a part each")
 
 
 class Weights(Part):

@@ -83,7 +83,7 @@ def crossbars_have_a_size(chip: ChipSpec) -> Iterator[Misfit]:
         if getattr(core, name) is None:
             yield Misfit(f"core.{name}", f"`core.crossbar` needs `core.{name}`, which is null",
                          "say how many rows and columns the crossbar has")
-    if core.synapse_memory.kernels == "shared":
+    if core.synapse_memory.kernels != "unrolled":
         yield Misfit("core.synapse_memory.kernels", "a crossbar has a bit for every axon and neuron, and no kernels",
                      "write `kernels: unrolled`, or leave it out")
     if "truenorth" not in core.neuron.models:

@@ -59,7 +59,8 @@ class Costs(Part):
     synop_dense: Cost = Field(description="synaptic operation, synapses stored dense")
     synop_sparse: Cost = Field(description="synaptic operation, synapses stored with an index each")
     synop_conv: Cost = Field(description="synaptic operation, weights shared by a convolution")
-    matrix: Cost | None = Field(None, description="a block of a core's matrix multiplied by its inputs")
+    matrix: Cost | None = Field(None, description="a block of a core's matrix multiplied by its inputs; on a "
+                               "static schedule, a cycle of a core's multipliers")
     learn_trace: Cost | None = Field(None, description="a trace advanced over an epoch")
     learn_read: Cost | None = Field(None, description="plastic synapse read at the end of an epoch")
     learn_update: Cost | None = Field(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chipsim.chip.clock_rules import clocked_routers_can_be_built, clocked_routes_do_not_deadlock
 from chipsim.chip.core_rules import CORE_RULES
 from chipsim.chip.misfit import Misfit
+from chipsim.chip.schedule_rules import schedules_can_be_made
 from chipsim.chip.units import format_quantity
 from chipsim.chip.worm_rules import wormholes_can_be_moved
 
@@ -138,7 +139,7 @@ def routers_fit_the_engine(chip: ChipSpec) -> Iterator[Misfit]:
 
 
 def time_passes_between_spike_and_effect(chip: ChipSpec) -> Iterator[Misfit]:
-    if chip.time_base != "untimed" and chip.core.delay.min < 1:
+    if chip.time_base not in ("untimed", "static_schedule") and chip.core.delay.min < 1:
         yield Misfit("core.delay.min", f"a spike cannot act in the tick it is sent on a chip with time base "
                      f"`{chip.time_base}`", "use 1 or more; 0 is for `time_base: untimed`")
 
@@ -230,4 +231,4 @@ RULES = (topology_has_what_it_needs, custom_fabrics_hang_together, blocked_packe
          clocked_routes_do_not_deadlock, cores_have_places, host_is_on_the_mesh,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, continuous_chips_have_a_step,
-         more_tiles_do_not_meet_sooner, *CORE_RULES)
+         schedules_can_be_made, more_tiles_do_not_meet_sooner, *CORE_RULES)

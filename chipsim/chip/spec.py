@@ -56,6 +56,19 @@ class Continuous(Part):
     step: float = quantity("s", gt=0, doc="hardware time of a tick where the network has no dt; else dt / acceleration")
 
 
+class FrameSchedule(Part):
+    """Time of chips with time base `static_schedule`: a tick is a frame, in which each layer (a population, with the
+    projections onto it) is evaluated whole, one after the other, at times fixed by the compiler.
+
+    `costs.matrix` is a cycle of a core's multipliers; a flit of the fabric is what crosses a link in a cycle of its
+    channel, `fabric.packet_bits` an activation."""
+
+    operations: dict[Annotated[int, count("bit", ge=1, le=32, doc="bits of a layer's weights")],
+                     Annotated[int, count("operations", ge=1, doc="of a core in a cycle at that precision")]] = Field(
+        min_length=1, description="bits of a layer's weights: multiplications and additions of a core in a cycle")
+    fill: int = count("cycles", ge=0, doc="from a layer's last input to the first result, in which nothing is done")
+
+
 class Source(BaseModel):
     """A publication, data set or program that numbers come from."""
 
@@ -79,13 +92,16 @@ class ChipSpec(Part):
     description: str = Field("", description="what the file describes, and what it leaves out")
     sources: dict[str, Source] = Field(
         default_factory=dict, description="key: publication; every `source` starts with one of these keys")
-    time_base: Literal["barrier", "fixed_tick", "continuous", "untimed"] = Field(
+    time_base: Literal["barrier", "fixed_tick", "continuous", "static_schedule", "untimed"] = Field(
         description="barrier: a tick ends when all cores are done and have met; fixed_tick: after a fixed period; "
-        "continuous: neurons live in time of their own, spikes act when they arrive; untimed: no time at all")
+        "continuous: neurons live in time of their own, spikes act when they arrive; static_schedule: layers are "
+        "evaluated whole, by a schedule made at compile time; untimed: no time at all")
     voltage: float | None = quantity("V", gt=0, default=None, doc="supply voltage; null: the one its costs hold at")
     tick: Tick | None = Field(None, description="of chips with time base `fixed_tick`; null: no fixed tick")
     system: System | None = Field(None, description="several chips; null: one chip")
     continuous: Continuous | None = Field(None, description="of chips with time base `continuous`; null: on others")
+    schedule: FrameSchedule | None = Field(
+        None, description="of chips with time base `static_schedule`; null: on others")
     fabric: Fabric
     core: Core
     costs: Costs

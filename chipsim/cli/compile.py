@@ -115,6 +115,7 @@ def _reweighed(args: Namespace, file: Path) -> Layout:
 
 def account_of(layout: Layout) -> dict[str, Any]:
     """What the compiler did, as JSON's types: utilisation per core, placement, approximations, passes."""
+    from chipsim.compiler.frame import PARTS
     from chipsim.report.report import plain
 
     chip = layout.chip
@@ -132,6 +133,11 @@ def account_of(layout: Layout) -> dict[str, Any]:
              "slot": g.start - layout.core_start[g.core]}
             for g in layout.groups
         ],
+        "frame": None if layout.frame is None else [
+            {"population": layout.populations[p].name, "bits": layout.frame.bits[i], "cores": layout.frame.cores[i],
+             "operations": layout.frame.operations[i], "length_s": layout.frame.layer_ps[i] * 1e-12}
+            | {f"{part}_s": ps * 1e-12 for part, ps in zip(PARTS, layout.frame.parts_ps[i], strict=True)}
+            for i, p in enumerate(layout.frame.population)],
         "approximations": layout.approximations, "passes": layout.log, "notes": layout.notes,
         "routing": None if layout.routing is None else [
             {"router": [r % chip.fabric.grid[0], r // chip.fabric.grid[0]], "entries": used,
@@ -213,9 +219,23 @@ def _text(account: dict[str, Any], explain: bool) -> str:
             tables = [(f"({t['router'][0]},{t['router'][1]})", count(t["entries"]), count(t["entries_uncompressed"]))
                       for t in account["routing"]]
             parts.append(table(("routing table of", "entries", "one per source"), tables, "<>>"))
+        if account["frame"]:
+            parts.append(_frame(account["frame"]))
         parts.append("passes\n" + "\n".join(f"  {_pass(p)}" for p in account["passes"]))
         parts += ["notes\n" + "\n".join(f"  {n}" for n in account["notes"])] if account["notes"] else []
     return "\n\n".join(parts)
+
+
+def _frame(layers: list[dict[str, Any]]) -> str:
+    """The schedule of a frame, layer by layer, and its length."""
+    from chipsim.report.text import table
+
+    rows = [(f["population"], si(f["length_s"], "s"), str(f["bits"]), count(f["cores"]), count(f["operations"]),
+             *(si(f[f"{part}_s"], "s") for part in ("fill", "multiply", "move", "update"))) for f in layers]
+    length, operations = (sum(f[name] for f in layers) for name in ("length_s", "operations"))
+    rows.append(("frame", si(length, "s"), "", "", count(operations), "", "", "", ""))
+    return table(("layer", "time", "bits", "cores", "operations", "start", "multiply", "move", "update"), rows,
+                 "<>>>>>>>>")
 
 
 def _range(p: dict[str, Any]) -> str:

@@ -102,6 +102,9 @@ def run(args: Namespace) -> int:
 
     if timeline is not None and layout.chip.time_base == "untimed":
         raise UsageError(Diagnostic("U433", f"chip `{layout.chip.name}` has no time, so there is no timeline"))
+    if timeline is not None and layout.frame is not None:
+        raise UsageError(Diagnostic("U433", f"chip `{layout.chip.name}` runs by a schedule: no packets, and every "
+                                    "frame is alike", help="`chipsim compile --explain` shows a frame layer by layer"))
     from chipsim.engine import simulate
     from chipsim.engine.run import SYNOPS, A
     from chipsim.engine.run_file import load_run

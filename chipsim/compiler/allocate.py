@@ -37,6 +37,9 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
                 groups.append(Group(c, at, at + len(run), p.node, int(run[0]), model_of[p.node]))
                 at += len(run)
         start.append(at)
+    if any(c.delay == 0 for c in draft.connections):        # groups are advanced in the order in which they stand
+        rank = {node: k for k, node in enumerate(draft.in_order())}
+        groups.sort(key=lambda g: (rank[g.population], g.start))
     n = start[-1]
     index = np.concatenate(members).astype(np.int32) if members else np.zeros(0, np.int32)
     number = _numbers(draft, groups, index, n)
@@ -59,7 +62,7 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
         core_start=np.array(start, np.int64), groups=tuple(groups), models=models, params=params,
         population_index=index, **tables, first_input=_first_input(draft, number, n),
         plastic=plastic_projections(draft, number, place), routing=_routing(draft, np.concatenate(number)),
-        usage=usage, limits=limits(draft.chip) | (
+        frame=draft.frame, usage=usage, limits=limits(draft.chip) | (
             {} if draft.routing is None else {"router_entries": draft.chip.fabric.router_entries}),
         approximations=draft.approximations, log=log, notes=draft.network.notes + draft.notes)
 

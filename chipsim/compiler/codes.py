@@ -58,6 +58,9 @@ converter. This population rests at its threshold or above, by its leak or its b
     "M247": """\
 On this chip a source is exciting or inhibiting as a whole: one bit for all its synapses. Sources with weights of both
 signs are given twice, as two lines or two neurons with the same input, one for each sign.""",
+    "M248": """\
+Layers that are multiplied whole have weights of one of the chip's precisions (`schedule.operations` of its file). A
+projection of this one asks for another: `format: {weight_bits: 4}`.""",
     "M250": """\
 More cores are in use than there are places for them: dead cores and places given to others do not count. A larger chip,
 fewer dead cores, or a denser partition.""",

@@ -25,6 +25,7 @@ from chipsim.compiler.partitioning.kahypar import check_partitioner
 from chipsim.compiler.partitioning.partition import OBJECTIVES, partition
 from chipsim.compiler.placing.place import place
 from chipsim.compiler.routing.route import route
+from chipsim.compiler.schedule import schedule
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.network.graph import Network
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from chipsim.engine.run import Run
 
 Pass = Callable[[Draft], Draft]
-PASSES: tuple[Pass, ...] = (lower, retime, prune, screen, quantise, partition, relay, place, route, mismatch)
+PASSES: tuple[Pass, ...] = (lower, retime, prune, screen, quantise, partition, relay, place, route, mismatch, schedule)
 EFFORTS = ("fast", "normal", "best")
 REPLACEABLE = {
     "reset": "reset by subtraction becomes reset to zero",

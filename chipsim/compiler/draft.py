@@ -19,6 +19,7 @@ from chipsim.network.graph import Network, Population
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from chipsim.compiler.frame import Frame
     from chipsim.compiler.layout import RoutingTables
     from chipsim.compiler.partitioning.tally import Tally
 
@@ -179,6 +180,20 @@ class Draft:
     places: np.ndarray | None = None                    # int32[cores] core numbers on the chip
     routing: RoutingTables | None = None                # of multicast chips; keys by unit of all nodes, node by node
     in_vain: tuple[tuple[int, np.ndarray], ...] = ()    # (core, such units int64[.]) whose packets hit no synapse there
+    frame: Frame | None = None                          # what happens when, where layers run by a schedule
     approximations: tuple[dict, ...] = ()
     notes: tuple[str, ...] = ()
     merit: dict[str, object] = field(default_factory=dict)   # figures the last pass wants in the log
+
+    def in_order(self) -> list[int]:
+        """Nodes with neurons, so that one that another reaches without delay comes before it."""
+        ready = {i for i, n in enumerate(self.nodes) if n.is_input}
+        left = [i for i, n in enumerate(self.nodes) if not n.is_input]
+        before = {i: {c.pre for c in self.connections if c.post == i and c.delay == 0} for i in left}
+        order: list[int] = []
+        while left:
+            i = next((i for i in left if before[i] <= ready), left[0])
+            left.remove(i)
+            ready.add(i)
+            order.append(i)
+        return order

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from chipsim.chip.spec import ChipSpec
+from chipsim.compiler.frame import Frame
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.models.kernels import Kernel, find_kernel
 from chipsim.models.plasticity.rule import Plasticity
@@ -159,6 +160,8 @@ class Layout:
 
     plastic: tuple[PlasticProjection, ...] = ()                    # what learns
     routing: RoutingTables | None = None                           # tables of multicast routers, where there are any
+
+    frame: Frame | None = None                                     # what happens when, where layers run by a schedule
 
     # account of the compilation
     usage: dict[str, np.ndarray] = field(default_factory=dict)     # resource -> [C] in use

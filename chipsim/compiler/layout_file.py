@@ -11,6 +11,7 @@ import numpy as np
 
 from chipsim import store
 from chipsim.chip.spec import ChipSpec
+from chipsim.compiler.frame import Frame
 from chipsim.compiler.layout import (
     SYNAPSE_FORMATS,
     Group,
@@ -39,6 +40,8 @@ def save_layout(layout: Layout, path: str | os.PathLike) -> None:
         arrays |= {f"plastic{i}/{f.name}": a for f in fields(p) if isinstance(a := getattr(p, f.name), np.ndarray)}
     if layout.routing is not None:
         arrays |= {f"routing/{f.name}": getattr(layout.routing, f.name) for f in fields(RoutingTables)}
+    if layout.frame is not None:
+        arrays |= {f"frame/{f.name}": getattr(layout.frame, f.name) for f in fields(Frame)}
     facts["populations"] = [asdict(p) for p in layout.populations]
     facts["models"] = [asdict(m) for m in layout.models]
     arrays["groups"] = np.array([(g.core, g.start, g.stop, g.population, g.first, g.model) for g in layout.groups],
@@ -52,7 +55,7 @@ def load_layout(path: str | os.PathLike) -> Layout:
     with store.understood(path, "layout"):
         groups = arrays.pop("groups")
         params, usage = store.split("params", arrays), store.split("usage", arrays)
-        tables = store.split("routing", arrays)
+        tables, frame = store.split("routing", arrays), store.split("frame", arrays)
         plastic = tuple(PlasticProjection(name=p["name"], rule=Plasticity.of(p["rule"]), sign=p["sign"],
                                           grid=p.get("grid", 0.0),
                                           **{"stored": None, **store.split(f"plastic{i}", arrays)})
@@ -64,7 +67,7 @@ def load_layout(path: str | os.PathLike) -> Layout:
                      "segment_slot": np.zeros(len(bounds) - 1, np.int32)}
         layout = Layout(
             chip=ChipSpec.from_dict(facts["chip"]), params=params, usage=usage, plastic=plastic,
-            routing=RoutingTables(**tables) if tables else None,
+            routing=RoutingTables(**tables) if tables else None, frame=Frame(**frame) if frame else None,
             populations=tuple(LayoutPopulation(**{**p, "shape": tuple(p["shape"])}) for p in facts["populations"]),
             models=tuple(LayoutModel(**m) for m in facts["models"]),
             groups=tuple(Group(*map(int, row)) for row in groups),

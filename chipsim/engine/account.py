@@ -7,6 +7,7 @@ import numpy as np
 
 from chipsim.compiler.layout import Layout
 from chipsim.engine.critical import add_learning, critical_path
+from chipsim.engine.frames import framed
 from chipsim.engine.learning import PHASE_COLUMNS
 from chipsim.engine.losses import Ledger
 from chipsim.engine.outcome import LIMIT_LEARNING, Outcome, Recording
@@ -20,7 +21,7 @@ def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: Schedule, 
                first: int) -> Run:
     """The ticks from `first` on that an engine gave back."""
     ticks, cores = len(out.tick_ps), layout.n_cores
-    timed = timing != "none"
+    timed = timing != "none" and layout.frame is None
     counts = out.spike_counts
     counts[:, A["neuron_active"]] = out.active
     counts[:, A["neuron_idle"]] = lowered.compartments.sum() - out.active
@@ -65,7 +66,7 @@ def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: Schedule, 
     f, queues = lowered.fabric, out.queues or Queues.none(0)
     links = dict(from_router=f.from_router, to_router=f.to_router, kind=f.kind, cycle_ps=f.cycle, slots=f.slots * f.vcs,
                  core=np.where(f.endpoint < 0, -1, np.append(layout.cores, -1)[f.endpoint]).astype(np.int32))
-    return Run(
+    run = Run(
         layout_name=layout.network, chip=layout.chip.to_dict(), timing=timing, ticks=ticks, counts=counts,
         core_counts=core_counts, source_spikes=out.source_spikes, link_packets=link_packets, links=links,
         link_queued_ps=queues.queued_ps, link_peak=queues.peak,
@@ -80,6 +81,7 @@ def account_of(layout: Layout, lowered: Plan, out: Outcome, schedule: Schedule, 
                  for p, w in zip(layout.plastic, out.weights or [p.weight for p in layout.plastic], strict=True)},
         **_losses(layout, lowered, out),
         **_named(layout, out, recording, schedule, first, ticks), meta=dict(first_tick=first))
+    return run if layout.frame is None else framed(run, layout.frame, timing)
 
 
 def _with_cores(layout: Layout, lowered: Plan,

@@ -77,5 +77,5 @@ class Outcome:
     high_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
-LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LIMIT_LINK, LIMIT_LEARNING = range(5)
-LIMITS = ("none", "soma", "synapse", "link", "learning")
+LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE, LIMIT_LINK, LIMIT_LEARNING, LIMIT_LAYER = range(6)
+LIMITS = ("none", "soma", "synapse", "link", "learning", "layer")        # of a layer: the index of its population

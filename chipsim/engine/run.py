@@ -56,7 +56,7 @@ class Run:
                                             tick, its period)
     busy_ps        int64[ticks]             of that, until all was done; all of it but on chips with a fixed tick
     barrier_ps     int64[ticks]
-    tick_limit     int32[ticks]             what set the tick: code*2^24 + index; see `limit_name`
+    tick_limit     int32[ticks]             what set the tick: code*2^24 + index; see report/names.py
     soma_ps        int64[C], synapse_ps int64[C]  busy time per core, summed over ticks;
                    stall_ps int64[C] soma stalled on a full FIFO
     learning_ps    int64[ticks]             of that, the learning phase at the end of an epoch

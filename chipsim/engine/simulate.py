@@ -75,11 +75,12 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     if weights is not None:
         layout = layout.with_weights(weights)
     lowered = plan(layout, learning)
-    if check_routes and timing == "exact":
+    moved = "none" if layout.frame is not None else timing                 # a schedule leaves no packets to follow
+    if check_routes and moved == "exact":
         refuse_cycles(layout.chip.fabric, lowered.fabric)
     wanted = record_packets if isinstance(record_packets, range) else range(schedule.ticks * record_packets)
     recording = recording_of(layout, record, wanted)
-    machine: Any = _engine(engine)(lowered, recording, timing, threads, seed)        # parts only of the compiled one
+    machine: Any = _engine(engine)(lowered, recording, moved, threads, seed)         # parts only of the compiled one
     parts = None
     if save is not None and engine == "compiled":
         parts = Parts(save, lambda: identity(layout, schedule, timing, seed, learning, recording), checkpoint_every)

@@ -130,6 +130,10 @@ class FabricBench:
         if chip.time_base == "untimed":
             raise UsageError(Diagnostic("F517", f"`{chip.name}` has no time, and its packets take none",
                                         help="take a chip with channels that have a latency and a cycle"))
+        if chip.schedule is not None:
+            raise UsageError(Diagnostic("F520", f"`{chip.name}` moves activations by a schedule made at compile time; "
+                                        "no packets cross its fabric", help=f"`chipsim compile NETWORK --chip "
+                                        f"{chip.name} --explain` shows how long that takes in each layer"))
         self.fabric, self.clock = chip.fabric, chip.fabric.clock
         self.n_nodes, self.copies = chip.n_cores, chip.fabric.cast == "multicast"
         self.plan = plan_fabric(chip.fabric, np.arange(chip.n_cores), host=self.clock is None)

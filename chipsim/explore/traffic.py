@@ -49,6 +49,8 @@ CODES = {
     "F516": "Fabrics that turn blocked packets aside and drop them (`fabric.blocked`) do so with whole packets, of one "
             "flit each.",
     "F517": "Chips with `time_base: untimed` have channels without latency; there is nothing to measure on them.",
+    "F520": "Chips with `time_base: static_schedule` have no packets: what crosses a link and when is fixed with the "
+            "layout, and nothing ever waits.",
     "F518": "Every packet stood longer at the head of a FIFO than `fabric.blocked` of the chip file allows, and was "
             "dropped. There is no latency to measure; lower the rate, or let packets wait longer.",
 }

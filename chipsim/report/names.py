@@ -14,11 +14,13 @@ def link_name(run: Run, link: int) -> str:
 
 
 def set_by(run: Run, limit: int) -> str:
-    """What a code of `Run.tick_limit` says: "core 17 (synapse)", "host port", "link (3,1)→E", or "barrier" alone
-    ("nothing" where ticks have a fixed period)."""
+    """What a code of `Run.tick_limit` says: "core 17 (synapse)", "host port", "link (3,1)→E", "layer fc1", or
+    "barrier" alone ("nothing" where ticks have a fixed period)."""
     what, index = LIMITS[limit >> 24], limit & 0xFFFFFF
     if what == "none":
         return "barrier" if run.chip["time_base"] == "barrier" else "nothing"
+    if what == "layer":
+        return f"layer {run.populations[index]['name']}"
     if what == "link":
         return f"link {link_name(run, index)}"
     return f"core {run.cores[index]} ({what})" if index < len(run.cores) else "host port"

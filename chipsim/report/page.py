@@ -85,11 +85,15 @@ def _headline(r: Report) -> list[tuple[str, str, str]]:
     if t and t.use:
         out.append(("use of the tick", percent(t.use.share),
                     f"{si(t.use.busy.mean_s, 's')} of {si(t.use.period_s, 's')}, {count(t.use.overruns, 'overruns')}"))
+    elif t and t.frame:
+        out.append(("frame", si(t.frame.length_s, "s"), f"{count(t.frame.frames_per_s, 'frames')}/s, multipliers busy "
+                    f"{percent(t.frame.utilisation)} of the time"))
     elif t:
         out.append(("mean tick", si(t.tick.mean_s, "s"),
                     f"p99 {si(t.tick.p99_s, 's')}, longest {si(t.tick.max_s, 's')}"))
+    moved = "none crossed the mesh" if not (t and t.frame) else "none: activations move by a schedule"
     out.append(("packets", count(r.traffic.packets),
-                f"mean {significant(r.traffic.mean_hops or 0)} hops" if r.traffic.packets else "none crossed the mesh"))
+                f"mean {significant(r.traffic.mean_hops or 0)} hops" if r.traffic.packets else moved))
     out.append(("cores in use", exact(r.cores), f"of {exact(r.cores_available)}"))
     return out
 

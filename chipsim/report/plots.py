@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 COLOURS = {"black": "#000000", "orange": "#e69f00", "sky": "#56b4e9", "green": "#009e73", "yellow": "#f0e442",
            "blue": "#0072b2", "red": "#d55e00", "pink": "#cc79a7"}
-SET_BY = dict(zip(LIMITS, (COLOURS["green"], COLOURS["orange"], COLOURS["blue"], COLOURS["pink"], COLOURS["red"]),
-                  strict=True))
+SET_BY = dict(zip(LIMITS, (COLOURS["green"], COLOURS["orange"], COLOURS["blue"], COLOURS["pink"], COLOURS["red"],
+                           COLOURS["sky"]), strict=True))
 SCALE = "cividis"
 
 

@@ -24,8 +24,8 @@ from chipsim.report.traffic import Traffic, traffic_of
 SCHEMA_VERSION = 1
 CODES = {
     "R504": "Costs of another chip price what a run counted: spikes, packets, synaptic operations, time. Between chips "
-            "of different time bases (barrier, fixed tick, continuous) these are not the same things, and the result "
-            "would be the cost of no machine. `chipsim compare` maps and runs the network on each of them.",
+            "of different time bases (barrier, fixed tick, continuous, static schedule) these are not the same things, "
+            "and the result would be the cost of no machine. `chipsim compare` maps and runs the network on each.",
 }
 DOUBTFUL = 0.5                     # share of the energy from which on estimates are warned of
 
@@ -151,7 +151,7 @@ def report(run: Run, costs: str | ChipSpec | None = None) -> Report:
         cores=len(run.cores), cores_available=simulated.n_cores,
         inference=_inference(run),
         energy=energy,
-        latency=latency_of(run),
+        latency=latency_of(run, simulated.n_cores),
         activity=_activity(run, energy.n_sops, n_samples),
         traffic=traffic_of(run, simulated.fabric.flits),
         utilisation=_utilisation(run),
@@ -216,7 +216,7 @@ def _notes(run: Run, simulated: ChipSpec, priced_by: ChipSpec) -> Iterator[str]:
         yield "simulated with timing `none`: every tick is taken to last its period"
     elif run.timing == "none":
         yield "simulated with timing `none`: no latency, and static energy is not in the total"
-    elif run.timing == "analytic":
+    elif run.timing == "analytic" and simulated.schedule is None:
         yield "timing `analytic`: ticks are as long as their busiest core or link; waiting for each other is left out"
 
 

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from textwrap import wrap
 
 from chipsim.figures import count, exact, percent, si, significant
+from chipsim.report.frame import Frame
 from chipsim.report.report import Report
 from chipsim.report.sources import UNNAMED
 from chipsim.report.timing import Distribution
@@ -140,8 +141,10 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
     if t.inference is not None and t.inferences_per_s is not None:
         headlines.append(f"{si(t.inference.mean_s, 's')}/inference")
         details.append(f"{_spread(t.inference)}; {count(t.inferences_per_s)} inferences/s")
-    headlines.append(f"{si(t.tick.mean_s, 's')}/tick")
-    if t.use:
+    headlines.append(f"{si(t.tick.mean_s, 's')}/{'frame' if t.frame else 'tick'}")
+    if t.frame:
+        details += wrapped(_frame(t.frame))
+    elif t.use:
         u = t.use
         longest = ", ".join(f"tick {exact(o.tick)} by {si(o.late_s, 's')}" for o in u.longest_overruns[:MOST_OVERRUNS])
         more = " ..." if u.overruns > MOST_OVERRUNS else ""
@@ -156,15 +159,25 @@ def _latency(r: Report) -> tuple[list[str], list[str]]:
     else:
         details.append(f"{_spread(t.tick)}; barrier {percent(t.barrier_share)} of all time")
     headlines.append(f"{si(t.total_s, 's')} in all")
-    if t.slowest_tick:
+    if t.slowest_tick and not t.frame:
         s = t.slowest_tick
         parts = ", ".join(f"{name} {percent(part / s.length_s)}" for name, part in s.parts_s.items() if part)
         details += wrapped([f"slowest tick {exact(s.tick)} set by {s.set_by}" + (f": {parts}" if parts else "")])
-    pace = [f"{name} {percent(n / r.ticks)}" for name, n in list(t.set_by.items())[:3]]
+    pace = [f"{name} {percent(n / r.ticks)}" for name, n in list(t.set_by.items())[:3] if not t.frame]
     if pace:
         what = "work of ticks" if t.use or t.flow else "ticks"
         details += wrapped([f"{what} set by {', '.join(pace)}" + (" ..." if len(t.set_by) > 3 else "")])
     return headlines, details
+
+
+def _frame(f: Frame) -> Iterator[str]:
+    yield (f"{count(f.frames_per_s, 'frames')}/s: each {count(f.operations, 'operations')} at "
+           f"{si(f.operations_per_s, 'op/s')}, multipliers of the chip busy {percent(f.utilisation)} of the time")
+    for layer in f.layers[:MOST_ROWS]:
+        yield (f"{layer.population} {si(layer.length_s, 's')}, {layer.bits} bits on {count(layer.cores, 'cores')}: "
+               f"start {si(layer.fill_s, 's')}, {layer.bound_by} {si(layer.length_s - layer.fill_s, 's')}")
+    if len(f.layers) > MOST_ROWS:
+        yield f"... and {count(len(f.layers) - MOST_ROWS, 'layers')} more; longest is {f.longest.population}"
 
 
 def _activity(r: Report) -> tuple[list[str], list[str]]:
@@ -182,6 +195,8 @@ def _activity(r: Report) -> tuple[list[str], list[str]]:
 
 def _traffic(r: Report) -> tuple[list[str], list[str]]:
     t = r.traffic
+    if r.latency and r.latency.frame:
+        return ["none"], ["activations move by the schedule, not as packets"]
     if not t.packets:
         return ["none"], ["no packet crossed the mesh"]
     first = [f"mean {significant(t.mean_hops or 0)} hops", f"{percent(t.packets_from_host / t.packets)} from the host"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from chipsim.engine.run import Run
 from chipsim.engine.topology import picoseconds
+from chipsim.report.frame import Frame, frame_of
 from chipsim.report.names import set_by
 
 PS = 1e-12
@@ -30,7 +31,8 @@ class SlowestTick:
     divides along its critical path.
 
     parts_s  soma, stall (injection FIFO full), flight, blocking (in the mesh), synapse, barrier, and learning at the
-             end of an epoch: they add up to the length (engine/critical.py); empty with timing "analytic"
+             end of an epoch: they add up to the length (engine/critical.py); empty with timing "analytic". On a static
+             schedule multiply, move, update and fill of its layers
     """
 
     tick: int
@@ -96,6 +98,7 @@ class Latency:
                      empty with timing "none"
     use              of a fixed tick; None on other chips and with timing "none"
     flow             of continuous time; None on other chips
+    frame            of a static schedule; None on other chips
     """
 
     total_s: float
@@ -107,6 +110,7 @@ class Latency:
     inferences_per_s: float | None
     use: TickUse | None
     flow: Flow | None = None
+    frame: Frame | None = None
 
 
 def total_time(run: Run) -> float | None:
@@ -114,8 +118,9 @@ def total_time(run: Run) -> float | None:
     return int(run.tick_ps.sum()) * PS or None
 
 
-def latency_of(run: Run) -> Latency | None:
-    """Everything about time, or None where the run has no times (timing "none", chips without time)."""
+def latency_of(run: Run, n_cores: int) -> Latency | None:
+    """Everything about time, or None where the run has no times (timing "none", chips without time). n_cores: of the
+    chip."""
     total = total_time(run)
     if total is None:
         return None
@@ -130,6 +135,7 @@ def latency_of(run: Run) -> Latency | None:
         inferences_per_s=None if inference is None else len(inference) / total,
         use=_use(run) if run.timing != "none" else None,
         flow=_flow(run, total),
+        frame=frame_of(run, n_cores),
     )
 
 

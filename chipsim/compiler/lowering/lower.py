@@ -64,7 +64,7 @@ def _axon_delay(draft: Draft, population: Population) -> int:
 
 def _folded(draft: Draft, projection: Projection, in_shape: tuple[int, ...]) -> Folded:
     """The chain as matrices; a convolution on a chip that shares kernels as its windows."""
-    if draft.chip.core.synapse_memory.kernels == "shared" and projection.plasticity is None:
+    if draft.chip.core.synapse_memory.kernels != "unrolled" and projection.plasticity is None:
         if (kept := windows(projection.ops)) is not None:
             (bias,) = (op.bias_vector() for op in projection.ops if not isinstance(op, Reshape))
             return Folded({0: kept}, np.zeros(kept.shape[0]) if bias is None else bias, "conv")

@@ -11,6 +11,7 @@ import numpy as np
 from chipsim.compiler.draft import Connection, Draft
 from chipsim.compiler.lowering.analog import analog
 from chipsim.compiler.lowering.crossbar import to_crossbar
+from chipsim.compiler.lowering.layers import layer_weights
 from chipsim.compiler.lowering.learning import ends
 from chipsim.compiler.lowering.odin import odin_registers
 from chipsim.compiler.lowering.quantise_s1615 import ring_buffers
@@ -48,6 +49,8 @@ def quantise(draft: Draft) -> Draft:
         return analog(draft)
     if draft.chip.core.resistive is not None:
         return resistive(draft)
+    if draft.chip.schedule is not None:
+        return layer_weights(draft)
     if not integer:
         return replace(draft, connections=tuple(map(float_weights, draft.connections)), merit={"arithmetic": "float64"})
     options = dict(PROFILES[neuron.profile or "loihi"])

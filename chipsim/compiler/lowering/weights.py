@@ -57,6 +57,8 @@ def with_values(weight: csr_array | np.ndarray | Windows, values: np.ndarray) ->
 def weight_bits(draft: Draft, c: Connection) -> int:
     """Bits of a stored weight of the connection, before it is quantised, where a core's memory depends on them."""
     node = draft.nodes[c.post]
+    if draft.chip.schedule is not None:
+        return layer_bits(draft, c.post)
     if draft.chip.core.synapse_memory.packing != "loihi" or not node.model:
         return 0
     kernel = find_kernel(node.model).bound(node.options)
@@ -66,6 +68,13 @@ def weight_bits(draft: Draft, c: Connection) -> int:
         trained = node.model == "loihi_lif" and "vth_mant" not in node.params
         return 8 if trained or c.native is None else int(c.native.get("weight_bits", 8))
     return _whole_bits(values_of(c.weight), draft.chip)
+
+
+def layer_bits(draft: Draft, post: int) -> int:
+    """Bits of the weights of a layer that is multiplied whole: the most that a projection onto it asks for."""
+    own = draft.chip.core.weights.bits or 0
+    asked = [int((c.native or {}).get("weight_bits", own)) for c in draft.connections if c.post == post]
+    return max(asked, default=own)
 
 
 def mantissas(c: Connection, gain: float, scale: float, draft: Draft, report: list[dict]) -> Connection:

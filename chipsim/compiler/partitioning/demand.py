@@ -9,7 +9,7 @@ import numpy as np
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.draft import Connection, Draft, Node, Piece
 from chipsim.compiler.lowering.learning import tag_bits
-from chipsim.compiler.partitioning.packing import axon_bits
+from chipsim.compiler.partitioning.packing import ACTIVATION, axon_bits
 from chipsim.compiler.partitioning.synapses import heard
 from chipsim.errors import Diagnostic
 from chipsim.figures import exact
@@ -58,6 +58,7 @@ class Demand:
     def __init__(self, draft: Draft):
         self.draft, chip = draft, draft.chip
         self.packing, self.slots = chip.core.synapse_memory.packing, chip.core.neurons
+        self.distributed = chip.core.synapse_memory.kernels == "distributed"
         self.incoming = [[c for c in draft.connections if c.post == i] for i in range(len(draft.nodes))]
         self.outgoing = [[c for c in draft.connections if c.pre == i] for i in range(len(draft.nodes))]
         longest = [max((c.delay - c.axon_delay - chip.core.delay.min for c in cs), default=0) for cs in self.incoming]
@@ -77,12 +78,19 @@ class Demand:
 
     def bits(self, c: Connection, piece: Piece, synapses: np.ndarray) -> int:
         """Synapse memory of a piece over one connection, which has `synapses` from each source; a kernel that is shared
-        stands there once for each channel it reads."""
+        stands there once for each channel it reads, one that is distributed in part."""
+        if c.windows and self.distributed:
+            return self.part_of_kernels(c, piece.size) + ACTIVATION * len(synapses)
         if c.windows:
             channels = c.windows.channels(piece.indices)
             synapses = channels[channels > 0] * c.windows.weight.shape[2] * c.windows.weight.shape[3]
         return int(axon_bits(self.packing, synapses, dense=c.is_dense or c.windows is not None, weight_bits=c.bits,
                              delay_bits=self.delay_bits[piece.node] + tag_bits(c), slots=self.slots).sum())
+
+    def part_of_kernels(self, c: Connection, neurons: int) -> int:
+        """Bits that so many neurons' part of a convolution's kernels takes, where every kernel stands on the chip
+        once."""
+        return -(-c.windows.weight.size * c.bits * neurons // self.draft.nodes[c.post].size)
 
     def circuits(self, piece: Piece) -> int:
         """Places for neurons that the piece takes."""

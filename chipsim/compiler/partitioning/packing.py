@@ -4,6 +4,9 @@
 n (weight + delay + tag + index) + 4 + 6 bits, rounded up to 64. A dense row needs no index; a sparse one an index wide
 enough for the core's compartments, in one of the sizes the format codes allow (wider on cores with more of them).
 
+`arrays` (layers that are evaluated whole): an axon has a weight for each synapse, without index or gap, and a byte for
+its activation.
+
 `rows` (SpiNNaker, sPyNNaker's static synapses): an axon has a row of three words, and a word for each synapse.
 """
 from __future__ import annotations
@@ -14,6 +17,7 @@ WEIGHT_BITS = (0, 1, 2, 3, 4, 5, 6, 8)
 INDEX_BITS = (0, 6, 7, 8, 9, 10, 11, 12)
 BLOCK, WORD, HEADER = 64, 64, 10
 ROW_WORD, ROW_HEADER = 32, 96
+ACTIVATION = 8
 
 
 def code_bits(needed: int, sizes: tuple[int, ...]) -> int:
@@ -39,6 +43,8 @@ def axon_bits(packing: str, n: np.ndarray, *, dense: bool, weight_bits: int, del
     """Bits that axons with n synapses each take on a core with `slots` neurons; 0 with packing `none`."""
     if packing == "none":
         return np.zeros_like(n)
+    if packing == "arrays":
+        return n * weight_bits + ACTIVATION
     if packing == "rows":
         return np.where(n > 0, n * ROW_WORD + ROW_HEADER, 0)
     index_bits = 0 if dense else max(1, int(np.ceil(np.log2(slots or 4096))))

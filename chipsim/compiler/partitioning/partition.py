@@ -9,6 +9,7 @@ from __future__ import annotations
 from chipsim.compiler.draft import Draft
 from chipsim.compiler.partitioning.bounds import MANY
 from chipsim.compiler.partitioning.demand import limits, limits_for
+from chipsim.compiler.partitioning.layers import layers
 from chipsim.compiler.partitioning.share import shared
 from chipsim.compiler.partitioning.spread import spread
 from chipsim.errors import Diagnostic, FitError, UsageError
@@ -22,7 +23,8 @@ def partition(draft: Draft) -> Draft:
 
     Objective `latency` cuts each population in its own order and shares cores only when the chip would run out of them.
     `energy` looks for the fewest packets per tick and `cores` for the fewest cores, whatever populations meet on a core
-    (share.py). None: latency where that takes at most SMALL cores, energy otherwise.
+    (share.py). None: latency where that takes at most SMALL cores, energy otherwise. Where layers run by a schedule,
+    latency spreads each over all cores that make it faster (layers.py).
     """
     options = draft.options
     asked = options.partitioner == "mtkahypar"
@@ -30,6 +32,8 @@ def partition(draft: Draft) -> Draft:
         raise UsageError(Diagnostic("U427", f"Mt-KaHyPar cannot cut `{draft.network.name}` for {draft.chip.name}: its "
                                     "populations keep to cores in their own order",
                                     help="leave the partitioner out; see `chipsim explain U427`"))
+    if draft.chip.schedule is not None and not asked and options.objective in (None, "latency"):
+        return layers(draft)
     by_packets = asked or options.objective in ("energy", "cores") or options.objective is None and _large(draft)
     if by_packets and sharable(draft):
         return shared(draft, limits_for(draft), limited=False)

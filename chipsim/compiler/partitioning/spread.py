@@ -34,7 +34,7 @@ def spread(draft: Draft) -> Draft:
     demand = Demand(draft)
     misfits: list[Diagnostic] = []
     pieces: list[Piece] = []
-    for i in _order(draft):
+    for i in draft.in_order():
         boxes = tiles(demand, i, cap) if tileable(demand, i) else []
         pieces += boxes or _cut(draft, demand, i, cap, misfits)
     if misfits:
@@ -55,20 +55,6 @@ def spread(draft: Draft) -> Draft:
         raise FitError(*too_many(draft, demand, cores, cap))
     merit = {"cores": len(cores), "of": chip.n_cores, "objective": draft.options.objective or "latency"}
     return replace(draft, cores=tuple(cores), merit=merit)
-
-
-def _order(draft: Draft) -> list[int]:
-    """Nodes with neurons, so that one that another reaches without delay comes before it."""
-    ready = {i for i, n in enumerate(draft.nodes) if n.is_input}
-    left = [i for i, n in enumerate(draft.nodes) if not n.is_input]
-    before = {i: {c.pre for c in draft.connections if c.post == i and c.delay == 0} for i in left}
-    order: list[int] = []
-    while left:
-        i = next((i for i in left if before[i] <= ready), left[0])
-        left.remove(i)
-        ready.add(i)
-        order.append(i)
-    return order
 
 
 def _cut(draft: Draft, demand: Demand, i: int, cap: dict, misfits: list) -> list[Piece]:

@@ -111,6 +111,8 @@ def _bits(demand: Demand, c: Connection, channels: int, neurons: int) -> int:
     if c.windows is None:
         each = int(c.fan_in.max(initial=0)) * channels * neurons      # at worst every synapse is its source's only one
         return each * int(axon_bits(demand.packing, np.ones(1, np.int64), dense=c.is_dense, **rule)[0])
+    if demand.distributed:
+        return demand.part_of_kernels(c, channels * neurons)
     out, per_group = c.windows.source.shape
     groups = c.windows.in_shape[0] // per_group
     readers = min(channels, out // groups)                  # of an input channel

@@ -164,8 +164,10 @@ cdef class Function:
         for i in range(self.n_shares):
             s, own = &self.shares[i], self.ranges[i]
             s.low, s.high = own.start, own.stop
-            s.first_group = np.searchsorted(stops, own.start, "right")
-            s.last_group = np.searchsorted(starts, own.stop, "left")
+            s.first_group, s.last_group = 0, len(stops)
+            if self.n_shares > 1:                                # groups are in order of neurons: no delay is 0
+                s.first_group = np.searchsorted(stops, own.start, "right")
+                s.last_group = np.searchsorted(starts, own.stop, "left")
             s.first_core, s.last_core = 0, self.chip.n_cores
             if i + 1 < self.n_shares:
                 s.last_core = np.searchsorted(layout.core_start, own.stop, "left")

@@ -125,7 +125,7 @@ cdef int emit_tick(const Chip* c, Share* s, Chunk* k, int64_t t) noexcept nogil:
             off = (high - n - on) * places
             on *= places
             s.n_active[t] += on
-            s.core_active[core] += on
+            s.core_active[c.group_core[g]] += on              # where delays are 0, groups are not in order of cores
             if c.want_work:
                 k.work[2 * (row + core + 1)] += on
                 k.work[2 * (row + core + 1) + 1] += next < stop
