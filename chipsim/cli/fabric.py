@@ -142,7 +142,7 @@ def cycles(text: str, cycle_ps: int) -> int:
 
 
 def _packets(args: Namespace, lab: FabricLab) -> Packets:
-    from chipsim.explore.traffic import load_trace
+    from chipsim.explore.trace import load_trace
 
     packets = load_trace(existing(args.trace, "trace"), lab.nodes, lab.bench.cycle_ps) if args.trace else lab.packets()
     if not len(packets):

@@ -9,10 +9,11 @@ from chipsim.engine import fabric as handshakes
 from chipsim.engine.topology import walk
 from chipsim.engine.wormhole import Wormhole
 from chipsim.errors import ChipError, UsageError
+from chipsim.explore.destinations import distinct_targets
 from chipsim.explore.fabric_curve import FabricLab
 from chipsim.explore.fabric_run import FabricBench
 from chipsim.explore.fabric_stats import longest_queue, stats_of
-from chipsim.explore.traffic import Nodes, Packets, Traffic, distinct_targets
+from chipsim.explore.traffic import Nodes, Packets, Traffic
 
 SMALL = ("fabric.width=4", "fabric.height=3", "fabric.cores_per_router=2")
 LINKS = ("inject", "east_west", "north_south")

@@ -9,8 +9,10 @@ import pytest
 from chipsim.chip import load_chip
 from chipsim.cli import fabric as command
 from chipsim.errors import UsageError
-from chipsim.explore import traffic as room
-from chipsim.explore.traffic import PATTERNS, PROCESSES, Nodes, Traffic, load_trace, targets
+from chipsim.explore import arrivals
+from chipsim.explore.destinations import targets
+from chipsim.explore.trace import load_trace
+from chipsim.explore.traffic import PATTERNS, PROCESSES, Nodes, Traffic
 
 SQUARE = Nodes(64, 8, 8, 1)
 
@@ -22,7 +24,7 @@ def test_lists_are_those_of_the_oracles_generator(validation_dir, monkeypatch, c
     spec = importlib.util.spec_from_file_location("oracle", validation_dir / "noc" / "packets.py")
     oracle = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(oracle)
-    monkeypatch.setattr(room, "CHUNK", chunk)
+    monkeypatch.setattr(arrivals, "CHUNK", chunk)
     theirs = np.array(list(oracle.packets(8, rate, cycles, 1, 7, pattern)))
     ours = Traffic(pattern=pattern, rate=rate).packets(SQUARE, cycles, 1000, seed=7)
     assert np.array_equal(np.stack([ours.src, ours.dst, ours.at], 1), theirs[:, 1:4])
