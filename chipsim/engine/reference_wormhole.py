@@ -1,7 +1,8 @@
 """Time within a tick with virtual channels, or packets of several flits: wormholes without a clock, plainly.
 
 The rules are those of reference_mesh.py with a FIFO per virtual channel (VC), and a packet as a head, flits and a tail;
-they are the same where there is one of each. The parts stand in worm_parts.py; the compiled twin is wormhole.pyx.
+they are the same where there is one of each. The parts stand in worm_parts.py, what a packet may choose in
+worm_choices.py; the compiled twin is wormhole.pyx.
 """
 from __future__ import annotations
 
@@ -14,20 +15,18 @@ import numpy as np
 from chipsim.engine.arbiter import Arbiter, Claim
 from chipsim.engine.deadlock import deadlock
 from chipsim.engine.outcome import LIMIT_NONE, LIMIT_SOMA, LIMIT_SYNAPSE
-from chipsim.engine.reference_servers import Packet, Server, next_channel
-from chipsim.engine.routing import past_dateline
+from chipsim.engine.reference_servers import Packet, Server
 from chipsim.engine.topology import EJECT, INJECT
+from chipsim.engine.worm_choices import Choices
 from chipsim.engine.worm_parts import Core, Fifo, Flit, Output, Source, Way
-from chipsim.models.draws import philox
 
 if TYPE_CHECKING:
     from chipsim.engine.plan import Plan
 
-ORDER_STREAM = 0                                             # of draws: packet k of endpoint e goes x or y first
 WAKE, SERVE = -1, -2                                         # events that are not the arrival of a flit
 
 
-class Wormhole:
+class Wormhole(Choices):
     """Routers, FIFOs and arbiters of one tick, from a quiet start; handshakes, no clock.
 
     A packet's head chooses its way as in reference_mesh.Mesh, and at its grant one of the output's VCs that it may
@@ -36,15 +35,6 @@ class Wormhole:
     arrived and the channel's cycle since the flit before it left the FIFO is over; each VC's FIFO has a way of its own
     into the router. An output goes to one of the claims that stand and have a VC with a slot, by the rules of
     arbiter.py, inputs numbered by port, then VC.
-
-    With `xy_yx` routing it is drawn for each packet, by its number at its endpoint, whether it goes x first or y first;
-    on links the lower half of the VCs is for the former, the upper for the latter.
-
-    With `minimal_adaptive` routing a head claims every output on a shortest way, and goes by the one that is granted
-    first. It may take there any VC but the first, which is to escape to and taken in dimension order only (on a torus
-    the first two, one on each side of the dateline): Duato's condition (1993). For it to hold, a packet of several
-    flits takes a VC only when all its slots are free. Of outputs that are granted at one time those with fewest slots
-    taken come first, then the lowest; of VCs that are equal, the escape is taken last.
 
     A flit arrives a latency after its grant (`body_latency` behind a head), but not sooner than a cycle after the flit
     before it on the channel. A packet has entered when its head has; its source goes on with the next one meanwhile,
@@ -56,9 +46,9 @@ class Wormhole:
 
     def __init__(self, plan: Plan):
         f = plan.fabric
-        self.plan, self.fabric, self.vcs = plan, f, f.vcs
-        self.outputs = [Output(Arbiter(plan.arbitration, f.n_ports * f.vcs), [Fifo() for _ in range(f.vcs)])
-                        for _ in range(f.n_channels)]
+        outputs = [Output(Arbiter(plan.arbitration, f.n_ports * f.vcs), [Fifo() for _ in range(f.vcs)])
+                   for _ in range(f.n_channels)]
+        super().__init__(plan, outputs)
         self.events: list[tuple[int, int, int]] = []          # (time, channel, index of the flit that arrives, or code)
         self.flying: list[Flit] = []
         self.load = np.zeros(f.n_channels, np.int64)          # flits sent
@@ -67,10 +57,6 @@ class Wormhole:
         for k, r in enumerate(f.to_router):
             if r >= 0:
                 self.inputs[r].append(k)
-
-    def flits(self, packet: Packet) -> int:
-        """How many flits a packet has."""
-        return self.fabric.flits
 
     def run_tick(self, servers: list[Server]) -> tuple[int, int]:
         """Move everything; return the length of the tick in ps and what set it. SimulationError on a deadlock."""
@@ -147,44 +133,6 @@ class Wormhole:
         for way in fifo.ways:
             way.ready_at = fifo.ready_at
 
-    def ways(self, now: int, channel: int, head: Flit) -> list[Way]:
-        """The outputs that a packet takes at the router behind `channel`."""
-        plan, f, router = self.plan, self.fabric, int(self.fabric.to_router[channel])
-        if plan.trees is not None:
-            branches = slice(plan.trees.node_start[head.leads], plan.trees.node_start[head.leads + 1])
-            return [Way(k, child) for k, child in zip(plan.trees.branch_channel[branches].tolist(),
-                                                      plan.trees.branch_child[branches].tolist(), strict=True)]
-        core = int(plan.axon_core[head.packet.axons[0]])
-        direct = next_channel(plan, router, core)
-        if f.by_vc == "xy_yx" and f.router[core] != router:
-            y_first = self.goes_y_first(channel, head)
-            dy = int(f.router[core]) // f.columns - router // f.columns
-            up = int(f.out_channel[router, f.first_link + (2 if dy > 0 else 3)])
-            return [Way(up if y_first and dy else direct, -1, y_first=y_first)]
-        if f.choices is None or f.router[core] == router:
-            return [Way(direct, -1)]
-        home = router % f.columns == self.home(head.packet) % f.columns
-        mask = int(f.choices[int(home), router, f.router[core]])
-        allowed = [int(f.out_channel[router, f.first_link + b]) for b in range(8) if mask >> b & 1]
-        if f.escape_vcs:
-            return [Way(k, -1, escape=k == direct) for k in allowed]
-        return [Way(min(allowed, key=lambda k: (self.crowd(now, k), allowed.index(k))), -1)]
-
-    def goes_y_first(self, channel: int, head: Flit) -> bool:
-        """With `xy_yx`: drawn where a packet enters, told by its VC from there on."""
-        if self.fabric.kind[channel] != INJECT:
-            return head.vc >= self.vcs // 2
-        number, e = self.number[id(head.packet)], int(self.fabric.endpoint[channel])
-        return bool(philox((number, e, ORDER_STREAM, 0), 0)[0] % 2)
-
-    def crowd(self, now: int, channel: int) -> int:
-        """Slots taken behind a channel, as its sender knows."""
-        return sum(self.taken(now, fifo) for fifo in self.outputs[channel].fifos)
-
-    def home(self, packet: Packet) -> int:
-        """The router of the endpoint that sends a packet."""
-        return int(self.fabric.router[self.plan.endpoint[packet.source]])
-
     def serve(self, now: int, channel: int) -> None:
         """The synapse server behind an eject channel takes what there is."""
         core = self.cores[channel]
@@ -210,35 +158,6 @@ class Wormhole:
                 return
 
     # ---- grants ----
-
-    def taken(self, now: int, fifo: Fifo) -> int:
-        """Slots taken of a FIFO, as its sender knows."""
-        fifo.credits = [t for t in fifo.credits if t > now]
-        return fifo.held + len(fifo.credits)
-
-    def vc_for(self, now: int, channel: int, packet: Packet, way: Way) -> int:
-        """The VC by which a packet's next flit could cross a channel, -1 if there is none."""
-        fifos, slots = self.outputs[channel].fifos, int(self.fabric.slots[channel])
-        if way.vc >= 0:
-            return way.vc if self.taken(now, fifos[way.vc]) < slots else -1
-        if self.fabric.escape_vcs and self.fabric.endpoint[channel] < 0 and self.flits(packet) > 1:
-            slots = 1                                        # the FIFO has to be empty
-        free = [v for v in self.vcs_of(channel, packet, way)
-                if not fifos[v].taken and self.taken(now, fifos[v]) < slots]
-        return min(free, key=lambda v: self.taken(now, fifos[v]), default=-1)
-
-    def vcs_of(self, channel: int, packet: Packet, way: Way) -> list[int]:
-        """VCs of a channel that a packet may take, those it likes best first: on the rings of a torus one half."""
-        f = self.fabric
-        if f.endpoint[channel] >= 0:
-            return list(range(self.vcs))
-        if f.by_vc == "xy_yx":
-            return list(range(self.vcs // 2, self.vcs) if way.y_first else range(self.vcs // 2))
-        past = past_dateline(f, self.home(packet), channel) if f.dateline else 0
-        if f.escape_vcs:
-            return [*range(f.escape_vcs, self.vcs), *[past] * way.escape]
-        upper = self.vcs - self.vcs // 2 if f.dateline else self.vcs
-        return list(range(upper, self.vcs) if past else range(upper))
 
     def next_flit(self, fifo: Fifo, way: Way) -> Flit | None:
         """What goes next by a way of the packet in front of a FIFO, if it has come."""
