@@ -8,10 +8,40 @@ import numpy as np
 
 from chipsim.compiler.partitioning.exchange cimport attempt, neighbour
 from chipsim.compiler.partitioning.hypergraph cimport Hyper, Hypergraph, below, limits_of, memory_of, mix
-from chipsim.compiler.partitioning.occupancy cimport Change, Reach, State, change_of, reach_add
+from chipsim.compiler.partitioning.occupancy cimport Reach, State, attract, cost_of, enter, home_of, reach
+
+TABLE = 1 << 28         # entries of an affinity table, 4 bytes each; beyond, costs are worked out anew
 
 cdef enum:
     STEPS = 64                  # temperatures of an annealing run
+
+
+cdef double packets_of(State* s) noexcept nogil:
+    """Packets per tick: every net to every core it reaches but its source's."""
+    cdef int64_t e
+    cdef int32_t home
+    cdef double total = 0
+    for e in range(s.h.n_nets):
+        home = -1 if s.h.source[e] < 0 else s.core[s.h.source[e]]
+        total += s.h.weight[e] * (s.n_list[e] - (home >= 0 and reach(s, e, home) != NULL))
+    return total
+
+
+cdef void fill_affinity(State* s, int64_t e) noexcept nogil:
+    """What net e adds to `affinity` and `stay` (occupancy.pxd)."""
+    cdef const Hyper* h = s.h
+    cdef int32_t home = home_of(s, e), i
+    cdef Reach* r
+    cdef int64_t p
+    for i in range(s.n_list[e]):
+        r = s.lists + s.list_start[e] + i
+        attract(s, e, r.core, h.weight[e], True, True)
+        if r.pins == 1 and r.core != home:
+            s.stay[r.last] -= h.weight[e]
+    if home >= 0 and reach(s, e, home) == NULL:
+        attract(s, e, home, h.weight[e], True, False)
+    for p in range(h.pin_start[e], h.pin_start[e + 1]):
+        s.stay[h.pin[p]] += h.weight[e]
 
 
 cdef class Refinement:
@@ -20,7 +50,10 @@ cdef class Refinement:
     cdef State s
     cdef Hypergraph graph
     cdef dict held
-    cdef public double cost
+    cdef unsigned char[::1] looped
+    cdef double[::1] stay
+    cdef float[::1] affinity
+    cdef readonly double cost, added    # counted; the cost before and what moves changed since, as they were taken to
     cdef uint64_t seed, drawn
 
     def __init__(self, Hypergraph graph, core, limits, int64_t n_cores, seed):
@@ -41,7 +74,8 @@ cdef class Refinement:
         starts = np.concatenate([[0], np.cumsum(np.minimum(pins, n_cores) + 1)]).astype(np.int64)
         self.s.list_start = <int64_t*>self.hold64("list_start", 0, starts)
         self.s.n_list = <int32_t*>self.hold32("n_list", np.zeros(max(1, n_nets), np.int32))
-        self.s.lists = <Reach*>self.hold64("lists", int(starts.max()) + 1)
+        self.s.lists = <Reach*>self.hold64("lists", 2 * (int(starts.max()) + 1))
+        self.s.counted = min(self.s.cap.memory, self.s.cap.axons_in) < 1 << 60
         smallest = max(1, int(np.asarray(graph.size)[:n].min(initial=1 << 30)))
         sizes = np.bincount(core, weights=np.asarray(graph.size)[:n], minlength=1)
         share = int(max(sizes.max(), 4 * sizes.sum() // n_cores + 1))
@@ -51,6 +85,11 @@ cdef class Refinement:
         self.s.members = <int32_t*>self.hold32("members", np.zeros(n_cores * self.s.room, np.int32))
         self.s.n_members = <int32_t*>self.hold32("n_members", np.zeros(n_cores, np.int32))
         self.s.position = <int32_t*>self.hold32("position", np.zeros(n, np.int32))
+        self.looped = np.zeros(max(1, n_nets), np.uint8)
+        self.stay = np.zeros(max(1, n))
+        self.affinity = np.zeros(n * n_cores if 0 < n * n_cores <= TABLE else 1, np.float32)
+        self.s.looped, self.s.stay = &self.looped[0], &self.stay[0]
+        self.s.affinity = &self.affinity[0] if n * n_cores <= TABLE else NULL
         self.fill()
 
     cdef void* hold32(self, str name, object array):
@@ -72,7 +111,6 @@ cdef class Refinement:
         cdef const Hyper* h = s.h
         cdef int64_t v, e, p, i, k
         cdef int32_t c
-        self.cost = 0
         with nogil:
             for v in range(h.n_vertices):
                 c = s.core[v]
@@ -85,16 +123,18 @@ cdef class Refinement:
                 s.n_members[c] += 1
             for e in range(h.n_nets):
                 for p in range(h.pin_start[e], h.pin_start[e + 1]):
-                    reach_add(s, e, s.core[h.pin[p]], h.multiplicity[p])
+                    enter(s, e, h.pin[p], s.core[h.pin[p]], h.multiplicity[p])
+                    s.looped[e] |= h.pin[p] == h.source[e]
                 for i in range(s.n_list[e]):
                     k = s.list_start[e] + i
                     c = s.lists[k].core
                     s.axons_in[c] += h.count[e]
                     s.memory[c] += memory_of(h, &s.cap, e, s.lists[k].synapses)
-                    if h.source[e] < 0 or s.core[h.source[e]] != c:
-                        self.cost += h.weight[e]
                 if h.source[e] >= 0:
                     s.axons_out[s.core[h.source[e]]] += <int64_t>h.count[e] * s.n_list[e]
+                if s.affinity != NULL:
+                    fill_affinity(s, e)
+        self.cost = packets_of(s)
 
     @property
     def cores(self):
@@ -109,14 +149,17 @@ cdef class Refinement:
         """int64[n_cores]: neurons, memory, axons_in, axons_out or configs in use."""
         return self.held[name].copy()
 
+    def cost_of(self, int64_t vertex, int32_t core):
+        """What moving a vertex to a core costs, in packets per tick."""
+        return cost_of(&self.s, vertex, core)
+
     def temper(self, int64_t samples=2000):
         """Mean size of a change of cost over random moves: the natural unit of temperature."""
         cdef State* s = &self.s
         cdef int64_t i, v, n = 0
         cdef int32_t b
         cdef uint64_t bits
-        cdef double total = 0
-        cdef Change c
+        cdef double total = 0, c
         if s.n_cores < 2:
             return 0.0
         with nogil:
@@ -125,8 +168,8 @@ cdef class Refinement:
                 v = below(bits, s.h.n_vertices)
                 b = neighbour(s, v, mix(bits))
                 if b != s.core[v]:
-                    c = change_of(s, v, b)
-                    total += c.cost if c.cost > 0 else -c.cost
+                    c = cost_of(s, v, b)
+                    total += c if c > 0 else -c
                     n += 1
         return total / n if n else 0.0
 
@@ -156,6 +199,7 @@ cdef class Refinement:
                         continue
                     self.cost += attempt(s, v, b, temperature, mix(bits + 1))
                 temperature *= factor
+            self.added, self.cost = self.cost, packets_of(s)
         return self.cost
 
     def descend(self, int64_t passes, int64_t work):
