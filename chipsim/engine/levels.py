@@ -23,7 +23,7 @@ from chipsim.engine.run import ACTIONS, SYNOPS, A
 from chipsim.engine.settling import settle
 
 if TYPE_CHECKING:
-    from chipsim.engine.function import Function
+    from chipsim.engine.packets import Packets
     from chipsim.engine.plan import Plan
 
 Ps = TypeVar("Ps", int, np.ndarray)
@@ -65,14 +65,14 @@ class Levels:
         """In-axons of the layout."""
         return len(self.plan.axon_core)
 
-    def settle(self, function: Function) -> tuple[np.ndarray, np.ndarray]:
-        """Choose a level for each core and tick of the chunk that `function` advanced last, and slow its servers down.
+    def settle(self, packets: Packets) -> tuple[np.ndarray, np.ndarray]:
+        """Choose a level for each core and tick of a chunk, and slow its servers down.
 
         Returns (int64[ticks, ACTIONS] actions done at the lower point, int64[ticks] ps of work at the upper one, summed
         over cores).
         """
         plan = self.plan
-        done, high_ps = settle(*function.servers(), plan.axon_core, plan.service_ps, plan.fetched, plan.axon_synops,
+        done, high_ps = settle(*packets.servers(), plan.axon_core, plan.service_ps, plan.fetched, plan.axon_synops,
                                self.held, self.packets, self.longer.numerator, self.longer.denominator)
         counts = np.zeros((len(done), len(ACTIONS)), np.int64)
         counts[:, DONE] = done

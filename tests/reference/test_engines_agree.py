@@ -43,9 +43,10 @@ def assert_same_run(a, b):
 
 
 def in_two_threads(layout, stimulus, **options):
-    """A run whose ticks are shared out however few packets they have."""
+    """A run in many chunks, the ticks of each shared out however few packets they have."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chipsim.engine.compiled.WORTH_A_THREAD", 0)
+        patch.setattr("chipsim.engine.compiled.TICKS", (2, 5))
+        patch.setattr("chipsim.engine.fabrics.WORTH_A_THREAD", 0)
         return simulate(layout, stimulus, threads=2, **options)
 
 

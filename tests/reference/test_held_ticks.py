@@ -43,7 +43,7 @@ def test_late_and_lost_packets_act_alike_in_both_engines(network, data):
     for t in range(len(stimulus.start) - 1):
         lines = stimulus.line[stimulus.start[t] : stimulus.start[t + 1]]
         a_tick(fast, lines, out, hold=True)
-        late = rng.integers(-1, LATEST + 1, len(fast.packets()[1]))
+        late = rng.integers(-1, LATEST + 1, len(fast.packets.by_tick()[1]))
         fast.release(late)
         emitted, active = plain.emit(lines, np.ones(len(lines)))
         plain.release(late)
@@ -61,7 +61,7 @@ def test_a_tick_held_and_released_in_time_is_a_tick(network, data):
     for t in range(len(stimulus.start) - 1):
         lines = stimulus.line[stimulus.start[t] : stimulus.start[t + 1]]
         a_tick(held, lines, seen, hold=True)
-        held.release(None if t % 2 else np.zeros(len(held.packets()[1]), np.int32))
+        held.release(None if t % 2 else np.zeros(len(held.packets.by_tick()[1]), np.int32))
         a_tick(whole, lines, wanted, hold=False)
         assert np.array_equal(seen[0][2], wanted[0][2])
     assert np.array_equal(held.spikes_per_source(), whole.spikes_per_source())

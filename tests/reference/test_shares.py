@@ -1,7 +1,9 @@
 """A chip in shares, one thread each: is its run, bit for bit, that of one thread?"""
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -21,9 +23,10 @@ from chipsim.network import NetworkBuilder, Stimulus
 
 @pytest.fixture(autouse=True)
 def several_threads(monkeypatch):
-    """Every other chunk of ticks on several threads, whatever is faster."""
-    turns = iter(range(10**9))
-    monkeypatch.setattr(Pace, "choose", lambda self: next(turns) % 2 == 0)
+    """Every other chunk of a few ticks on several threads, or beside the mesh, whatever is faster."""
+    turns = defaultdict(count)
+    monkeypatch.setattr(Pace, "choose", lambda self: next(turns[id(self)]) % 2 == 0)
+    monkeypatch.setattr("chipsim.engine.compiled.TICKS", (2, 5))
 
 
 def wide(seed, model="lif", n=90, **params):
@@ -109,7 +112,7 @@ def test_borders_move_to_where_the_spikes_are():
         found, wanted = (f.advance(16, np.zeros(17, np.int64), np.zeros(0, np.uint32), None, 0, [])
                          for f in (function, one))
         assert all(map(np.array_equal, found, wanted))
-        assert all(map(np.array_equal, function.packets(), one.packets()))
+        assert all(map(np.array_equal, function.packets.by_tick(), one.packets.by_tick()))
     assert function.ranges[0].stop != before
     assert np.array_equal(function.active_per_core(), one.active_per_core())
 

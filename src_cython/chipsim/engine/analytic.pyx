@@ -7,7 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 import numpy as np
 
 from chipsim.engine.buffers cimport FOLLOWS
-from chipsim.engine.function cimport Function
+from chipsim.engine.packets cimport Packets
 
 cdef enum:
     SOMA = 1 << 24
@@ -15,9 +15,9 @@ cdef enum:
     LINK = 3 << 24
 
 
-def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int32_t[::1] limit,
+def analytic(plan, Packets packets, int64_t n_ticks, int64_t[::1] tick_ps, int32_t[::1] limit,
              int64_t[::1] soma_ps, int64_t[::1] synapse_ps):
-    """Of the chunk advanced last: write tick_ps and limit [n_ticks], add to soma_ps [C+1] and synapse_ps [C]."""
+    """Of a chunk: write tick_ps and limit [n_ticks], add to soma_ps [C+1] and synapse_ps [C]."""
     f, trees = plan.fabric, plan.trees
     cdef const int32_t[::1] router = f.router
     cdef const int32_t[::1] inject = f.inject
@@ -47,17 +47,17 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
             soma[:], work[:], load[:] = 0, 0, 0
             for j in range(stride):
                 e = n_cores if j == 0 else j - 1
-                for k in range(function.seed_start[t * stride + j], function.seed_start[t * stride + j + 1]):
-                    axon = function.seeds.at[k].axon
+                for k in range(packets.seed_start[t * stride + j], packets.seed_start[t * stride + j + 1]):
+                    axon = packets.seeds.at[k].axon
                     core = axon_core[axon]
                     work[core] += service[axon]
-                    if function.seeds.at[k].gap == FOLLOWS:
+                    if packets.seeds.at[k].gap == FOLLOWS:
                         continue
-                    soma[e] += function.seeds.at[k].gap
+                    soma[e] += packets.seeds.at[k].gap
                     load[inject[e]] += flits
                     if multicast:
                         top = 1
-                        stack[0] = root[function.seeds.at[k].source]
+                        stack[0] = root[packets.seeds.at[k].source]
                         while top:
                             top -= 1
                             i = stack[top]
@@ -73,7 +73,7 @@ def analytic(plan, Function function, int64_t n_ticks, int64_t[::1] tick_ps, int
                         i = out_channel[here, next_port[here, router[core]]]
                         load[i] += flits
                         here = to_router[i]
-                soma[e] += function.tail_ps[t * stride + j]
+                soma[e] += packets.tail_ps[t * stride + j]
                 soma_ps[e] += soma[e]
             tick_ps[t], limit[t] = 0, 0
             for i in range(stride):

@@ -18,8 +18,8 @@ from chipsim.engine.clocked_ends cimport NOWHERE, READY, Ends, Node, make, offer
 from chipsim.engine.clocked_router cimport plain_work, work
 from chipsim.engine.clocked_routers cimport ClockedRouters
 from chipsim.engine.clocked_state cimport FROM_NODE, SLOTS, Arrivals, Credits, push_credit
-from chipsim.engine.function cimport Function
 from chipsim.engine.heap cimport Due, heap_pop
+from chipsim.engine.packets cimport Packets
 from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Totals, account, times_of
 
 cdef enum:
@@ -107,15 +107,15 @@ cdef class ClockedFabric(ClockedRouters):
         queued = self.counted["queued"] * max(1, self.ends.period) + self.keep["queued_ps"]
         return queued, np.maximum(self.counted["peak"], self.counted["load"] > 0).astype(np.int32)
 
-    def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
+    def run_ticks(self, Packets packets, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
                   int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
                   int64_t[::1] latency):
-        """As Fabric.run: the mesh of ticks [first, last) of the chunk that `function` advanced last."""
+        """As Fabric.run: the mesh of ticks [first, last) of the chunk that these are the packets of."""
         cdef int64_t t, n_cores = self.ends.n - 1, stride = n_cores + 1
         cdef int rc = 0
         cdef int64_t* start
-        _, source, axon = function.packets()
-        rows = np.frombuffer(function.row_starts(), np.int64)
+        _, source, axon = packets.by_tick()
+        rows = packets.starts
         endpoint = np.where(np.arange(len(rows) - 1) % stride == 0, n_cores, np.arange(len(rows) - 1) % stride - 1)
         n = max(1, len(axon))
         self.f.src = <const int32_t*>self.hold("src", np.repeat(endpoint, np.diff(rows)), np.int32)
@@ -128,16 +128,16 @@ cdef class ClockedFabric(ClockedRouters):
         self.ends.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
         self.f.age = <int64_t*>self.hold("age", np.zeros(n), np.int64)
         self.f.y_first = <uint8_t*>self.hold("y_first", np.zeros(n), np.uint8)
-        self.ends.seeds = function.seeds.at
+        self.ends.seeds = packets.seeds.at
         self.ends.times = times_of(times)
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
             for t in range(first, last):
-                start = function.seed_start + t * stride
-                rc = self.tick(start, function.tail_ps + t * stride, &tick_ps[t], &limit[t])
+                start = packets.seed_start + t * stride
+                rc = self.tick(start, packets.tail_ps + t * stride, &tick_ps[t], &limit[t])
                 if rc:
                     break
-                account(start, function.tail_ps + t * stride, n_cores, self.ends.seeds, self.core_of_axon,
+                account(start, packets.tail_ps + t * stride, n_cores, self.ends.seeds, self.core_of_axon,
                         &self.ends.times, &totals)
         if rc == -2:
             raise deadlock(self.stuck(), self.plan)

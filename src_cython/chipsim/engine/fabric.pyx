@@ -21,11 +21,11 @@ from chipsim.engine.deadlock import deadlock
 from chipsim.engine.bits cimport fetch, forced_void
 from chipsim.engine.blocked cimport time_out_all
 from chipsim.engine.buffers cimport Hop, PacketSeed
-from chipsim.engine.function cimport Function
 from chipsim.engine.handshake cimport arbitrate, arrive, make, pass_through
 from chipsim.engine.mesh cimport ALONE, ASIDE, FOREVER, INJECT, LISTED, MUTEX_TREE, NO_PACKET, TIMEOUT, Channel, Mesh, \
     Slot, onward, touch
 from chipsim.engine.mutex cimport Mutexes, mutex_reset
+from chipsim.engine.packets cimport Packets
 from chipsim.engine.servers cimport LIMIT_LINK, LIMIT_SOMA, LIMIT_SYNAPSE, Totals, account, times_of
 from chipsim.engine.stream cimport Stream
 from chipsim.engine.wheel cimport Timed, wheel_close, wheel_fill, wheel_open, wheel_restart
@@ -217,10 +217,10 @@ cdef class Fabric:
         wheel_close(&self.m.wheel)
         free(self.m.off.at)
 
-    def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
+    def run_ticks(self, Packets packets, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
                   int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
                   int64_t[::1] latency):
-        """Run the mesh of ticks [first, last) of the chunk that `function` advanced last.
+        """Run the mesh of ticks [first, last) of the chunk that these are the packets of.
 
         tick_ps, limit     [ticks of the chunk], written at the ticks run
         times              [5, packets of the chunk] made, entered, arrived, started, done; ps from the tick's start
@@ -228,17 +228,17 @@ cdef class Fabric:
         """
         cdef int64_t t, stride = self.m.n_cores + 1
         cdef int rc = 0
-        self.m.seeds = function.seeds.at
+        self.m.seeds = packets.seeds.at
         self.m.times = times_of(times)
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
             for t in range(first, last):
                 self.m.tick_now = t
-                rc = self.move_tick(function.seed_start + t * stride, function.tail_ps + t * stride, &tick_ps[t],
+                rc = self.move_tick(packets.seed_start + t * stride, packets.tail_ps + t * stride, &tick_ps[t],
                                     &limit[t])
                 if rc:
                     break
-                account(function.seed_start + t * stride, function.tail_ps + t * stride, self.m.n_cores, self.m.seeds,
+                account(packets.seed_start + t * stride, packets.tail_ps + t * stride, self.m.n_cores, self.m.seeds,
                         self.m.axon_core, &self.m.times, &totals)
         if rc == -2:
             raise deadlock(self.stuck(), self.plan)

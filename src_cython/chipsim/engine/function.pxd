@@ -1,8 +1,9 @@
 from libc.stdint cimport int32_t, int64_t
 
-from chipsim.engine.buffers cimport Event, Seeds
+from chipsim.engine.buffers cimport Event
 from chipsim.engine.delivery cimport SynapseMemory
 from chipsim.engine.meeting cimport Meeting
+from chipsim.engine.packets cimport Packets
 from chipsim.engine.phase cimport Learners
 from chipsim.engine.share cimport Chip, Chunk, Share
 
@@ -24,10 +25,9 @@ cdef class Function:
     cdef bint held, whole_cores
     cdef int64_t n_sources, max_late
     cdef const int64_t* axon_start
-    cdef Seeds joined
-    cdef Seeds seeds                                # packets of the ticks advanced last
-    cdef int64_t* seed_start                        # [ticks * (cores + 1) + 1]: host port, then cores, tick by tick
-    cdef int64_t* tail_ps                           # [ticks * (cores + 1)]
+    cdef public bint alone
+    cdef readonly Packets packets
+    cdef Packets other                              # of the chunk before it
 
     cdef void* hold(self, str name, array, dtype) except NULL
     cdef int hold_groups(self, layout) except -1
@@ -35,6 +35,5 @@ cdef class Function:
     cdef int hold_state(self, layout) except -1
     cdef int hold_shares(self, plan, seed, threads) except -1
     cdef int divide(self, layout, low) except -1
-    cdef int join_seeds(self, int64_t n_ticks) except -1
     cdef int64_t deliver_late(self, const Event* e, const int32_t* late) noexcept nogil
     cdef dict changing(self)

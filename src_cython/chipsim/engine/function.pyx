@@ -11,15 +11,15 @@ from itertools import pairwise
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
 
 import numpy as np
 
-from chipsim.engine.buffers cimport Event, PacketSeed, add_event, room_for_seeds
+from chipsim.engine.buffers cimport Event, add_event
 from chipsim.engine.delivery cimport SynapseMemory, deliver_fired, deliver_run
 from chipsim.engine.delivery import Unordered
 from chipsim.engine.meeting cimport arrange, dissolve
 from chipsim.engine.neurons cimport Model, Slice, Soma
+from chipsim.engine.packets cimport Packets
 from chipsim.engine.phase cimport Learners
 from chipsim.engine.share cimport Share, clear, end_tick, run_ticks
 from chipsim.engine.learning import PHASE
@@ -32,9 +32,6 @@ FIRST_LOOK = 64                             # ticks after which the shares are l
 WORTH_IT = 0.05                             # of a share's work, that moving the borders must win
 
 
-SEED = np.dtype([("gap", np.int64), ("source", np.uint32), ("axon", np.uint32)])     # a PacketSeed
-
-
 cdef class Function:
     """Function(plan, record, want_seeds, seed, threads): state of all neurons and synapses of a Plan.
 
@@ -42,6 +39,8 @@ cdef class Function:
     want_seeds  keep, per tick and core, the packets with the soma time before each, for the fabric
     threads     shares that the chip is divided into. One where something learns, spikes act in the tick they are made
                 in, a model has only its NumPy step, or segments that a border would go through are not in order
+    alone       True: one thread advances all shares, since others are busy; may be set between two chunks
+    packets     Packets of the chunk advanced last; those of the chunk before it stay until the next is advanced
     """
 
     def __init__(self, plan, record, bint want_seeds, seed=0, threads=1):
@@ -76,6 +75,7 @@ cdef class Function:
         c.payload = <double*>self.hold("payload", np.zeros(c.n_neurons), np.float64)
         c.source_spikes = <int64_t*>self.hold("source_spikes", np.zeros(self.n_sources), np.int64)
         self.hold_shares(plan, seed, threads)
+        self.packets, self.other = Packets(c.n_cores), Packets(c.n_cores)
         for i in range(self.n_shares):
             clear(c, &self.shares[i])
 
@@ -200,7 +200,6 @@ cdef class Function:
                 free(self.shares[i].fired[0].at)
                 free(self.shares[i].fired[1].at)
         free(self.shares)
-        free(self.joined.at)
         dissolve(&self.meeting)
 
     @property
@@ -224,7 +223,7 @@ cdef class Function:
             raise ValueError("a tick is held: release it first")
         if hold and (n_ticks != 1 or self.chip.same_tick or self.n_shares > 1):
             raise ValueError("only one tick can be held, of a chip in one share, and where every delay is at least 1")
-        cdef int64_t i, stride = self.chip.n_cores + 1
+        cdef int64_t i
         cdef const double[::1] values = np.zeros(0) if value is None else np.ascontiguousarray(value, np.float64)
         k = &self.chunk
         k.n_ticks, k.reset_every, k.failed = n_ticks, reset_every, 0
@@ -234,13 +233,11 @@ cdef class Function:
         if len(values):
             k.value = &values[0]
         k.hold, k.sampling = hold, len(probes) > 0
-        rows = n_ticks * stride if self.chip.want_seeds else 0
-        k.seed_start = <int64_t*>self.hold("seed_start", np.zeros(rows + 1), np.int64)
-        k.tail_ps = <int64_t*>self.hold("tail_ps", np.zeros(rows), np.int64)
-        k.work = <int64_t*>self.hold("work", np.zeros(2 * rows if self.chip.want_work else 0), np.int64)
+        self.packets, self.other = self.other, self.packets
+        if self.chip.want_seeds:
+            self.packets.begin(k, self.chip.want_work)
         k.learning_ps = <int64_t*>self.hold("learning_ps", np.zeros(n_ticks), np.int64)
         k.learning_core = <int32_t*>self.hold("learning_core", np.zeros(n_ticks), np.int32)
-        self.seed_start, self.tail_ps = k.seed_start, k.tail_ps
         counts = np.zeros((self.n_shares, n_ticks, self.chip.n_actions), np.int64)
         active = np.zeros((self.n_shares, n_ticks), np.int64)
         cdef int64_t[:, :, ::1] of_share = counts
@@ -250,7 +247,7 @@ cdef class Function:
             if n_ticks:
                 self.shares[i].counts, self.shares[i].n_active = &of_share[i, 0, 0], &active_of[i, 0]
         self.probes = [self.divided(*probe) for probe in probes]
-        with self.pace.measured(n_ticks, self.n_shares) as together:
+        with self.pace.measured(n_ticks, 1 if self.alone else self.n_shares) as together:
             if together:
                 others = [self.pool.submit(self.work, i) for i in range(1, self.n_shares)]
                 self.work(0)
@@ -260,8 +257,10 @@ cdef class Function:
                 with nogil:
                     run_ticks(&self.chip, self.shares, self.n_shares, 0, self.n_shares, k, NULL, 0)
         self.probes = []
-        if k.failed or self.join_seeds(n_ticks):
+        if k.failed:
             raise self.failure or MemoryError(f"no memory left for the spikes and packets of tick {self.tick}")
+        if self.chip.want_seeds:
+            self.packets.take(self.shares, self.n_shares, n_ticks)
         self.held, self.held_counts = hold, counts[0]
         if self.n_shares > 1 and self.tick >= self.look_at:
             self.balance()
@@ -278,41 +277,10 @@ cdef class Function:
         columns = [np.flatnonzero((own.start <= ids) & (ids < own.stop)) for own in self.ranges]
         return self.state[variable], out, columns, [ids[own] for own in columns]
 
-    cdef int join_seeds(self, int64_t n_ticks) except -1:
-        """The packets of all shares in one list, tick by tick."""
-        cdef int64_t t, i, j, low, high, stride = self.chip.n_cores + 1, at = 0
-        cdef Share* s
-        if not self.chip.want_seeds:
-            return 0
-        if self.n_shares == 1:
-            self.seeds = self.shares[0].seeds
-            self.seed_start[n_ticks * stride] = self.seeds.n
-            return 0
-        for i in range(self.n_shares):
-            at += self.shares[i].seeds.n
-        self.joined.n = 0
-        if room_for_seeds(&self.joined, at):
-            raise MemoryError("no memory left for the packets of a chunk of ticks")
-        self.joined.n, at = at, 0
-        with nogil:
-            for t in range(n_ticks):
-                for i in range(self.n_shares):
-                    s = &self.shares[i]
-                    j = t * stride + (s.first_core + 1 if i else 0)
-                    low = self.seed_start[j]
-                    high = self.seed_start[j + stride] if t + 1 < n_ticks else s.seeds.n
-                    memcpy(self.joined.at + at, s.seeds.at + low, <size_t>(high - low) * sizeof(PacketSeed))
-                    for j in range(j, t * stride + s.last_core + 1):
-                        self.seed_start[j] += at - low
-                    at += high - low
-            self.seed_start[n_ticks * stride] = at
-        self.seeds = self.joined
-        return 0
-
     def release(self, late=None):
         """Deliver the packets of a held tick and end it; what it learns is added to the counts `advance` gave.
 
-        late    int32[p] of `packets()`, in their order: ticks by which each acts later, at most Plan.max_late; -1:
+        late    int32[p] of its packets, in their order: ticks by which each acts later, at most Plan.max_late; -1:
                 never. None: all act in time
         ValueError if no tick is held, or for a packet that is later than that.
         """
@@ -373,30 +341,6 @@ cdef class Function:
                 raise MemoryError("no memory left for the spikes of a tick")
 
     # ---- what happened ----
-
-    def row_starts(self):
-        """Of the chunk advanced last, bytes of int64[ticks * (C + 1) + 1]: first packet of each tick's endpoints."""
-        return self.keep["seed_start"].tobytes()
-
-    def packets(self):
-        """Of the chunk advanced last: start int64[ticks+1] per tick, source uint32[p], axon uint32[p]."""
-        cdef int64_t k, n = self.seeds.n, stride = self.chip.n_cores + 1
-        source, axon = np.empty(n, np.uint32), np.empty(n, np.uint32)
-        cdef uint32_t[::1] a = source
-        cdef uint32_t[::1] b = axon
-        for k in range(n):
-            a[k] = self.seeds.at[k].source
-            b[k] = self.seeds.at[k].axon
-        return self.keep["seed_start"][::stride].copy(), source, axon
-
-    def servers(self):
-        """Of the chunk advanced last, as views to write to: seeds [p] of PacketSeed, start of each endpoint's seeds
-        int64[ticks * (C + 1) + 1], tail_ps int64[ticks, C + 1], work int64[ticks, C + 1, 2] active updates and spikes.
-        """
-        shape = (-1, self.chip.n_cores + 1)
-        seeds = <PacketSeed[:self.seeds.n]>self.seeds.at if self.seeds.n else np.zeros(0, SEED)
-        return (seeds, self.keep["seed_start"], self.keep["tail_ps"].reshape(shape),
-                self.keep["work"].reshape(*shape, 2))
 
     # ---- a run in parts ----
 

@@ -29,7 +29,7 @@ def settle(PacketSeed[::1] seeds, const int64_t[::1] start, int64_t[:, ::1] tail
            const int64_t[:, ::1] synops, const int64_t[::1] held, int64_t packets, int64_t over, int64_t under):
     """Choose the levels of all cores in some ticks; `seeds` and `tail_ps` of those at the lower one are slowed down.
 
-    seeds, start, tail_ps, work   as Function.servers gives them
+    seeds, start, tail_ps, work   as Packets.servers gives them
     axon_core, service_ps, fetched, synops   of the plan
     held          int64[C] updates of a core's neurons, active or not
     packets       from so many on a core works at the upper level

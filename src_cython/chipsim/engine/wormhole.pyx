@@ -12,8 +12,8 @@ from chipsim.engine.arbiter import POLICIES, leaves
 from chipsim.engine.deadlock import deadlock
 
 from chipsim.engine.buffers cimport PacketSeed
-from chipsim.engine.function cimport Function
 from chipsim.engine.mutex cimport Mutexes, mutex_reset
+from chipsim.engine.packets cimport Packets
 from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Totals, account, times_of
 from chipsim.engine.wheel cimport Timed, wheel_close, wheel_fill, wheel_open, wheel_restart
 from chipsim.engine.worm_fifos cimport arrive, next_flit, serve
@@ -224,22 +224,22 @@ cdef class Wormhole:
     def __dealloc__(self):
         wheel_close(&self.m.wheel)
 
-    def run_ticks(self, Function function, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
+    def run_ticks(self, Packets packets, int64_t first, int64_t last, int64_t[::1] tick_ps, int32_t[::1] limit,
                   int64_t[:, ::1] times, int64_t[::1] soma_ps, int64_t[::1] synapse_ps, int64_t[::1] stall_ps,
                   int64_t[::1] latency):
-        """As Fabric.run_ticks: the mesh of ticks [first, last) of the chunk that `function` advanced last."""
+        """As Fabric.run_ticks: the mesh of ticks [first, last) of the chunk that these are the packets of."""
         cdef int64_t t, stride = self.m.n_cores + 1
         cdef int rc = 0
-        self.m.seeds = function.seeds.at
+        self.m.seeds = packets.seeds.at
         self.m.times = times_of(times)
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
             for t in range(first, last):
-                rc = run_tick(&self.m, function.seed_start + t * stride, function.tail_ps + t * stride, &tick_ps[t],
+                rc = run_tick(&self.m, packets.seed_start + t * stride, packets.tail_ps + t * stride, &tick_ps[t],
                               &limit[t])
                 if rc:
                     break
-                account(function.seed_start + t * stride, function.tail_ps + t * stride, self.m.n_cores,
+                account(packets.seed_start + t * stride, packets.tail_ps + t * stride, self.m.n_cores,
                         self.m.seeds, self.m.axon_core, &self.m.times, &totals)
         self.refuse(rc)
 
