@@ -40,11 +40,11 @@ def main(arguments: list[str]) -> int:
     side = max(8, int(2 * args.side / 32))
     chip = load_chip("loihi", set=(f"fabric.width={2 * side}", f"fabric.height={side}", *CORES[args.cores]))
     print(f"{network.n_neurons} neurons, {network.projections[1].ops[0].weight.nnz} synapses; network alone "
-          f"{_peak():.2f} GB", flush=True)
+          f"{peak():.2f} GB", flush=True)
     began, wall = time.process_time(), time.perf_counter()
-    layout = compile(network, chip, effort=args.effort, progress=_clock())
+    layout = compile(network, chip, effort=args.effort, progress=clock())
     seconds = time.process_time() - began
-    print(f"{'in all':12} {seconds:8.1f} s CPU, {time.perf_counter() - wall:.1f} s wall, peak {_peak():.2f} GB")
+    print(f"{'in all':12} {seconds:8.1f} s CPU, {time.perf_counter() - wall:.1f} s wall, peak {peak():.2f} GB")
     print(layout)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "sheet.layout.h5"
@@ -93,18 +93,18 @@ def tiles(side: int) -> csr_array:
 NETWORKS = {"loihi": sheet, "truenorth": tiles}
 
 
-def _clock():
+def clock():
     """A `progress` that prints the CPU time between its calls."""
     last: list = [None, 0.0]
 
     def tell(name: str) -> None:
         now = time.process_time()
         if last[0]:
-            print(f"{last[0]:12} {now - last[1]:8.1f} s CPU, peak {_peak():.2f} GB", flush=True)
+            print(f"{last[0]:12} {now - last[1]:8.1f} s CPU, peak {peak():.2f} GB", flush=True)
         last[:] = [name, now]
 
     return tell
 
 
-def _peak() -> float:
+def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
