@@ -48,7 +48,8 @@ def _row(name: str, args) -> None:
     layout = compile(network, chip, effort=args.effort, objective=args.objective,
                      progress=clock() if args.passes else None)
     seconds = time.process_time() - began
-    print(f"{name:10} {network.n_neurons:9} {layout.segment_size.sum():12} {layout.n_cores:6} {seconds:7.1f} {peak():8.2f}", flush=True)
+    synapses = layout.segment_size.sum()
+    print(f"{name:10} {network.n_neurons:9} {synapses:12} {layout.n_cores:6} {seconds:7.1f} {peak():8.2f}", flush=True)
 
 
 class _Layers:

@@ -15,8 +15,8 @@ from chipsim.compiler.layout import (
     RoutingTables,
 )
 from chipsim.compiler.lowering.learning import plastic_projections
+from chipsim.compiler.memory import SynapseMemory, out_axons
 from chipsim.compiler.partitioning.demand import limits
-from chipsim.compiler.partitioning.synapses import SynapseMemory, out_axons
 from chipsim.compiler.partitioning.tally import tally_of
 
 

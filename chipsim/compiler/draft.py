@@ -12,9 +12,9 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.avoid import Avoid
-from chipsim.compiler.lowering.windows import Windows
 from chipsim.models.plasticity.rule import Plasticity
 from chipsim.network.graph import Network, Population
+from chipsim.network.windows import Windows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -1,7 +1,6 @@
 """Convolution and pooling as linear operators, in PyTorch's layout (torch.nn documentation: Conv1d, Conv2d, AvgPool2d).
 
-Convolution is cross-correlation; images are (channels, height, width). Matrices come from index arithmetic: along each
-axis, triples of positions (output, kernel, input); every pair of triples is one synapse per pair of channels.
+Convolution is cross-correlation; images are (channels, height, width). What both are made of is in windows.py.
 """
 from __future__ import annotations
 
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chipsim.network.linear import LinearOp, Reshape, check, csr, text
+from chipsim.network.linear import LinearOp, Reshape, check, text
+from chipsim.network.windows import Window, Windows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -22,40 +22,6 @@ def _pair(value: int | tuple[int, ...], name: str, n: int = 2) -> tuple[int, ...
     values = tuple(int(v) for v in np.broadcast_to(np.asarray(value), n))
     check(min(values) >= (0 if name == "padding" else 1), f"{name} {values} is not allowed", "use positive integers")
     return values
-
-
-@dataclass(frozen=True)
-class Window:
-    """Where a sliding kernel of one axis reads: triples (output, kernel, input) of positions inside the input."""
-
-    n_in: int
-    kernel: int
-    stride: int
-    before: int
-    after: int
-    dilation: int
-
-    @property
-    def n_out(self) -> int:
-        return (self.n_in + self.before + self.after - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
-
-    def triples(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        out, k = np.meshgrid(np.arange(self.n_out), np.arange(self.kernel), indexing="ij")
-        position = out * self.stride - self.before + k * self.dilation
-        inside = (position >= 0) & (position < self.n_in)
-        return out[inside], k[inside], position[inside]
-
-
-def _spread(weight, source, axes, in_shape, out_shape) -> csr_array:
-    """Every use of kernel element weight[o, c, ky, kx] as one entry of a matrix; source: [o, c]."""
-    (oy, ky, iy), (ox, kx, ix) = (axis.triples() for axis in axes)
-    channel = np.arange(len(weight))[:, None]
-    o, c = (np.broadcast_to(a, weight.shape[:2])[:, :, None, None] for a in (channel, source))
-    row = (o * out_shape[1] + oy[:, None]) * out_shape[2] + ox
-    column = (c * in_shape[1] + iy[:, None]) * in_shape[2] + ix
-    value = np.asarray(weight, float)[:, :, ky[:, None], kx]
-    from scipy.sparse import coo_array
-    return csr(coo_array((value.ravel(), (row.ravel(), column.ravel())), shape=(prod(out_shape), prod(in_shape))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,15 +71,14 @@ class Conv2d(LinearOp):
     def out_shape(self) -> tuple[int, ...]:
         return (self.weight.shape[0], *(axis.n_out for axis in self._axes))
 
-    def windows(self) -> tuple[np.ndarray, np.ndarray, list[Window]]:
-        """(kernels [out, in / groups, kh, kw], the input channel of each [out, in / groups], vertical and horizontal
-        windows): all that `matrix` is made of."""
+    def windows(self) -> Windows:
+        """All that `matrix` is made of."""
         out, per_group = self.weight.shape[:2]
         source = np.arange(out)[:, None] // (out // self.groups) * per_group + np.arange(per_group)
-        return np.asarray(self.weight, float), source, self._axes
+        return Windows.of(self.weight, source, self._axes, self.in_shape, self.out_shape)
 
     def matrix(self) -> csr_array:
-        return _spread(*self.windows(), self.in_shape, self.out_shape)
+        return self.windows().tocsr()
 
 
 def Conv1d(weight: np.ndarray, in_shape: tuple[int, ...], stride: int = 1, padding: int | str = 0, dilation: int = 1,
@@ -161,18 +126,24 @@ class SumPool2d(LinearOp):
     def out_shape(self) -> tuple[int, ...]:
         return (self.in_shape[0], *(axis.n_out for axis in self._axes))
 
-    def windows(self) -> tuple[np.ndarray, np.ndarray, list[Window]]:
+    def windows(self) -> Windows:
         """As of Conv2d: every channel by itself."""
         weight = np.ones((self.in_shape[0], 1, *_pair(self.kernel_size, "kernel_size")))
-        return weight, np.arange(self.in_shape[0])[:, None], self._axes
+        return Windows.of(weight, np.arange(self.in_shape[0])[:, None], self._axes, self.in_shape, self.out_shape)
 
     def matrix(self) -> csr_array:
-        return _spread(*self.windows(), self.in_shape, self.out_shape)
+        return self.windows().tocsr()
 
 
 class AvgPool2d(SumPool2d):
     """Mean over windows; padding counts as zeros (PyTorch's count_include_pad)."""
 
-    def windows(self) -> tuple[np.ndarray, np.ndarray, list[Window]]:
-        weight, source, axes = super().windows()
-        return weight / prod(_pair(self.kernel_size, "kernel_size")), source, axes
+    def windows(self) -> Windows:
+        ones = super().windows()
+        return ones.with_data(ones.data / prod(_pair(self.kernel_size, "kernel_size")))
+
+
+def windows_of(ops: tuple[LinearOp, ...]) -> Windows | None:
+    """The chain's matrix, without its bias, if it is one convolution or pooling; else None."""
+    kept = [op for op in ops if not isinstance(op, Reshape)]
+    return kept[0].windows() if len(kept) == 1 and isinstance(kept[0], Conv2d | SumPool2d) else None

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from chipsim.chip import check_chip, load_chip
 from chipsim.compiler import compile
-from chipsim.compiler.lowering.windows import windows
 from chipsim.engine import simulate
 from chipsim.engine.run import A
 from chipsim.errors import FitError
 from chipsim.network import NetworkBuilder, Stimulus
 from chipsim.network.linear import Reshape
+from chipsim.network.spatial import AvgPool2d, Conv2d, windows_of
 
 SOME = settings(max_examples=12, phases=[Phase.generate],             # shrinking a network takes minutes
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
@@ -86,7 +86,7 @@ def test_no_limit_is_broken_counted_from_the_network_itself(network, neurons, bu
             core[layout.populations[g.population].name, int(unit)] = g.core
     heard, senders, kernels, rows = defaultdict(set), defaultdict(set), defaultdict(set), defaultdict(int)
     for k, q in enumerate(network.projections):
-        matrix, image = windows(q.ops), network.populations[q.pre].shape
+        matrix, image = windows_of(q.ops), network.populations[q.pre].shape
         op = q.ops[-1].matrix()
         dense = op if isinstance(op, np.ndarray) else op.toarray()
         for post, pre in zip(*np.nonzero(dense) if matrix or not isinstance(op, np.ndarray)
@@ -95,7 +95,8 @@ def test_no_limit_is_broken_counted_from_the_network_itself(network, neurons, bu
             axon = ("single", q.pre, int(pre))
             if matrix is not None:
                 channel, pixel = divmod(int(pre), image[1] * image[2])
-                axon = ("bundle", q.pre, pixel, channel // bundle)
+                if bundle > 1:                            # alone, a channel has the axon of its neuron
+                    axon = ("bundle", q.pre, pixel, channel // bundle)
                 kernels[c, k, channel].add(int(post) // int(np.prod(matrix.out_shape[1:])))
             else:
                 rows[c, k, int(pre)] += 1
@@ -113,7 +114,7 @@ def test_no_limit_is_broken_counted_from_the_network_itself(network, neurons, bu
     for s in range(len(layout.segment_delay)):
         longest["all"] = max(longest.get("all", 0), int(layout.segment_delay[s]))
     for (c, k, _), outs in kernels.items():
-        weight = windows(network.projections[k].ops).weight
+        weight = windows_of(network.projections[k].ops).weight
         store(c, len(outs) * weight.shape[2] * weight.shape[3], 8)
     for (c, k, _), n in rows.items():
         store(c, n, 8 if network.projections[k].post == "out" else 8 + next(
@@ -128,13 +129,16 @@ def test_no_limit_is_broken_counted_from_the_network_itself(network, neurons, bu
 
 
 @pytest.mark.parametrize("groups, stride, padding", [(1, 1, 1), (1, 2, 0), (2, 1, "same"), (4, 3, 2)])
-def test_windows_write_out_the_matrix_of_the_operator(groups, stride, padding):
-    from chipsim.network.spatial import AvgPool2d, Conv2d
-
-    weight = np.random.default_rng(groups).normal(size=(8, 4 // groups, 3, 2))
+def test_windows_count_and_divide_their_synapses_as_the_matrix_has_them(groups, stride, padding):
+    rng = np.random.default_rng(groups)
+    weight = rng.normal(size=(8, 4 // groups, 3, 2)) * (rng.random((8, 4 // groups, 3, 2)) < 0.8)
     for op in (Conv2d(weight, (4, 7, 6), stride, padding, 1, groups), AvgPool2d((4, 7, 6), (2, 3), stride)):
-        kept = windows((op,))
-        assert (kept.tocsr().toarray() == op.matrix().toarray()).all() and kept.nnz == op.matrix().nnz
+        kept, matrix = windows_of((op,)), op.matrix().toarray()
+        assert (kept.fan_in == np.count_nonzero(matrix, axis=1)).all()
+        assert (kept.fan_out == np.count_nonzero(matrix, axis=0)).all()
+        for sign, part in ((1, np.maximum(matrix, 0)), (-1, np.minimum(matrix, 0))):
+            assert (kept.of_sign(sign).tocsr().toarray() == part).all()
+            assert kept.of_sign(sign).nnz == np.count_nonzero(part)
 
 
 def test_a_large_image_takes_the_cores_that_its_neurons_fill():

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import random_array
 
-from chipsim.compiler.partitioning.synapses import SynapseMemory, heard, out_axons, row_sums
+from chipsim.compiler.memory import SynapseMemory, out_axons
+from chipsim.compiler.partitioning.synapses import heard, row_sums
 
 SMALL = settings(max_examples=40)
 

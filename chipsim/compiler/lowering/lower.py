@@ -10,12 +10,13 @@ from scipy.sparse import csr_array
 
 from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.compiler.lowering.learning import check_learning
-from chipsim.compiler.lowering.windows import Windows, windows
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import Kernel, find_kernel
 from chipsim.models.neurons import arithmetics, chip_models, framework_models
 from chipsim.network.graph import Population, Projection
 from chipsim.network.linear import Folded, Reshape, fold
+from chipsim.network.spatial import windows_of
+from chipsim.network.windows import Windows
 
 # `quantise` fills them from `affine`
 OF_AFFINE = ("loihi_lif", "affine_s1615", "analog_lif", "crossbar_lif", "odin_lif")
@@ -63,12 +64,14 @@ def _axon_delay(draft: Draft, population: Population) -> int:
 
 
 def _folded(draft: Draft, projection: Projection, in_shape: tuple[int, ...]) -> Folded:
-    """The chain as matrices; a convolution on a chip that shares kernels as its windows."""
-    if draft.chip.core.synapse_memory.kernels != "unrolled" and projection.plasticity is None:
-        if (kept := windows(projection.ops)) is not None:
-            (bias,) = (op.bias_vector() for op in projection.ops if not isinstance(op, Reshape))
-            return Folded({0: kept}, np.zeros(kept.shape[0]) if bias is None else bias, "conv")
-    return fold(projection.ops, in_shape)
+    """The chain as matrices; a convolution or pooling as its windows, on any chip (see `unroll`)."""
+    kept = windows_of(projection.ops) if projection.plasticity is None else None
+    if kept is None:
+        return fold(projection.ops, in_shape)
+    (op,) = (op for op in projection.ops if not isinstance(op, Reshape))
+    bias = op.bias_vector()
+    is_conv = op.is_conv or draft.chip.core.synapse_memory.kernels != "unrolled"
+    return Folded({0: kept}, np.zeros(kept.shape[0]) if bias is None else bias, "conv" if is_conv else "sparse")
 
 
 def _node(draft: Draft, population: Population) -> Node:
@@ -155,7 +158,7 @@ def _receptors(projection: Projection, name: str, kernel: type[Kernel], matrix) 
     if not kernel.by_sign:
         return [(0, matrix)]
     if isinstance(matrix, Windows):
-        matrix = matrix.tocsr()
+        return _signs_of_windows(matrix, kernel)
     negative = matrix.minimum(0) if hasattr(matrix, "minimum") else np.minimum(matrix, 0)
     positive = matrix.maximum(0) if hasattr(matrix, "maximum") else np.maximum(matrix, 0)
     if kernel.by_sign == "magnitude":
@@ -170,6 +173,14 @@ def _receptors(projection: Projection, name: str, kernel: type[Kernel], matrix) 
         if (part != 0).sum() or (receptor == 0 and not (negative != 0).sum()):
             parts.append((receptor, part))
     return parts
+
+
+def _signs_of_windows(matrix: Windows, kernel: type[Kernel]) -> list[tuple[int, Windows]]:
+    positive, negative = matrix.of_sign(1), matrix.of_sign(-1)
+    if kernel.by_sign == "magnitude":
+        negative = negative.with_data(-negative.data)
+    return [(receptor, part) for receptor, part in enumerate((positive, negative))
+            if part.nnz or receptor == 0 and not negative.nnz]
 
 
 def _add_bias(draft: Draft, node: Node, bias: np.ndarray, name: str) -> None:
@@ -260,6 +271,14 @@ def _depths(nodes, connections, least: Callable[[Connection], int]) -> tuple[lis
     while parent[loop[-1]] != node:
         loop.append(parent[loop[-1]])
     return depth, loop[::-1]
+
+
+def unroll(draft: Draft) -> Draft:
+    """Convolutions written out synapse by synapse, unless the chip stores them as kernels."""
+    if draft.chip.core.synapse_memory.kernels != "unrolled":
+        return draft
+    return replace(draft, connections=tuple(
+        replace(c, weight=c.windows.tocsr()) if c.windows else c for c in draft.connections))
 
 
 def prune(draft: Draft) -> Draft:

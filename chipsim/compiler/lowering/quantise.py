@@ -13,6 +13,7 @@ from chipsim.compiler.lowering.analog import analog
 from chipsim.compiler.lowering.crossbar import to_crossbar
 from chipsim.compiler.lowering.layers import layer_weights
 from chipsim.compiler.lowering.learning import ends
+from chipsim.compiler.lowering.lower import unroll
 from chipsim.compiler.lowering.odin import odin_registers
 from chipsim.compiler.lowering.quantise_s1615 import ring_buffers
 from chipsim.compiler.lowering.registers import dynamics, inexpressible, native_registers, registers, scale_of
@@ -35,6 +36,9 @@ from chipsim.models.neurons.loihi_lif import PROFILES
 
 def quantise(draft: Draft) -> Draft:
     """Nodes and connections in the chip's integers; nothing to do on chips that compute in floating point."""
+    by_kernel = all(not n.model or find_kernel(n.model).mantissas for n in draft.nodes)
+    if not by_kernel:
+        draft = unroll(draft)               # other arithmetics go by synapses
     if draft.chip.core.crossbar is not None:
         return to_crossbar(draft)
     neuron = draft.chip.core.neuron

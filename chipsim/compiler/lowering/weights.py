@@ -13,9 +13,9 @@ import numpy as np
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.draft import Connection, Draft, Learning
 from chipsim.compiler.lowering.registers import MANTISSA, UNIT
-from chipsim.compiler.lowering.windows import Windows
 from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import find_kernel
+from chipsim.network.windows import Windows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from chipsim.compiler.draft import Draft, Piece
+from chipsim.compiler.draft import Connection, Draft, Piece
 from chipsim.compiler.lowering.registers import configured
 from chipsim.compiler.lowering.weights import weight_bits
 from chipsim.compiler.partitioning.demand import REMEDY, UNIT, Demand, limits_for, misfit, too_few
@@ -83,11 +83,11 @@ def _counts(demand: Demand) -> tuple[list[np.ndarray | None], np.ndarray, np.nda
         whole = Piece(post, 0, node.size)
         reached: dict[int, np.ndarray] = {}
         for c in demand.incoming[post]:
-            if c.windows:
+            if c.windows and demand.kernels != "unrolled":
                 bits[post] += demand.bits(c, whole, np.zeros(0, np.int64))
                 fan_out[c.pre] = None
                 continue
-            units, synapses = demand.heard(c, whole)
+            units, synapses = _heard(demand, c, whole)
             bits[post] += demand.bits(c, whole, synapses)
             once = reached.setdefault(c.pre, np.zeros(nodes[c.pre].size, np.int64))
             once[units] = np.maximum(once[units], synapses)
@@ -96,6 +96,14 @@ def _counts(demand: Demand) -> tuple[list[np.ndarray | None], np.ndarray, np.nda
             if fan_out[pre] is not None:
                 fan_out[pre] += targets
     return fan_out, bits, heard
+
+
+def _heard(demand: Demand, c: Connection, whole: Piece) -> tuple[np.ndarray, np.ndarray]:
+    """As `Demand.heard` of the whole population; windows are not written out for it."""
+    if not c.windows:
+        return demand.heard(c, whole)
+    units = np.flatnonzero(c.windows.fan_out)
+    return units, c.windows.fan_out[units]
 
 
 def _packets(fan_out: np.ndarray, per_core: int | None) -> np.ndarray:

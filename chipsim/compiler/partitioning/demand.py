@@ -58,13 +58,13 @@ class Demand:
     def __init__(self, draft: Draft):
         self.draft, chip = draft, draft.chip
         self.packing, self.slots = chip.core.synapse_memory.packing, chip.core.neurons
-        self.distributed = chip.core.synapse_memory.kernels == "distributed"
+        self.kernels = chip.core.synapse_memory.kernels
         self.incoming = [[c for c in draft.connections if c.post == i] for i in range(len(draft.nodes))]
         self.outgoing = [[c for c in draft.connections if c.pre == i] for i in range(len(draft.nodes))]
         longest = [max((c.delay - c.axon_delay - chip.core.delay.min for c in cs), default=0) for cs in self.incoming]
         self.delay_bits = [int(np.ceil(np.log2(1 + ticks))) for ticks in longest]
         self.configs = _config_codes(draft.nodes)
-        self.bundle = chip.core.axon_channels or 1
+        self.bundle = 1 if self.kernels == "unrolled" else chip.core.axon_channels or 1
         self.pixels = {c.pre: prod(c.windows.in_shape[1:]) for c in draft.connections if c.windows}
         self.zeros = [np.zeros(n.size, np.int32) for n in draft.nodes]          # room for counting
 
@@ -79,12 +79,13 @@ class Demand:
     def bits(self, c: Connection, piece: Piece, synapses: np.ndarray) -> int:
         """Synapse memory of a piece over one connection, which has `synapses` from each source; a kernel that is shared
         stands there once for each channel it reads, one that is distributed in part."""
-        if c.windows and self.distributed:
+        if c.windows and self.kernels == "distributed":
             return self.part_of_kernels(c, piece.size) + ACTIVATION * len(synapses)
-        if c.windows:
+        once = c.windows is not None and self.kernels == "shared"
+        if once:
             channels = c.windows.channels(piece.indices)
             synapses = channels[channels > 0] * c.windows.weight.shape[2] * c.windows.weight.shape[3]
-        return int(axon_bits(self.packing, synapses, dense=c.is_dense or c.windows is not None, weight_bits=c.bits,
+        return int(axon_bits(self.packing, synapses, dense=c.is_dense or once, weight_bits=c.bits,
                              delay_bits=self.delay_bits[piece.node] + tag_bits(c), slots=self.slots).sum())
 
     def part_of_kernels(self, c: Connection, neurons: int) -> int:

@@ -7,6 +7,7 @@ of the cores they reach), distinct neuron configurations (demand.py).
 from __future__ import annotations
 
 from chipsim.compiler.draft import Draft
+from chipsim.compiler.lowering.lower import unroll
 from chipsim.compiler.partitioning.bounds import MANY
 from chipsim.compiler.partitioning.demand import limits, limits_for
 from chipsim.compiler.partitioning.layers import layers
@@ -36,26 +37,27 @@ def partition(draft: Draft) -> Draft:
         return layers(draft)
     by_packets = asked or options.objective in ("energy", "cores") or options.objective is None and _large(draft)
     if by_packets and sharable(draft):
-        return shared(draft, limits_for(draft), limited=False)
+        return shared(unroll(draft), limits_for(draft), limited=False)
     try:
         spread_out = spread(draft)
     except FitError as misfit:
         if not sharable(draft) or any(d.code == "M201" for d in misfit.diagnostics):
             raise
         try:                                            # it may do if any neurons may share a core
-            return shared(draft, limits_for(draft), limited=True)
+            return shared(unroll(draft), limits_for(draft), limited=True)
         except FitError:
             raise misfit from None
     if options.objective is None and len(spread_out.cores) > SMALL and sharable(draft):
-        return shared(draft, limits_for(draft), limited=False)
+        return shared(unroll(draft), limits_for(draft), limited=False)
     return spread_out
 
 
 def sharable(draft: Draft) -> bool:
     """Populations can be mixed freely: on chips without limits there is one core, without delay order matters,
-    neurons of several circuits stay in order, and shared kernels want boxes of an image (tiles.py)."""
+    neurons of several circuits stay in order, and kernels kept whole want boxes of an image (tiles.py)."""
     limited = any(v is not None for v in limits(draft.chip).values())
-    apart = any(n.circuits is not None for n in draft.nodes) or any(c.windows for c in draft.connections)
+    whole = draft.chip.core.synapse_memory.kernels != "unrolled" and any(c.windows for c in draft.connections)
+    apart = any(n.circuits is not None for n in draft.nodes) or whole
     return draft.chip.core.delay.min > 0 and limited and not apart
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from chipsim.compiler.draft import Connection, Piece
 from chipsim.compiler.partitioning.demand import Demand
 from chipsim.compiler.partitioning.packing import axon_bits
-from chipsim.network.spatial import Window
+from chipsim.network.windows import Window
 
 
 def tileable(demand: Demand, i: int) -> bool:
@@ -66,7 +66,7 @@ def _channels(demand: Demand, i: int, cap: dict[str, int | None], rows: int, col
     while low < high:
         middle = (low + high + 1) // 2
         axons = sum(_axons(demand, c, middle, rows, columns) for c in demand.incoming[i])
-        bits = sum(_bits(demand, c, middle, rows * columns) for c in demand.incoming[i])
+        bits = sum(_bits(demand, c, middle, rows, columns) for c in demand.incoming[i])
         fits = axons <= (cap["axons_in"] or axons) and bits <= (cap["synapse_bits"] or bits)
         low, high = (middle, high) if fits else (low, middle - 1)
     return low
@@ -98,6 +98,12 @@ def _spans(axis: Window, n: int) -> np.ndarray:
     return end - begin + 1
 
 
+def _uses(axis: Window, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """(how many of n windows in a row read a position, how many positions are read so often), off the border."""
+    read = np.arange(n)[:, None] * axis.stride + np.arange(axis.kernel) * axis.dilation
+    return np.unique(np.unique(read, return_counts=True)[1], return_counts=True)
+
+
 def _deep(c: Connection, channels: int) -> int:
     """Channels of the source that a box of so many channels hears, at most."""
     out, per_group = c.windows.source.shape
@@ -105,17 +111,22 @@ def _deep(c: Connection, channels: int) -> int:
     return per_group * min(groups, -(-channels * groups // out) + (groups < out and groups > 1))
 
 
-def _bits(demand: Demand, c: Connection, channels: int, neurons: int) -> int:
-    """Bits of synapse memory that a box takes over one connection."""
+def _bits(demand: Demand, c: Connection, channels: int, rows: int, columns: int) -> int:
+    """Bits of synapse memory that a box takes over one connection, at most."""
+    neurons = rows * columns
     rule = dict(weight_bits=c.bits, delay_bits=demand.delay_bits[c.post], slots=demand.slots)
     if c.windows is None:
         each = int(c.fan_in.max(initial=0)) * channels * neurons      # at worst every synapse is its source's only one
         return each * int(axon_bits(demand.packing, np.ones(1, np.int64), dense=c.is_dense, **rule)[0])
-    if demand.distributed:
+    if demand.kernels == "distributed":
         return demand.part_of_kernels(c, channels * neurons)
     out, per_group = c.windows.source.shape
     groups = c.windows.in_shape[0] // per_group
     readers = min(channels, out // groups)                  # of an input channel
+    if demand.kernels == "unrolled":
+        (uses_y, n_y), (uses_x, n_x) = (_uses(axis, n) for axis, n in zip(c.windows.axes, (rows, columns), strict=True))
+        bits = axon_bits(demand.packing, readers * np.outer(uses_y, uses_x), dense=False, **rule)
+        return _deep(c, channels) * int((bits * np.outer(n_y, n_x)).sum())
     heard = per_group * -(-channels // (out // groups))
     size = np.array([readers * c.windows.weight.shape[2] * c.windows.weight.shape[3]], np.int64)
     return heard * int(axon_bits(demand.packing, size, dense=True, **rule)[0])

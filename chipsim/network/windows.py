@@ -1,10 +1,12 @@
-"""Convolution and pooling as they are: a kernel and where it slides; a few rows at a time are written out as a matrix.
+"""Convolution and pooling as they are: kernels, and where they slide; a few rows at a time are written out as a matrix.
 
-On chips that store kernels once per core (`synapse_memory.kernels: shared`) such connections stay in this form through
-all passes: a layer of 38 million synapses is its 147 thousand weights.
+Along each axis there are triples of positions (output, kernel, input); every pair of triples is one synapse per pair of
+channels. On chips that store kernels once per core (`synapse_memory.kernels: shared`) such connections stay in this
+form through all passes: a layer of 38 million synapses is its 147 thousand weights.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -12,17 +14,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chipsim.compiler.partitioning.synapses import expand_windows
-from chipsim.network.linear import LinearOp, Reshape
-from chipsim.network.spatial import Conv2d, SumPool2d, Window
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+@dataclass(frozen=True)
+class Window:
+    """Where a sliding kernel of one axis reads: triples (output, kernel, input) of positions inside the input."""
+
+    n_in: int
+    kernel: int
+    stride: int
+    before: int
+    after: int
+    dilation: int
+
+    @property
+    def n_out(self) -> int:
+        return (self.n_in + self.before + self.after - self.dilation * (self.kernel - 1) - 1) // self.stride + 1
+
+    def triples(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        out, k = np.meshgrid(np.arange(self.n_out), np.arange(self.kernel), indexing="ij")
+        position = out * self.stride - self.before + k * self.dilation
+        inside = (position >= 0) & (position < self.n_in)
+        return out[inside], k[inside], position[inside]
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """The matrix [out size, in size] of a convolution or pooling.
+    """The matrix [out size, in size] of a convolution or pooling. Weights of zero are no synapses.
 
     weight  [out channels, in channels per group, kh, kw], float64 or int16
     used    bool, like weight: where there is a synapse at all
@@ -37,6 +57,14 @@ class Windows:
     in_shape: tuple[int, int, int]
     out_shape: tuple[int, int, int]
 
+    @classmethod
+    def of(cls, weight: np.ndarray, source: np.ndarray, axes: Sequence[Window], in_shape: tuple[int, ...],
+           out_shape: tuple[int, ...]) -> Windows:
+        """From float kernels, whose zeros are left out."""
+        weight = np.ascontiguousarray(weight, float)
+        return cls(weight, weight != 0, np.ascontiguousarray(source, np.int32), tuple(axes), tuple(in_shape),
+                   tuple(out_shape))
+
     @property
     def shape(self) -> tuple[int, int]:
         return prod(self.out_shape), prod(self.in_shape)
@@ -48,6 +76,11 @@ class Windows:
 
     def with_data(self, data: np.ndarray) -> Windows:
         return replace(self, weight=np.ascontiguousarray(data).reshape(self.weight.shape))
+
+    def of_sign(self, sign: int) -> Windows:
+        """Its positive (1) or negative (-1) weights alone."""
+        kept = self.used & (np.sign(self.weight) == sign)
+        return replace(self, weight=np.where(kept, self.weight, 0), used=kept)
 
     @cached_property
     def inside(self) -> tuple[np.ndarray, np.ndarray]:
@@ -67,12 +100,25 @@ class Windows:
         weights = np.count_nonzero(self.used, axis=1)
         return np.einsum("okl,yk,xl->oyx", weights, rows, columns, optimize=True).reshape(-1)
 
+    @cached_property
+    def fan_out(self) -> np.ndarray:
+        """int64[in size]: synapses of each column."""
+        weights = np.zeros((self.in_shape[0], *self.weight.shape[2:]), np.int64)
+        np.add.at(weights, self.source, self.used)
+        rows, columns = (np.zeros((axis.n_in, axis.kernel), np.int64) for axis in self.axes)
+        for axis, read in zip(self.axes, (rows, columns), strict=True):
+            _, k, position = axis.triples()
+            read[position, k] = 1
+        return np.einsum("ckl,yk,xl->cyx", weights, rows, columns, optimize=True).reshape(-1)
+
     @property
     def nnz(self) -> int:
         return int(self.fan_in.sum())
 
     def expand(self, units: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(indptr int64, indices int32, values) of the rows `units` (int64), as a CSR matrix has them."""
+        from chipsim.network.unrolling import expand_windows
+
         indptr = np.concatenate([[0], np.cumsum(self.fan_in[units])]).astype(np.int64)
         rows, columns = ((axis.stride, axis.before, axis.dilation) for axis in self.axes)
         indices, values = expand_windows(self.weight, self.used, self.source, rows, columns, self.in_shape,
@@ -101,14 +147,3 @@ class Windows:
     def hears(self) -> np.ndarray:
         """bool[out channels, in channels per group]: there is a weight at all."""
         return self.used.any(axis=(2, 3))
-
-
-def windows(ops: tuple[LinearOp, ...]) -> Windows | None:
-    """The chain's matrix, without its bias, if it is one convolution or pooling; else None. Weights of zero are no
-    synapses."""
-    kept = [op for op in ops if not isinstance(op, Reshape)]
-    if len(kept) != 1 or not isinstance(kept[0], Conv2d | SumPool2d):
-        return None
-    weight, source, axes = kept[0].windows()
-    return Windows(np.ascontiguousarray(weight, float), np.ascontiguousarray(weight != 0),
-                   np.ascontiguousarray(source, np.int32), tuple(axes), kept[0].in_shape, kept[0].out_shape)
