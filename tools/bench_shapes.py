@@ -1,4 +1,4 @@
-"""Compile the shapes of well-known vision networks for Loihi: cores, CPU time and peak memory.
+"""Compile the shapes of well-known vision networks for Loihi: cores, packets, CPU time and peak memory.
 
 `python tools/bench.py shapes [vgg9 vgg16 resnet20 mobilenet] [--kernels shared|unrolled] [--objective cores]
 [--effort fast] [--passes]`: weights are drawn at random, pooling is a population of its own, the mesh is as large as
@@ -31,7 +31,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--effort", default="fast", choices=("fast", "normal", "best"))
     parser.add_argument("--passes", action="store_true", help="CPU time and peak memory of every pass")
     args = parser.parse_args(arguments)
-    print(f"{'network':10} {'neurons':>9} {'synapses':>12} {'cores':>6} {'CPU s':>7} {'peak GB':>8}", flush=True)
+    print(f"{'network':10} {'neurons':>9} {'synapses':>12} {'cores':>6} {'packets/spike':>13} {'CPU s':>7} "
+          f"{'peak GB':>8}", flush=True)
     for name in args.names or SHAPES:
         one = Process(target=_row, args=(name, args))           # each in a process of its own, for its peak memory
         one.start()
@@ -48,8 +49,9 @@ def _row(name: str, args) -> None:
     layout = compile(network, chip, effort=args.effort, objective=args.objective,
                      progress=clock() if args.passes else None)
     seconds = time.process_time() - began
-    synapses = layout.segment_size.sum()
-    print(f"{name:10} {network.n_neurons:9} {synapses:12} {layout.n_cores:6} {seconds:7.1f} {peak():8.2f}", flush=True)
+    synapses, packets = layout.segment_size.sum(), layout.out_start[layout.n_neurons] / layout.n_neurons
+    print(f"{name:10} {network.n_neurons:9} {synapses:12} {layout.n_cores:6} {packets:13.2f} {seconds:7.1f} "
+          f"{peak():8.2f}", flush=True)
 
 
 class _Layers:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
+from test_mapping import used
 
 from chipsim.chip import check_chip, load_chip
 from chipsim.compiler import compile
@@ -126,6 +127,22 @@ def test_no_limit_is_broken_counted_from_the_network_itself(network, neurons, bu
         assert layout.usage["synapse_bits"][c] <= 64 * bits
         if longest["all"] == 1:
             assert used[c] == layout.usage["synapse_bits"][c]
+
+
+@SOME
+@given(images(), st.integers(2, 40), st.integers(8, 60), st.integers(6, 60), st.integers(6, 60),
+       st.sampled_from(["latency", "energy"]))
+def test_unrolled_boxes_keep_every_limit(network, neurons, bits, axons_in, axons_out, objective):
+    limit = dict(neurons=neurons, synapse_bits=64 * bits, axons_in=axons_in, axons_out=axons_out, neuron_configs=32)
+    on = chip("unrolled", "null", f"core.neurons={neurons}", f"core.synapse_memory.bits={64 * bits}",
+              f"core.axons_in={axons_in}", f"core.axons_out={axons_out}", "fabric.width=20", "fabric.height=20")
+    try:
+        layout = compile(network, on, objective=objective, effort="fast")
+    except FitError:
+        return
+    need = used(layout, network)
+    for resource, most in limit.items():
+        assert max(need[resource]) <= most and need[resource] == layout.usage[resource].tolist(), resource
 
 
 @pytest.mark.parametrize("groups, stride, padding", [(1, 1, 1), (1, 2, 0), (2, 1, "same"), (4, 3, 2)])

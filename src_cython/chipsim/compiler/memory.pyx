@@ -1,6 +1,8 @@
-"""The layout's tables of synapses: per core, sorted by source and segment in two passes over the core's rows (count, then
-fill), so that a synapse costs two look-ups and the four bytes it takes in the end. A sort of all synapses by eight
-columns took 25 times as long and 20 times the memory (5.4 million synapses).
+"""The layout's tables of synapses.
+
+Per core they are sorted by source and segment in two passes over the core's rows (count, then fill), so that a synapse
+costs two look-ups and the four bytes it takes in the end. A sort of all synapses by eight columns took 25 times as long
+and 20 times the memory (5.4 million synapses).
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp
