@@ -66,6 +66,10 @@ decimal numbers.""",
     "E117": """\
 The chip description stored in a layout or run file does not hold: the file was changed by hand,
 or written by a version of chipsim with other keys. Make it again from the chip file.""",
+    "E119": """\
+The fabric is larger than the engine holds: 65 536 routers (a table has the next hop from each to each), 2^28 slots of
+all FIFOs together, packets of 65 536 flits. Cores do not count: a router has dozens, and only those in use take
+memory.""",
     "E118": """\
 A routing table (`fabric.table`) does not bring every packet to its target. Packets are followed from every router with
 cores, and from the host's port, to every router with cores: a router has no entry for one, the way out is not there, a

@@ -7,6 +7,10 @@ from pydantic import Field
 
 from chipsim.chip.fields import Part, count, quantity
 
+MOST_ROUTERS = 1 << 16          # of a system: a next hop from each to each takes a byte, 4.3 GB
+MOST_SLOTS = 1 << 28            # of all FIFOs together: 16 bytes each, 4.3 GB
+MOST_FLITS = 1 << 16            # of a packet
+
 
 class Channel(Part):
     """One direction of a link between two routers, or between a core and its router."""
@@ -111,14 +115,15 @@ class Fabric(Part):
     """Routers, the channels between them, and the cores on them."""
 
     topology: Literal["mesh", "torus", "hex_torus", "tree", "custom"] = Field(description="how routers are joined")
-    width: int = count("routers", ge=1, doc="routers in a row of a chip; 1 for tree and custom")
-    height: int = count("routers", ge=1, doc="routers in a column of a chip; 1 for tree and custom")
+    width: int = count("routers", ge=1, le=MOST_ROUTERS, doc="routers in a row of a chip; 1 for tree and custom")
+    height: int = count("routers", ge=1, le=MOST_ROUTERS, doc="routers in a column of a chip; 1 for tree and custom")
     cores_per_router: int = count("cores", ge=1, doc="cores on each router")
     n_cores: int | None = count("cores", ge=1, default=None,
                                 doc="cores in all, where the last routers have fewer; null: every place is taken")
     arity: int | None = count("children", ge=2, default=None, doc="tree: children of a router")
-    levels: int | None = count("levels", ge=1, default=None, doc="tree: levels below the root; cores sit on the last")
-    routers: int | None = count("routers", ge=1, default=None, doc="custom: number of routers")
+    levels: int | None = count("levels", ge=1, le=16, default=None,
+                               doc="tree: levels below the root; cores sit on the last")
+    routers: int | None = count("routers", ge=1, le=MOST_ROUTERS, default=None, doc="custom: number of routers")
     links: tuple[str, ...] = Field((), description="custom: two-way links, each written `3-4` for routers 3 and 4")
     routing: Literal["xy", "yx", "west_first", "north_last", "negative_first", "odd_even", "minimal_adaptive", "xy_yx",
                      "xy_escape", "shortest", "table"] = Field(

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from pydantic import BaseModel, ValidationError
 from chipsim.chip.catalogue import catalogue, shipped
 from chipsim.chip.document import Document, Place, compose_node, read_document
 from chipsim.chip.fields import Shape, fields_of
+from chipsim.chip.misfit import Misfit
 from chipsim.chip.reader import CHIP, NO_ANNOTATION, Annotation, Reader
-from chipsim.chip.rules import broken
+from chipsim.chip.rules import broken, unused
 from chipsim.chip.spec import ChipSpec
 from chipsim.chip.tree import FAILED, Table, Value, failures, locate, merge, plain, provenances
 from chipsim.errors import ChipError, Diagnostic
@@ -43,7 +44,10 @@ def load_chip(name_or_path: str | os.PathLike, set: Iterable[str] = ()) -> ChipS
 
 
 def check_chip(name_or_path: str | os.PathLike, set: Iterable[str] = ()) -> list[Diagnostic]:
-    """Everything that is wrong with a chip file, in the order of its lines; an empty list if it is right."""
+    """Everything that is wrong with a chip file, in the order of its lines; an empty list if it is right.
+
+    Findings of severity `warning` do not keep it from being loaded.
+    """
     return _load(name_or_path, set)[1]
 
 
@@ -71,9 +75,11 @@ def _load(name_or_path: str | os.PathLike, set: Iterable[str]) -> tuple[ChipSpec
         for text in set:
             tree = _amend(tree, text, findings)
         chip = _check(tree, findings)
+        if chip is not None and not findings.diagnostics:
+            findings.diagnostics += [_at(tree, m, "warning") for m in unused(chip)]
     main = str(path)
     found = sorted(findings.diagnostics, key=lambda d: (d.file != main, d.file, d.line, d.column))
-    return (None if found else chip), found
+    return (None if any(d.severity == "error" for d in found) else chip), found
 
 
 def _find(name: str | os.PathLike, beside: Path | None = None) -> Path | Diagnostic:
@@ -170,10 +176,14 @@ def _check(tree: Table, findings: _Findings) -> ChipSpec | None:
     known = _partial(ChipSpec, values, {*failures(tree), *(e["loc"] for e in wrong)})
     with suppress(AttributeError):
         known.fabric.__dict__["chips"] = known.system.chips if known.system else None       # as ChipSpec does
-    for m in broken(known, partial=True):
-        keys = tuple(int(k) if k.isdigit() else k for k in m.path.split("."))
-        findings.diagnostics.append(locate(tree, keys).place.diagnostic(m.code, m.message, help=m.help))
+    findings.diagnostics += [_at(tree, m) for m in broken(known, partial=True)]
     return None
+
+
+def _at(tree: Table, m: Misfit, severity: str = "error") -> Diagnostic:
+    """A broken rule, at its place in the file."""
+    keys = tuple(int(k) if k.isdigit() else k for k in m.path.split("."))
+    return replace(locate(tree, keys).place.diagnostic(m.code, m.message, help=m.help), severity=severity)
 
 
 def _misfit(tree: Table, loc: Loc, kind: str) -> list[Diagnostic]:

@@ -10,6 +10,7 @@ from chipsim.chip.clock_rules import clocked_routers_can_be_built, clocked_route
 from chipsim.chip.core_rules import CORE_RULES
 from chipsim.chip.misfit import Misfit
 from chipsim.chip.schedule_rules import schedules_can_be_made
+from chipsim.chip.size_rules import fabrics_fit_in_memory, packets_have_an_end
 from chipsim.chip.units import format_quantity
 from chipsim.chip.worm_rules import wormholes_can_be_moved
 
@@ -27,6 +28,17 @@ def broken(chip: ChipSpec, *, partial: bool = False) -> list[Misfit]:
         with suppress(AttributeError) if partial else nullcontext():
             found += tables_lead_to_their_targets(chip)
     return found
+
+
+def unused(chip: ChipSpec) -> Iterator[Misfit]:
+    """Costs that are written down for parts that the chip does not have: no errors, but perhaps not what was meant."""
+    scheduled = chip.time_base == "static_schedule"
+    for name, part, there in (("matrix", "core.matrix", chip.core.matrix is not None or scheduled),
+                              *((name, "core.learning", chip.core.learning is not None)
+                                for name in ("learn_trace", "learn_read", "learn_update"))):
+        if getattr(chip.costs, name) is not None and not there:
+            yield Misfit(f"costs.{name}", f"`costs.{name}` is never used: the chip has no `{part}`",
+                         f"describe `{part}`, or write `{name}: null`")
 
 
 def cores_have_places(chip: ChipSpec) -> Iterator[Misfit]:
@@ -102,13 +114,19 @@ def custom_fabrics_hang_together(chip: ChipSpec) -> Iterator[Misfit]:
     f = chip.fabric
     if f.topology != "custom" or not f.routers:
         return
-    group = list(range(f.routers))                          # of each router, the lowest that a path leads to
+    beside: list[list[int]] = [[] for _ in range(f.routers)]
     with suppress(ValueError, IndexError):                  # links that join nothing are another rule's
-        for a, b in f.pairs * f.routers:
-            if group[a] != group[b]:
-                group[a] = group[b] = min(group[a], group[b])
-        if cut := [r for r in range(f.routers) if group[r]]:
-            yield Misfit("fabric.links", f"no path leads from router 0 to router {cut[0]}", "join all routers by links")
+        for a, b in f.pairs:
+            beside[a].append(b)
+            beside[b].append(a)
+        reached, around = {0}, [0]
+        while around:
+            new = set(beside[around.pop()]) - reached
+            reached |= new
+            around += new
+        if len(reached) < f.routers:
+            cut = next(r for r in range(f.routers) if r not in reached)
+            yield Misfit("fabric.links", f"no path leads from router 0 to router {cut}", "join all routers by links")
 
 
 def blocked_packets_have_a_way_out(chip: ChipSpec) -> Iterator[Misfit]:
@@ -226,8 +244,8 @@ def more_tiles_do_not_meet_sooner(chip: ChipSpec) -> Iterator[Misfit]:
                          f"which takes {format_quantity(short, 's')}", "barrier times ascend with the number of tiles")
 
 
-RULES = (topology_has_what_it_needs, custom_fabrics_hang_together, blocked_packets_have_a_way_out,
-         wormholes_can_be_moved, routers_fit_the_engine, clocked_routers_can_be_built,
+RULES = (fabrics_fit_in_memory, packets_have_an_end, topology_has_what_it_needs, custom_fabrics_hang_together,
+         blocked_packets_have_a_way_out, wormholes_can_be_moved, routers_fit_the_engine, clocked_routers_can_be_built,
          clocked_routes_do_not_deadlock, cores_have_places, host_is_on_the_mesh,
          time_passes_between_spike_and_effect, channels_take_time, barrier_chips_have_a_barrier,
          fixed_ticks_have_a_period, systems_are_grids, voltages_are_known, continuous_chips_have_a_step,

@@ -19,6 +19,10 @@ def wormholes_can_be_moved(chip: ChipSpec) -> Iterator[Misfit]:
     if f.clock is not None and f.arbitration == "mutex_tree":
         yield Misfit("fabric.arbitration", "mutexes are those of routers without a clock",
                      "leave it out; `fabric.clock` says how clocked routers allot")
+    by_age = f.clock is not None and (f.clock.priority == "age" or f.clock.allocator == "oldest")
+    if f.clock is not None and f.arbitration == "oldest" and not by_age:
+        yield Misfit("fabric.arbitration", "`oldest` is for routers without a clock; those with one go by "
+                     "`fabric.clock`, which has no ages", "write `fabric.clock.priority: age`, or leave `oldest` out")
     if f.clock is not None and f.flits > 1:
         yield Misfit("fabric.flit_bits", f"a packet of {f.flits} flits: clocked routers carry a spike in one",
                      "leave `flit_bits` out, or `clock`")

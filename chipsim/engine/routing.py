@@ -62,17 +62,21 @@ def _round(n: int) -> np.ndarray:
 def hexagonal(fabric: Fabric) -> np.ndarray:
     """On the hexagonal torus: along the diagonal while both offsets have its sign, else along x, then y."""
     width, height = fabric.grid
-    _, _, dx, dy = _offsets(width, height)
-    best = np.full(dx.shape, np.inf)
-    x, y = np.zeros_like(dx), np.zeros_like(dy)
-    for ax in (dx % width, dx % width - width):           # of the ways round, the one with fewest hops
-        for ay in (dy % height, dy % height - height):
+    dx, dy = np.arange(width)[None, :], np.arange(height)[:, None]       # only offsets round the torus matter
+    best = np.full((height, width), np.inf)
+    x, y = np.zeros((2, height, width), np.int64)
+    for ax in (dx, dx - width):                           # of the ways round, the one with fewest hops
+        for ay in (dy, dy - height):
             hops = np.where(ax * ay > 0, np.maximum(abs(ax), abs(ay)), abs(ax) + abs(ay))
             better = hops < best
             best, x, y = np.where(better, hops, best), np.where(better, ax, x), np.where(better, ay, y)
-    diagonal = np.where(x > 0, 4, 5)
     straight = np.where(x != 0, np.where(x > 0, 0, 1), np.where(y != 0, np.where(y > 0, 2, 3), LOCAL))
-    return np.where(x * y > 0, diagonal, straight)
+    port = np.where(x * y > 0, np.where(x > 0, 4, 5), straight).astype(np.uint8)
+    table, twice = np.empty((height, width, height, width), np.uint8), np.tile(port, (2, 2))
+    for row in range(height):
+        for column in range(width):
+            table[row, column] = twice[height - row : 2 * height - row, width - column : 2 * width - column]
+    return table.reshape(width * height, width * height)
 
 
 def shortest_paths(n_routers: int, links: list) -> np.ndarray:

@@ -80,7 +80,7 @@ def chips(draw, fabrics=FABRICS, casts=("unicast", "multicast"), lossy=False, cl
     if topology == "custom":
         settings += ["fabric.routers=5", "fabric.links=[0-1,1-2,2-3,3-0,3-4]"]
     in_step = ("mesh", "torus", "tree") if cast == "unicast" else ("mesh", "tree")
-    if clocked and topology in in_step and arbitration != "mutex_tree" and draw(st.booleans()):
+    if clocked and topology in in_step and arbitration not in ("mutex_tree", "oldest") and draw(st.booleans()):
         settings += [f"fabric.clock.period={draw(st.integers(1, 3))} ns", f"fabric.clock.vcs={draw(st.integers(2, 3))}",
                      f"fabric.clock.routing_delay={draw(st.integers(0, 1))}",
                      f"fabric.clock.connection={draw(st.sampled_from(['flit', 'packet']))}",

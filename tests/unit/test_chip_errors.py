@@ -65,7 +65,8 @@ MISTAKES = [
     Bad("costs: {spike: {energy: -1 pJ}}", "E107", "-1 pJ", "must be at least 0 J, not -1 pJ", "energy of one action"),
     Bad("costs: {spike: {time: .nan ns}}", "E107", ".nan ns", "must be finite"),
     Bad("costs: {spike: {time: inf}}", "E107", "inf", "must be finite"),
-    Bad("fabric: {width: 0}", "E107", "0", "`fabric.width` must be at least 1, not 0", "routers in a row"),
+    Bad("fabric: {width: 0}", "E107", "0", "`fabric.width` must be at least 1 and at most 65536, not 0",
+        "routers in a row"),
     Bad("core: {weights: {bits: 64}}", "E107", "64", "at least 1 and at most 32"),
     Bad("core: {neurons: 010}", "E116", "010", "`core.neurons` is written `010`", "plain decimal"),
     Bad("core: {neurons: 1:30}", "E116", "1:30", "is written `1:30`"),
@@ -256,3 +257,36 @@ def test_changes_are_checked_like_the_file(change, code, marked, message):
 
 def test_every_code_is_explained():
     assert all(re.fullmatch(r"E1\d\d", code) and len(text) > 40 for code, text in CODES.items())
+
+
+@pytest.mark.parametrize(("line", "marked", "message"), [
+    ("fabric: {width: 60000, height: 3}", "60000", "a fabric of 60 000 x 3 routers; the engine holds 65 536"),
+    ("system: {chips: [200, 100]}", "[200, 100]", "200x100 chips with"),
+    ("fabric: {channels: {east_west: {slots: 1000000000}}}", "1000000000", "slots in all; the engine holds 268 435 456"),
+    ("fabric: {packet_bits: 1000000000, flit_bits: 1}", "1000000000", "a packet of 1 000 000 000 flits"),
+    ("fabric: {topology: tree, width: 1, height: 1, routing: shortest, arity: 50, levels: 16}", "16",
+     "a fabric of 50^16 and more routers"),
+])
+def test_a_fabric_that_nothing_could_simulate_is_refused_when_it_is_loaded(tmp_path, line, marked, message):
+    found = next(d for d in findings(tmp_path, HEAD + line + "\n") if d.code == "E119")
+    assert (underlined(found), found.line) == (marked, 3) and message in found.message and found.help
+
+
+def test_the_largest_fabric_is_loaded():
+    chip = load_chip("loihi", set=("fabric.width=256", "fabric.height=256"))
+    assert chip.n_cores == 4 * 65_536
+
+
+def test_costs_of_a_part_that_is_not_there_are_a_warning(tmp_path):
+    found = only(findings(tmp_path, HEAD + "costs: {matrix: {energy: 1 pJ, time: 1 ns}}\n"))
+    assert (found.severity, found.line, underlined(found)) == ("warning", 3, "matrix")
+    assert "the chip has no `core.matrix`" in found.message
+    assert load_chip(tmp_path / "mine.yaml").costs.matrix is not None
+
+
+@pytest.mark.parametrize(("clock", "wrong"), [
+    ("", 0), ("clock: {period: 1 ns}", 1), ("clock: {period: 1 ns, priority: age}", 0),
+    ("clock: {period: 1 ns, allocator: oldest}", 0)])
+def test_oldest_first_wants_a_clock_that_knows_ages(tmp_path, clock, wrong):
+    found = findings(tmp_path, HEAD + f"fabric:\n  arbitration: oldest\n  {clock}\n")
+    assert len(found) == wrong and all("`fabric.clock`" in d.message and underlined(d) == "oldest" for d in found)
