@@ -28,21 +28,23 @@ FEW = 600_000       # pins of a network that is annealed whether or not growth f
 
 @dataclass(frozen=True)
 class Effort:
-    """work: list entries per pin and cycle, between floor and ceiling; spare: shares of extra cores that are tried;
-    most_pins: larger networks are not coarsened, only the best start is refined."""
+    """work: list entries per pin and cycle, between floor and ceiling; vain: per pin, where no structure was found;
+    spare: shares of extra cores that are tried; most_pins: larger networks are not coarsened, only the best start is
+    refined."""
 
     work: float
     floor: float
     ceiling: float
+    vain: float
     cycles: int
     spare: tuple[float, ...]
     most_pins: int = UNLIMITED
 
 
 EFFORTS = {
-    "fast": Effort(30, 6e6, 100e6, 1, (0.0,), 20_000_000),
-    "normal": Effort(300, 500e6, 2e9, 3, (0.03,)),
-    "best": Effort(1000, 3e9, 5e9, 3, (0.0, 0.03)),
+    "fast": Effort(30, 6e6, 400e6, 5, 1, (0.0,), 20_000_000),
+    "normal": Effort(300, 250e6, 2e9, 100, 3, (0.03,)),
+    "best": Effort(1000, 1.5e9, 5e9, 1000, 3, (0.0, 0.03)),
 }
 
 
@@ -104,10 +106,11 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
     coarsen = (structured or n_pins < FEW) and n_pins <= plan.most_pins
     if coarsen or partitioner == "mtkahypar":
         base, group = _base(graph, limits, int(few.max()) + 1, seed)
+    hopeless = np.inf if structured else min(costs.values())
     if coarsen:
         for spare in plan.spare:
             n_cores = ceil((int(few.max()) + 1) * (1 + spare))
-            cores = _cycles(base, limits, n_cores, plan.cycles, work, seed)
+            cores = _cycles(base, limits, n_cores, plan.cycles, work, seed, hopeless=hopeless)
             refinement = _refinement(graph, cores if base is graph else cores[group], limits, seed)
             if base is not graph:
                 refinement.descend(10, int(work))
@@ -121,11 +124,11 @@ def partition_hypergraph(graph: Hypergraph, limits: Capacities, effort: str = "n
         refinement.descend(10, int(work))
         keep(partitioner, refinement.cores, refinement.cost)
     what = min(costs, key=costs.get)
-    if work > ENOUGH * n_pins and (not coarsen or not structured or costs[what] == best[0][2]):
+    if work > ENOUGH * n_pins and (not coarsen or costs[what] == best[0][2]):
         refinement = _refinement(graph, starts[what], limits, seed)
         if not structured or coarsen:
             unit = refinement.temper()
-            refinement.anneal(0.15 * unit, 0.03 * unit, int(work))
+            refinement.anneal(0.03 * unit, 0.01 * unit, int(work if structured else min(work, plan.vain * n_pins)))
         refinement.descend(10, int(work))
         keep(f"refined {what}", refinement.cores, refinement.cost)
     return Partition(best[1], best[0][2], tuple(tried), bool(structured), not best[0][0])
@@ -191,9 +194,9 @@ def _base(graph: Hypergraph, limits: Capacities, n_cores: int, seed: int) -> tup
 
 
 def _cycles(graph: Hypergraph, limits: Capacities, n_cores: int, cycles: int, work: float, seed: int,
-            cores: np.ndarray | None = None) -> np.ndarray:
+            cores: np.ndarray | None = None, hopeless: float = np.inf) -> np.ndarray:
     """Coarsen and anneal; from the second time on, or from the partition given, within it and from a lower
-    temperature."""
+    temperature. No further cycle follows one that ends above the cost `hopeless`."""
     for cycle in range(cycles):
         begun = cores is not None
         levels = _levels(graph, limits, n_cores, seed + 1000 * cycle, cores)
@@ -215,6 +218,8 @@ def _cycles(graph: Hypergraph, limits: Capacities, n_cores: int, cycles: int, wo
                 cores = refinement.cores
             if group is not None:
                 cores = cores[group]
+        if refinement.cost > hopeless:
+            break
     return cores
 
 
