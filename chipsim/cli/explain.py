@@ -25,11 +25,13 @@ CODES = {
     "U412": "Samples can be chosen only from an input.",
     "U413": "A run needs an input, or a number of ticks for a network that spikes by itself.",
     "U414": "A run needs at least one tick.",
-    "U415": "Only populations, and state variables of populations (`conv1.v`), can be recorded.",
+    "U415": "Populations, state variables of populations (`conv1.v`) and weights of projections that learn "
+            "(`features.w`, `features.w[0:8]`) can be recorded; the latter two after every N ticks.",
     "U416": "The layout was made with a neuron model of your own, which is not registered in this process.",
     "U417": "A readout asks for spikes or states that the run did not record, or in a way that there is not.",
     "U418": "The weights to start from were learnt by another network: projection names or synapses differ, or none of "
             "its projections learns.",
+    "U419": "States and weights that are recorded are kept in memory, unless the run is stored: then they are on disk.",
     "U420": "`--approximate` takes what the compiler knows a replacement for: reset, multispike, v_min, current, bias, "
             "synapse, calibration, delays.",
     "U421": "A core holds at least one neuron.",

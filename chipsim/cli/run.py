@@ -48,7 +48,10 @@ def add_options(parser: ArgumentParser) -> None:
     group.add_argument("--engine", metavar="NAME", choices=("compiled", "reference"), default="compiled",
                        help="compiled (the default), or reference (slow, the definition)")
     group.add_argument("--record", metavar="WHAT,...", type=names,
-                       help="spikes to keep: outputs (default), all (with --html), populations")
+                       help="spikes to keep: outputs (default), all (with --html), populations; "
+                            "POPULATION.v a state, PROJECTION.w weights that it learns")
+    group.add_argument("--record-every", metavar="N", type=whole(1), default=1,
+                       help="keep states and weights after every N ticks (default 1)")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
     group.add_argument("--no-learning", action="store_true", help="plastic synapses keep their weights")
     group.add_argument("--weights", metavar="RUN", help="start from what a stored run has learnt")
@@ -121,6 +124,7 @@ def run(args: Namespace) -> int:
                           save=target, resume=args.resume, checkpoint_every=args.checkpoint_every, meta=meta,
                           learning=not args.no_learning, weights=load_run(learnt).weights if learnt else None,
                           record=args.record or (("all",) if page else ("outputs",)),
+                          record_every=args.record_every,
                           record_packets=range(args.trace_ticks.start, args.trace_ticks.stop or ALL_TICKS)
                           if timeline else False)
     wall = perf_counter() - began

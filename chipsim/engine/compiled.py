@@ -103,6 +103,8 @@ class CompiledEngine:
         done = n = 0
         while done < n_ticks:
             n = min(self.ticks_per_call, n_ticks - done, max(2 * n, TICKS[0]) if self.pool else n_ticks)
+            if self.recording.weights:                         # they are looked at between chunks
+                n = min(n, self.recording.every - self.function.tick % self.recording.every)
             yield self.spikes(n, np.ascontiguousarray(start[done : done + n + 1], np.int64), line, value, reset_every)
             done += n
 
@@ -117,12 +119,21 @@ class CompiledEngine:
         if self.levels:
             for done, total in zip(self.settled, self.levels.settle(function.packets), strict=True):
                 done.append(total)
-        chunk = Chunk(first_tick, counts, active, [out for _, _, out in probes], *function.learning(), function.packets,
-                      *packets)
+        kept = self.recording.kept(first_tick)
+        chunk = Chunk(first_tick, counts, active, [out[kept] for _, _, out in probes], *function.learning(),
+                      function.packets, *packets)
         if not self.coupled:
+            chunk.probes += self.learnt(function.tick)
             self.ticks_per_call = ticks_of(CHUNK_PACKETS * n // max(1, len(function.packets)))
         self.seconds["function"] += perf_counter() - began
         return chunk
+
+    def learnt(self, ticks: int) -> list[np.ndarray]:
+        """float64[1, m] each: weights that are recorded, as they are after so many ticks; no rows if they are not."""
+        fixed, kept = self.plan.layout.plastic, ticks % self.recording.every == 0
+        each = self.function.weights() if kept and self.recording.weights else []
+        return [(each[i] if each else fixed[i].weight)[synapses][None][: int(kept)]
+                for i, synapses in self.recording.weights]
 
     def time(self, chunk: Chunk) -> None:
         """How long the ticks of a chunk take, and where the time goes."""
@@ -139,6 +150,7 @@ class CompiledEngine:
                     self.tardiness.add(chunk.source, late)
                 self.function.release(late)
                 chunk.learning_ps, chunk.learning_core = self.function.learning()
+                chunk.probes += self.learnt(self.function.tick)
             self.keep(chunk, ps, times)
         self.chunks.append((chunk.counts, chunk.active, ps, limit, chunk.probes, chunk.learning_ps,
                             chunk.learning_core))
@@ -210,7 +222,7 @@ class CompiledEngine:
             active=joined(1), core_active=self.function.active_per_core(), spike_counts=joined(0),
             source_spikes=self.function.spikes_per_source(), event_tick=tick, event_source=source,
             event_payload=payload,
-            probes=[np.concatenate([c[4][i] for c in self.chunks]) for i in range(len(self.recording.probes))],
+            probes=[np.concatenate([c[4][i] for c in self.chunks]) for i in range(len(self.recording.names))],
             tick_ps=joined(2), tick_limit=joined(3), soma_ps=self.soma_ps, synapse_ps=self.synapse_ps,
             stall_ps=self.stall_ps, latency=self.latency,
             link_packets=self.fabrics.loads() - self.loads_before if self.fabrics else None,

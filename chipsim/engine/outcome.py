@@ -21,14 +21,23 @@ class Recording:
     """What to keep besides the counts.
 
     sources  bool[S]: whose spikes (and payloads) to log
-    probes   (state variable, neuron numbers int64[m]) to sample after every tick; `names` says whose they are
+    probes   (state variable, neuron numbers int64[m]) to sample
+    names    whose the probes are, then whose the weights
     packets  ticks of which to keep one record per packet
+    weights  (plastic projection's number, synapses int64[m] in its order) to sample
+    every    probes and weights are sampled after every so many ticks of the run
     """
 
     sources: np.ndarray
     probes: tuple[tuple[str, np.ndarray], ...] = ()
     names: tuple[tuple[str, str], ...] = ()
     packets: range = range(0)
+    weights: tuple[tuple[int, np.ndarray], ...] = ()
+    every: int = 1
+
+    def kept(self, first_tick: int) -> slice:
+        """Of ticks from `first_tick` on, those after which to sample."""
+        return slice((-first_tick - 1) % self.every, None, self.every)
 
 
 class Tardiness:
@@ -54,7 +63,7 @@ class Outcome:
     event_tick: np.ndarray               # int64[n] recorded spikes, by tick, then by source (lines before neurons)
     event_source: np.ndarray             # int64[n]
     event_payload: np.ndarray            # float64[n]
-    probes: list[np.ndarray]             # [ticks, m] each
+    probes: list[np.ndarray]             # [samples, m] each, probes and then weights
     tick_ps: np.ndarray                  # int64[ticks] without barrier
     tick_limit: np.ndarray               # int32[ticks] LIMIT_* << 24 | core
     soma_ps: np.ndarray                  # int64[C+1]

@@ -112,9 +112,9 @@ class Parts:
 
 def identity(layout: Any, schedule: Any, timing: str, seed: int, learning: bool, recording: Any) -> str:
     """A digest of all that decides what a run does and records."""
-    digest = sha256(repr((timing, seed, learning, recording.names, recording.packets, schedule.per_sample,
-                          schedule.reset_every, layout.chip.to_dict(), layout.network, layout.populations,
-                          layout.outputs, layout.models, layout.groups,
+    digest = sha256(repr((timing, seed, learning, recording.names, recording.packets, recording.every,
+                          schedule.per_sample, schedule.reset_every, layout.chip.to_dict(), layout.network,
+                          layout.populations, layout.outputs, layout.models, layout.groups,
                           [(p.name, p.rule, p.sign) for p in layout.plastic])).encode())
     for array in (*(getattr(layout, f.name) for f in fields(layout)), *layout.params.values(),
                   *(a for p in layout.plastic for a in vars(p).values()),

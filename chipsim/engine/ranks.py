@@ -20,8 +20,9 @@ from chipsim.compiler.layout import Layout
 from chipsim.engine.account import account_of
 from chipsim.engine.outcome import Outcome, Tardiness
 from chipsim.engine.plan import plan
+from chipsim.engine.probes import recording_of
 from chipsim.engine.run import Run
-from chipsim.engine.schedule import recording_of, schedule_of
+from chipsim.engine.schedule import schedule_of
 from chipsim.engine.shares import core_borders, work_before
 from chipsim.engine.stats import N_BINS
 from chipsim.errors import Diagnostic, UsageError

@@ -173,11 +173,17 @@ class ReferenceEngine:
         row = dict(active=int(plan.compartments[active].sum()), counts=counts, ps=ps, limit=limit,
                    learning_ps=learning_ps, learning_core=learning_core,
                    events=[(s, p) for s, p in emitted if self.recording.sources[s]],
-                   probes=[self.state[name][ids].copy() for name, ids in self.recording.probes])
+                   probes=self.sample() if (self.tick + 1) % self.recording.every == 0 else None)
         if self.timing == "exact" and ps + learning_ps > self.slowest[0]:
             self.slowest = (ps + learning_ps, self.tick, records)
         self.ticks.append(row)
         self.tick += 1
+
+    def sample(self) -> list[np.ndarray]:
+        """States and weights that are recorded, as they are now."""
+        learnt = [learner.variables["w"] for learner in self.learners] or [p.weight for p in self.layout.plastic]
+        return [self.state[name][ids].copy() for name, ids in self.recording.probes] + \
+            [learnt[i][synapses] for i, synapses in self.recording.weights]
 
     def deliver(self, spikes: list[tuple[int, float]], late: np.ndarray | None = None) -> None:
         """Add the synapses of every in-axon of the spikes to the sums of the ticks they reach."""
@@ -272,6 +278,7 @@ class ReferenceEngine:
 
     def outcome(self) -> Outcome:
         """Everything since the engine was made."""
+        sampled = self.sample()                                      # of the right form, where no tick was
         events = [(t, s, p) for t, row in enumerate(self.ticks) for s, p in row["events"]]
         return Outcome(
             active=np.array([r["active"] for r in self.ticks], np.int64), core_active=self.core_active,
@@ -279,7 +286,8 @@ class ReferenceEngine:
             event_tick=np.array([e[0] for e in events], np.int64),
             event_source=np.array([e[1] for e in events], np.int64),
             event_payload=np.array([e[2] for e in events], np.float64),
-            probes=[np.array([r["probes"][i] for r in self.ticks]) for i in range(len(self.recording.probes))],
+            probes=[np.array([sampled[i], *(r["probes"][i] for r in self.ticks if r["probes"])])[1:]
+                    for i in range(len(sampled))],
             tick_ps=np.array([r["ps"] for r in self.ticks], np.int64),
             tick_limit=np.array([r["limit"] for r in self.ticks], np.int32),
             soma_ps=self.soma_ps, synapse_ps=self.synapse_ps, stall_ps=self.stall_ps, latency=self.latency,

@@ -69,7 +69,8 @@ class Run:
                    see stats.py
     spikes         population -> (tick int64[n], index int32[n]) for recorded populations, ordered by tick, then index
     values         population -> float64[ticks, size] output values, for populations that emit values each tick
-    states         (population, variable) -> array[ticks, size] for probed variables
+    states         (population, variable) -> array[n, size] for probed variables, (projection, "w" or "w[A:B]") ->
+                   float64[n, m] for probed weights: after the ticks `probed_ticks`
     packets        None or dict of arrays, one entry per packet: tick, source, axon, made_ps, entered_ps, arrived_ps,
                    started_ps, done_ps, from_core (-1: the host's port), to_core
     lost           None, or on a fabric that drops blocked packets a dict of arrays, one entry per delivery that did
@@ -127,9 +128,18 @@ class Run:
         return (f"<Run of {self.layout_name} on {self.chip['name']}: {self.ticks} ticks, timing {self.timing}, "
                 f"{int(self.counts[:, A['axon_in']].sum())} packets, {synops} synaptic operations{time}>")
 
-    def weight_matrix(self, projection: str) -> np.ndarray:
-        """float64[post, pre] of a plastic projection at the end of the run; NaN where there is no synapse."""
+    @property
+    def probed_ticks(self) -> np.ndarray:
+        """int64[n]: ticks after which `states` were kept."""
+        every = self.meta.get("record_every", 1)
+        return np.arange(every - 1, self.ticks, every)
+
+    def weight_matrix(self, projection: str, sample: int | None = None) -> np.ndarray:
+        """float64[post, pre] of a plastic projection at the end of the run, or at a sample of its recorded weights
+        (`record="NAME.w"`, ticks in `probed_ticks`); NaN where there is no synapse."""
         pre, post, weight = self.weights[projection]
+        if sample is not None:
+            weight = self.states[projection, "w"][sample]
         matrix = np.full((post.max(initial=-1) + 1, pre.max(initial=-1) + 1), np.nan)
         matrix[post, pre] = weight
         return matrix

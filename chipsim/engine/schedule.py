@@ -1,13 +1,11 @@
-"""What a run is asked for: the stimulus on the run's own time line, and what to keep of it."""
+"""What a run is asked for: the stimulus on the run's own time line."""
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chipsim.compiler.layout import Layout
-from chipsim.engine.outcome import Recording
 from chipsim.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -56,33 +54,3 @@ def schedule_of(layout: Layout, stimulus: Stimulus | None, ticks: int | None) ->
         names = ", ".join(f"`{p.name}` {'x'.join(map(str, p.shape))}" for p in layout.populations if p.is_input)
         stimulus.check_lines(layout.n_lines, f"network `{layout.network}` ({names})")
     return Schedule(layout, stimulus, ticks)
-
-
-def recording_of(layout: Layout, record: Iterable[str], packets: range = range(0)) -> Recording:
-    """What `simulate(record=...)` names. Raises UsageError (U415)."""
-    sources = np.zeros(layout.n_sources, bool)
-    probes, names = [], [p.name for p in layout.populations]
-    for name in [record] if isinstance(record, str) else record:
-        if name == "all":
-            sources[:] = True
-        elif name == "outputs":
-            for output in layout.outputs:
-                sources[layout.neurons_of(output)] = True
-        elif name in names:
-            sources[layout.neurons_of(name)] = True
-        else:
-            population, _, variable = name.rpartition(".")
-            states = states_of(layout, population)
-            if population not in names or variable not in states:
-                raise UsageError(Diagnostic("U415", f"`{name}` cannot be recorded",
-                                            help=f"populations: {', '.join(names)}; variables: "
-                                            f"{', '.join(states_of(layout, names[-1]))}, as in `{names[-1]}.v`; "
-                                            "or outputs, all"))
-            probes.append((population, variable))
-    return Recording(sources, tuple((variable, layout.neurons_of(p)) for p, variable in probes), tuple(probes), packets)
-
-
-def states_of(layout: Layout, population: str) -> dict[str, str]:
-    """State variables of a population: name -> dtype."""
-    return next((layout.kernels[g.model].state for g in layout.groups
-                 if layout.populations[g.population].name == population), {})

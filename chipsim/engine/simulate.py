@@ -16,9 +16,10 @@ from chipsim.engine.account import account_of
 from chipsim.engine.deadlock import refuse_cycles
 from chipsim.engine.parts import Parts, identity
 from chipsim.engine.plan import plan
+from chipsim.engine.probes import check_memory, recording_of
 from chipsim.engine.run import Run
 from chipsim.engine.run_file import save_run
-from chipsim.engine.schedule import recording_of, schedule_of
+from chipsim.engine.schedule import schedule_of
 from chipsim.errors import Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ SECONDS_PER_CALL = 0.2                      # of wall time between two looks at 
 
 def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | None = None, timing: str = "exact",
              engine: str = "compiled", seed: int = 0, samples: slice | Iterable[int] | None = None,
-             record: Iterable[str] = ("outputs",), record_packets: bool | range = False, threads: int = 1,
-             learning: bool = True, weights: dict[str, tuple] | None = None, check_routes: bool = True,
-             progress: Callable[[int, int, dict], None] | None = None, save: str | os.PathLike | None = None,
-             checkpoint_every: int = 0, resume: bool = False, meta: dict[str, Any] | None = None) -> Run:
+             record: Iterable[str] = ("outputs",), record_every: int = 1, record_packets: bool | range = False,
+             threads: int = 1, learning: bool = True, weights: dict[str, tuple] | None = None,
+             check_routes: bool = True, progress: Callable[[int, int, dict], None] | None = None,
+             save: str | os.PathLike | None = None, checkpoint_every: int = 0, resume: bool = False,
+             meta: dict[str, Any] | None = None) -> Run:
     """Run a layout, spike by spike and packet by packet.
 
     stimulus  events on the input lines; None: no input, and `ticks` says how long
@@ -43,7 +45,9 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     timing    "none": function and counts; "analytic": exact loads, no queues; "exact": every packet, every hop
     engine    "compiled", or "reference", the plain one that defines the meaning (slow)
     samples   which samples of the stimulus to run
-    record    "outputs", "all", population names, or "population.variable" to probe a state after every tick
+    record    "outputs", "all", population names, "population.variable" to probe a state, or "projection.w" to probe
+              what it learns, "projection.w[0:8]" of the synapses onto some neurons (probes.py)
+    record_every   states and weights are kept after every so many ticks of the run
     record_packets   keep one record per packet in Run.packets: of all ticks, or of those in a range
     threads   for neurons and synapses where that is faster, and for the mesh; the result is the same, bit for bit,
               for any number
@@ -79,7 +83,7 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     if check_routes and moved == "exact":
         refuse_cycles(layout.chip.fabric, lowered.fabric)
     wanted = record_packets if isinstance(record_packets, range) else range(schedule.ticks * record_packets)
-    recording = recording_of(layout, record, wanted)
+    recording = recording_of(layout, record, wanted, record_every)
     machine: Any = _engine(engine)(lowered, recording, moved, threads, seed)         # parts only of the compiled one
     parts = None
     if save is not None and engine == "compiled":
@@ -87,6 +91,9 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
     elif resume or checkpoint_every:
         raise UsageError(Diagnostic("U439", "a run can be resumed where it is stored, by the compiled engine",
                                     help="give the file it is stored in, and leave the reference engine out"))
+
+    if parts is None:
+        check_memory(recording, schedule)
 
     def account(first: int) -> Run:
         out = machine.take() if parts else machine.outcome()
@@ -109,9 +116,9 @@ def simulate(layout: Layout, stimulus: Stimulus | None = None, *, ticks: int | N
             if interrupted and done < schedule.ticks:
                 raise KeyboardInterrupt(f"after {done} of {schedule.ticks} ticks"
                                         + ("; `--resume` goes on from there" if parts else ""))
-    told = dict(meta or {}, engine=engine, seed=seed, threads=threads, wall_s=time.perf_counter() - began,
-                resumed=resumed, seconds=machine.seconds, stimulus=stimulus.origin if stimulus is not None else "",
-                fabric=machine.one_pass())
+    told = dict(meta or {}, record_every=record_every, engine=engine, seed=seed, threads=threads,
+                wall_s=time.perf_counter() - began, resumed=resumed, seconds=machine.seconds,
+                stimulus=stimulus.origin if stimulus is not None else "", fabric=machine.one_pass())
     began = time.perf_counter()
     run = account(parts.done if parts else 0)
     if parts:

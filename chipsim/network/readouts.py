@@ -38,6 +38,9 @@ def membrane(run: Run, population: str, variable: str = "v", how: str = "last") 
     if states is None:
         raise UsageError(Diagnostic("U417", f"the run holds no `{population}.{variable}`",
                                     help=f"run it with record=[\"{population}.{variable}\"]"))
+    if (every := run.meta.get("record_every", 1)) > 1:
+        raise UsageError(Diagnostic("U417", f"the run holds `{population}.{variable}` of every {every}th tick only",
+                                    help="record states after every tick (record_every=1)"))
     by_sample = states.reshape(_samples(run)[0], -1, states.shape[1]).astype(float)
     reduce = {"last": lambda a: a[:, -1], "max": lambda a: a.max(1), "mean": lambda a: a.mean(1)}
     if how not in reduce:

@@ -11,7 +11,7 @@ from test_engines_agree import assert_same_run, chips
 
 from chipsim.chip import load_chip
 from chipsim.compiler import compile, load_layout, save_layout
-from chipsim.engine import simulate
+from chipsim.engine import probes, simulate
 from chipsim.engine.run import A
 from chipsim.engine.run_file import load_run, save_run
 from chipsim.errors import ExpressError, UsageError
@@ -193,3 +193,58 @@ def test_a_chip_without_learning_engine_and_synapses_that_cannot_learn_are_refus
     net.connect("in", "a", "conv2d", weights=np.ones((2, 1, 3, 3)), plasticity=PAIR)
     with pytest.raises(ExpressError, match=r"M261.*shares its weights"):
         compile(net.build(), "ideal")
+
+
+PROBES = ("second.w", "second.w[1:3]", "b.v")
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(chip=chips(), seed=st.integers(0, 2**32), every=st.sampled_from([1, 4, 7, 100]),
+       timing=st.sampled_from(["exact", "analytic", "none"]))
+def test_recorded_weights_are_those_of_the_plain_engine_for_any_number_of_threads(chip, seed, every, timing):
+    layout = compile(network((PAIR, RULES[1]), seed), chip, neurons_per_core=6 if chip.n_cores >= 4 else None)
+    options = dict(seed=seed, record=PROBES, record_every=every, timing=timing)
+    fast = simulate(layout, stimulus(seed), **options)
+    assert fast.states["second", "w"].shape == (fast.ticks // every, len(layout.plastic[1].pre))
+    assert_same_run(fast, simulate(layout, stimulus(seed), engine="reference", **options))
+    assert_same_run(fast, simulate(layout, stimulus(seed), threads=2, **options))
+
+
+def test_a_recorded_weight_is_what_a_run_of_so_many_ticks_ends_with():
+    layout = compile(network((PAIR, PAIR)), "loihi")
+    once = stimulus(3, ticks=40, samples=1)
+    run = simulate(layout, once, record=PROBES, record_every=10)
+    assert run.probed_ticks.tolist() == [9, 19, 29, 39]
+    for k, tick in enumerate(run.probed_ticks):
+        shorter = simulate(layout, once, ticks=int(tick) + 1, record="b.v")
+        assert np.array_equal(run.states["second", "w"][k], shorter.weights["second"][2])
+        assert np.array_equal(run.states["b", "v"][k], shorter.states["b", "v"][-1])
+    assert (np.diff(run.states["second", "w"], axis=0) != 0).any()
+    some = (run.weights["second"][1] >= 1) & (run.weights["second"][1] < 3)
+    assert np.array_equal(run.states["second", "w[1:3]"], run.states["second", "w"][:, some])
+    assert np.array_equal(run.weight_matrix("second", 3), run.weight_matrix("second"), equal_nan=True)
+
+
+def test_weights_that_do_not_learn_are_recorded_as_they_are():
+    layout = compile(network((PAIR, PAIR)), "loihi")
+    run = simulate(layout, stimulus(3), learning=False, record="second.w", record_every=20)
+    assert (run.states["second", "w"] == layout.plastic[1].weight).all() and len(run.states["second", "w"]) == 3
+
+
+@pytest.mark.parametrize(("record", "every", "message"), [
+    ("third.w", 1, "`third.w` cannot be recorded.*weights: .*second.w"),
+    ("second.w[5]", 1, "the projection reaches 5 neurons"),
+    ("second.w[3:2]", 1, "no such neurons"),
+    ("second.w", 0, "after every 0 ticks")])
+def test_weights_that_there_are_not_cannot_be_recorded(record, every, message):
+    with pytest.raises(UsageError, match=f"(?s)U415.*{message}"):
+        simulate(compile(network((PAIR, PAIR)), "loihi"), stimulus(0), record=record, record_every=every)
+
+
+def test_what_would_not_fit_memory_is_refused_unless_the_run_is_stored(monkeypatch, tmp_path):
+    monkeypatch.setattr(probes, "MOST_BYTES", 1 << 14)
+    layout = compile(network((PAIR, PAIR)), "loihi")
+    with pytest.raises(UsageError, match=r"U419.*numbers 60 times"):
+        simulate(layout, stimulus(0), record="in -> a.w")
+    simulate(layout, stimulus(0), record="in -> a.w", record_every=3)
+    assert len(simulate(layout, stimulus(0), record="in -> a.w", save=tmp_path / "r.run.h5").states["in -> a", "w"]) == 60

@@ -21,7 +21,7 @@ from chipsim.engine.run import Run
 from chipsim.engine.run_file import load_run, save_run
 from chipsim.errors import UsageError
 
-ALL = ("all", "a.v")
+ALL = ("all", "a.v", "second.w")
 
 
 class Stop(Exception):
