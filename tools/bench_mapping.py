@@ -1,8 +1,9 @@
 """Packets per spike of the partitioner on the standard workloads, against random, index order and what is installed.
 
-`python tools/bench.py mapping [--effort fast] [--several | --placed] NAME...` needs the file workloads.py of the
+`python tools/bench.py mapping [--effort fast,normal] [--several | --placed] NAME...` needs the file workloads.py of the
 validation data: the folder named by CHIPSIM_VALIDATION, or ../shared/validation. Every row is checked by counts of its
-own (NumPy). `--placed`: packets x hops per spike on a square mesh, partition and placement together.
+own (NumPy). `--rates lognormal`: some neurons are busier than others, packets are weighted with their spikes.
+`--placed`: packets x hops per spike on a square mesh, partition and placement together.
 """
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import os
 import sys
 import time
 from argparse import ArgumentParser
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,10 @@ from chipsim.compiler.placing.placement import place_graph
 # neurons per core, best packets per spike known (Mt-KaHyPar, METIS or prototypes; unit rates)
 ONE = dict(mlp=(256, 2.92), lenet=(256, 0.555), lsm8k=(256, 1.466), sw10k=(256, 4.758), loc4k=(256, 6.22),
            er1k=(256, 2.97), er10k=(256, 31.7), sudoku=(256, 10.94), pd01=(256, 26.13), mobilenet=(256, 0.972),
-           resnet20=(1024, 1.283), loc64k=(1024, 6.02), lsm64k=(1024, 1.01), sw100k=(1024, 4.87), er100k=(1024, 54.14))
+           resnet20=(1024, 1.283), loc64k=(1024, 6.02), lsm64k=(1024, 1.01), sw100k=(1024, 4.87), er100k=(1024, 54.14),
+           vgg9=(1024, 1.50), lsm1M=(1024, 1.28))
+SMALL = ("mlp", "lenet", "lsm8k", "sw10k", "loc4k", "er1k", "er10k", "sudoku", "pd01", "mobilenet")
+BLOCK = 1 << 22         # synapses that are counted at a time
 # packets x hops per spike: in the order of the neurons row by row, and the best known, 256 neurons on a core
 PLACED = dict(lenet=(7.78, 1.30), mlp=(8.39, 6.67), lsm8k=(11.5, 3.01), sudoku=(91.3, 43.8), pd01=(98.0, 90.7),
               mobilenet=(66.8, 4.82))
@@ -39,45 +44,52 @@ SEVERAL = (("lsm8k", Capacities(neurons=1024, axons_in=2048), (8, 0.68)),
 def main(arguments: list[str]) -> int:
     parser = ArgumentParser(prog="bench.py mapping", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="workloads (default: all that are small)")
-    parser.add_argument("--effort", default="normal", choices=("fast", "normal", "best"))
+    parser.add_argument("--effort", default="normal", help="fast, normal, best, or several of them")
+    parser.add_argument("--rates", default="unit", choices=("unit", "lognormal"), help="spikes of the neurons")
     parser.add_argument("--partitioner", default="chipsim", choices=("chipsim", "mtkahypar"),
                         help="mtkahypar: its partition, refined, is one more start")
     parser.add_argument("--several", action="store_true", help="limits on neurons, synapses and in-axons at once")
     parser.add_argument("--placed", action="store_true", help="packets x hops per spike on a square mesh")
     args = parser.parse_args(arguments)
-    build = _workloads()
+    build, efforts = _workloads(), args.effort.split(",")
     if args.placed:
         print(f"{'network':10} {'cores':>6} {'partition, row by row':>22} {'and placed':>11} {'known':>7} {'order':>7} "
               f"{'heaviest link':>14} {'CPU s':>8}")
         for name in args.names or PLACED:
-            _placed(name, build(name), args.effort)
+            for effort in efforts:
+                _placed(name, build(name), effort)
         return 0
-    print(f"{'network':10} {'limits':22} {'random':>8} {'order':>15} {args.effort:>15} {'known':>14} {'CPU s':>8}")
+    print(f"{'network':10} {'limits':18} {'random':>7} {'order':>14} {'known':>13}" + "".join(
+        f"{effort:>14} {'CPU s':>7}" for effort in efforts))
     rows = ([(n, limits, known) for n, limits, known in SEVERAL if not args.names or n in args.names] if args.several
-            else [(n, Capacities(neurons=ONE[n][0]), (0, ONE[n][1]))
-                  for n in args.names or ("mlp", "lenet", "lsm8k", "sw10k", "loc4k", "er1k", "sudoku", "mobilenet")])
+            else [(n, Capacities(neurons=ONE[n][0]), (0, ONE[n][1])) for n in args.names or SMALL])
     for name, limits, known in rows:
-        _row(name, limits, known, build(name), args.effort, args.partitioner)
+        _row(name, limits, known, build(name), efforts, args.rates, args.partitioner)
     return 0
 
 
-def _row(name: str, limits: Capacities, known: tuple[int, float], graph: tuple, effort: str, partitioner: str) -> None:
+def _row(name: str, limits: Capacities, known: tuple[int, float], graph: tuple, efforts: list[str], spikes: str,
+         partitioner: str) -> None:
     indptr, indices = graph[0].astype(np.int64), graph[1].astype(np.int32)
     n = len(indptr) - 1
-    ones, zeros = np.ones(n), np.zeros(n, np.int32)
-    began = time.process_time()
-    cores = partition_graph(indptr, indices, limits, effort=effort, partitioner=partitioner)
-    seconds = time.process_time() - began
-    single = graph_of(indptr, indices, ones, zeros, np.arange(n, dtype=np.int32))
+    rates = np.random.default_rng(1).lognormal(0, 1, n) if spikes == "lognormal" else np.ones(n)
+    single = graph_of(indptr, indices, rates, np.zeros(n, np.int32), np.arange(n, dtype=np.int32))
     order = in_order(single, np.arange(n), limits)
+    del single
     random = np.random.default_rng(0).permutation(n) // limits.neurons
-    broken = _violations(indptr, indices, cores, limits)
     shown = f"{limits.neurons}" + (f"/{limits.memory}" if limits.memory < 1 << 60 else "") + (
         f"/ax{limits.axons_in}" if limits.axons_in < 1 << 60 else "")
-    print(f"{name:10} {shown:22} {_packets(indptr, indices, random):8.2f} "
-          f"{_packets(indptr, indices, order):7.3f} ({order.max() + 1:5}) {_packets(indptr, indices, cores):7.3f} "
-          f"({cores.max() + 1:5}) {known[1]:7.3f} ({known[0] or '-':>4}) {seconds:8.2f}"
-          + (f"  BROKEN: {broken}" if broken else ""), flush=True)
+    best = f"{known[1]:6.3f} ({known[0] or '-':>4})" if spikes == "unit" else ""
+    print(f"{name:10} {shown:18} {_packets(indptr, indices, random, rates):7.2f} "
+          f"{_packets(indptr, indices, order, rates):7.3f} ({order.max() + 1:4}) {best:>13}", end="", flush=True)
+    for effort in efforts:
+        began = time.process_time()
+        cores = partition_graph(indptr, indices, limits, rates, effort, partitioner=partitioner)
+        seconds = time.process_time() - began
+        broken = _violations(indptr, indices, cores, limits)
+        print(f" {_packets(indptr, indices, cores, rates):6.3f} ({cores.max() + 1:4}) {seconds:7.2f}"
+              + (f"  BROKEN: {broken}" if broken else ""), end="", flush=True)
+    print(flush=True)
 
 
 def _placed(name: str, graph: tuple, effort: str) -> None:
@@ -122,25 +134,33 @@ def _heaviest(traffic: csr_array, sites: np.ndarray, side: int) -> float:
     return float(max(level.max(), upright.max()))
 
 
-def _packets(indptr: np.ndarray, indices: np.ndarray, cores: np.ndarray) -> float:
-    """Packets per spike, by sorting (source, core) pairs."""
-    source = np.repeat(np.arange(len(indptr) - 1, dtype=np.int64), np.diff(indptr))
-    pairs = np.unique(source * (int(cores.max()) + 1) + cores[indices])
-    sender, reached = np.divmod(pairs, int(cores.max()) + 1)
-    return float((reached != cores[sender]).sum()) / (len(indptr) - 1)
+def _pairs(indptr: np.ndarray, indices: np.ndarray, cores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(source, core) of all pairs where the core holds a target of the source, each once; by sorting blocks."""
+    n, n_cores = len(indptr) - 1, int(cores.max()) + 1
+    ends = np.unique(np.append(np.searchsorted(indptr, np.arange(0, indptr[-1], BLOCK)), n))
+    found = []
+    for first, last in pairwise(ends):
+        source = np.repeat(np.arange(first, last, dtype=np.int64), np.diff(indptr[first : last + 1]))
+        found.append(np.unique(source * n_cores + cores[indices[indptr[first] : indptr[last]]]))
+    return np.divmod(np.concatenate(found), n_cores)
+
+
+def _packets(indptr: np.ndarray, indices: np.ndarray, cores: np.ndarray, rates: np.ndarray) -> float:
+    """Packets per spike."""
+    sender, reached = _pairs(indptr, indices, cores)
+    return float(rates[sender[reached != cores[sender]]].sum() / rates.sum())
 
 
 def _violations(indptr: np.ndarray, indices: np.ndarray, cores: np.ndarray, limits: Capacities) -> str:
     """Limits that are broken, and by how many cores; empty if none is."""
-    source = np.repeat(np.arange(len(indptr) - 1, dtype=np.int64), np.diff(indptr))
-    axons = np.unique(cores[indices].astype(np.int64) * (len(indptr) - 1) + source) // (len(indptr) - 1)
-    used = {"neurons": np.bincount(cores), "memory": np.bincount(cores[indices]), "axons_in": np.bincount(axons)}
+    used = {"neurons": np.bincount(cores), "memory": np.bincount(cores[indices]),
+            "axons_in": np.bincount(_pairs(indptr, indices, cores)[1])}
     over = {name: int((count > getattr(limits, name)).sum()) for name, count in used.items()}
     return ", ".join(f"{name} on {n} cores" for name, n in over.items() if n)
 
 
 def _workloads():
-    """The function build(name) of workloads.py."""
+    """The function build(name) of workloads.py; lsm1M is its lsm of 100 x 100 x 100 neurons."""
     root = Path(os.environ.get("CHIPSIM_VALIDATION", Path(__file__).resolve().parents[2] / "shared" / "validation"))
     file = root / "workloads" / "workloads.py"
     if not file.exists():
@@ -148,4 +168,4 @@ def _workloads():
     spec = importlib.util.spec_from_file_location("workloads", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.build
+    return lambda name: module.lsm(100, 100, 100)[:2] if name == "lsm1M" else module.build(name)
