@@ -96,6 +96,12 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def sampled(text: str) -> tuple[tuple[str, ...], int]:
+    """A comma-separated list, and the N of `@N` behind it: 1 without."""
+    listed, at, every = text.partition("@")
+    return names(listed), whole(1)(every) if at else 1
+
+
 class _Help(argparse.RawDescriptionHelpFormatter):
     """Fixed width, one form of an option (`-o, --output FILE`), same text under every Python."""
 

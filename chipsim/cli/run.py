@@ -23,7 +23,7 @@ from chipsim.cli.options import (
     write,
 )
 from chipsim.cli.output import Talk, show, tell
-from chipsim.cli.parser import names, span, whole
+from chipsim.cli.parser import sampled, span, whole
 from chipsim.cli.profile import Laps
 from chipsim.errors import Diagnostic, UsageError
 from chipsim.figures import count, exact, percent, si
@@ -47,11 +47,8 @@ def add_options(parser: ArgumentParser) -> None:
                        help="none, analytic, or exact (the default: every packet, every hop)")
     group.add_argument("--engine", metavar="NAME", choices=("compiled", "reference"), default="compiled",
                        help="compiled (the default), or reference (slow, the definition)")
-    group.add_argument("--record", metavar="WHAT,...", type=names,
-                       help="spikes to keep: outputs (default), all (with --html), populations; "
-                            "POPULATION.v a state, PROJECTION.w weights that it learns")
-    group.add_argument("--record-every", metavar="N", type=whole(1), default=1,
-                       help="keep states and weights after every N ticks (default 1)")
+    group.add_argument("--record", metavar="WHAT,...", type=sampled, default=((), 1),
+                       help="outputs (default), populations, all; states a.v, weights p.w; every N: @N")
     group.add_argument("--seed", metavar="N", type=whole(), default=0, help="of what is drawn at random (default 0)")
     group.add_argument("--no-learning", action="store_true", help="plastic synapses keep their weights")
     group.add_argument("--weights", metavar="RUN", help="start from what a stored run has learnt")
@@ -123,8 +120,8 @@ def run(args: Namespace) -> int:
                           samples=args.samples, threads=args.threads, progress=progress,
                           save=target, resume=args.resume, checkpoint_every=args.checkpoint_every, meta=meta,
                           learning=not args.no_learning, weights=load_run(learnt).weights if learnt else None,
-                          record=args.record or (("all",) if page else ("outputs",)),
-                          record_every=args.record_every,
+                          record=args.record[0] or (("all",) if page else ("outputs",)),
+                          record_every=args.record[1],
                           record_packets=range(args.trace_ticks.start, args.trace_ticks.stop or ALL_TICKS)
                           if timeline else False)
     wall = perf_counter() - began

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from chipsim.cli import main
+from chipsim.engine.run_file import load_run
 
 ROOT = Path(__file__).parents[2]
 NET, SPIKES = str(ROOT / "examples" / "digits.nir"), str(ROOT / "examples" / "digits_test.h5")
@@ -39,6 +40,17 @@ def test_run_tells_data_on_stdout_and_talk_on_stderr_and_stores_the_run(here, ca
     assert out.startswith("digits → loihi   5 samples")
     assert [line.split()[0] for line in err.splitlines()] == ["compiled", "simulated", "saved"]
     assert [p.name for p in here.iterdir()] == ["digits.run.h5"]
+
+
+def test_weights_are_kept_after_every_n_ticks_and_are_in_the_stored_run(here, capsys):
+    learner = str(ROOT / "examples" / "digits_learning.yaml")
+    assert main(["run", learner, "--chip", "loihi", "--input", SPIKES, "--samples", "0:2", "--quiet",
+                 "--record", "features.w[0:8],cells.v@20"]) == 0
+    run = load_run("digits_learning.run.h5")
+    assert run.probed_ticks.tolist() == [19, 39]
+    assert run.states["features", "w[0:8]"].shape == (2, 8 * 64) and run.states["cells", "v"].shape == (2, 64)
+    assert main(["run", learner, "--chip", "loihi", "--input", SPIKES, "--record", "cells.v@0"]) == 2
+    assert "0 is too small; 1 is the least" in capsys.readouterr().err
 
 
 def test_a_dialect_that_nobody_named_is_noted(here, capsys):

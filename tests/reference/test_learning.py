@@ -247,4 +247,5 @@ def test_what_would_not_fit_memory_is_refused_unless_the_run_is_stored(monkeypat
     with pytest.raises(UsageError, match=r"U419.*numbers 60 times"):
         simulate(layout, stimulus(0), record="in -> a.w")
     simulate(layout, stimulus(0), record="in -> a.w", record_every=3)
-    assert len(simulate(layout, stimulus(0), record="in -> a.w", save=tmp_path / "r.run.h5").states["in -> a", "w"]) == 60
+    stored = simulate(layout, stimulus(0), record="in -> a.w", save=tmp_path / "r.run.h5")
+    assert len(stored.states["in -> a", "w"]) == 60

@@ -262,7 +262,7 @@ def test_every_code_is_explained():
 @pytest.mark.parametrize(("line", "marked", "message"), [
     ("fabric: {width: 60000, height: 3}", "60000", "a fabric of 60 000 x 3 routers; the engine holds 65 536"),
     ("system: {chips: [200, 100]}", "[200, 100]", "200x100 chips with"),
-    ("fabric: {channels: {east_west: {slots: 1000000000}}}", "1000000000", "slots in all; the engine holds 268 435 456"),
+    ("fabric: {channels: {east_west: {slots: 1000000000}}}", "1000000000", "slots in all; the engine holds 268 435"),
     ("fabric: {packet_bits: 1000000000, flit_bits: 1}", "1000000000", "a packet of 1 000 000 000 flits"),
     ("fabric: {topology: tree, width: 1, height: 1, routing: shortest, arity: 50, levels: 16}", "16",
      "a fabric of 50^16 and more routers"),
