@@ -56,6 +56,9 @@ def allocate(draft: Draft, log: tuple[dict, ...]) -> Layout:
     if draft.in_vain:
         tables |= _without_synapses(draft, order, np.concatenate(number), tables)
     usage = {name: used[order] for name, used in tally_of(draft).usage.items()}
+    if draft.in_vain:                                        # these are sent, too
+        sent = np.concatenate([[0], np.cumsum(np.diff(tables["out_start"])[:n])])[start]
+        usage["axons_out"] = np.diff(sent)
     return Layout(
         chip=draft.chip, network=draft.network.name, populations=_populations(draft, number),
         outputs=draft.network.outputs, dt=draft.network.dt, cores=np.sort(draft.places).astype(np.int32),

@@ -49,9 +49,10 @@ than a time constant, or one of them is in the wrong unit.""",
 A weight in the chip's own integers is not a whole number within the mantissa's range. Larger weights take an exponent:
 `weight_exponent`.""",
     "M245": """\
-A projection between populations in a crossbar chip's own terms has weights other than 1. There a synapse is a bit; the
-weight is the target's own for the axon's type (`s0` to `s3`, receptors `g0` to `g3`). Populations in a framework's
-terms take any weights, which the compiler cuts into bits.""",
+A projection between populations in a crossbar chip's own terms has weights other than 1, or two of them put two
+synapses where there is one bit: the same source, target, axon type and delay. There a synapse is a bit; the weight is
+the target's own for the axon's type (`s0` to `s3`, receptors `g0` to `g3`). Populations in a framework's terms take any
+weights, which the compiler cuts into bits.""",
     "M246": """\
 Analogue circuits are calibrated by how far the threshold lies above rest: that distance becomes so many steps of the
 converter. This population rests at its threshold or above, by its leak or its bias, and would fire for ever.""",

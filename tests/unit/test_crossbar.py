@@ -12,7 +12,7 @@ from chipsim.chip import load_chip
 from chipsim.compiler import compile
 from chipsim.compiler.compile import PASSES, draft_of
 from chipsim.compiler.lowering.bits import cut
-from chipsim.compiler.lowering.crossbar import relay
+from chipsim.compiler.lowering.relay import relay
 from chipsim.engine import simulate
 from chipsim.errors import ExpressError, FitError
 from chipsim.network import load_network

@@ -1,25 +1,20 @@
-"""Lowering to crossbar chips: neurons with a weight for each axon type, synapses of one bit, one target per neuron.
+"""Lowering to crossbar chips: neurons with a weight for each axon type, synapses of one bit.
 
-1. `to_crossbar` makes registers of the framework's neurons and cuts weights into bits: a source drives one axon for
-   each type its weights are made of, a synapse is a choice of them, its weight the sum over the choice.
-2. `relay`, after the partition, gives neurons with several target axons a relay neuron for each, one tick further.
+`to_crossbar` makes registers of the framework's neurons and cuts weights into bits: a source drives one axon for each
+type its weights are made of, a synapse is a choice of them, its weight the sum over the choice. What one target per
+neuron takes: relay.py.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from chipsim.compiler.draft import Connection, Draft, Node, Piece
+from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.compiler.lowering.bits import Bits, cut
-from chipsim.compiler.lowering.lower import retimed
-from chipsim.compiler.partitioning.demand import Demand, too_few
-from chipsim.compiler.partitioning.partition import partition
-from chipsim.errors import Diagnostic, ExpressError, FitError
+from chipsim.errors import Diagnostic, ExpressError
 from chipsim.models.kernels import find_kernel
-from chipsim.network.graph import Population
 
 LEAK = 1 / 3        # of the threshold: there the constant leak equals the decay. Outputs of the shipped digits spike
                     # 3263 times with the decay, 3327 times with this leak, 3033 times with 1/2
@@ -45,11 +40,29 @@ def to_crossbar(draft: Draft) -> Draft:
             nodes[i] = replace(node, params=_registers(node, bits, report))
             connections += parts
             _tell(node, merged, bits, report)
+    problems += meeting(nodes, connections)
     if problems:
         raise ExpressError(*problems)
     snr = [a["snr_dB"] for a in report if "snr_dB" in a]
     return replace(draft, nodes=tuple(nodes), connections=tuple(connections), approximations=tuple(report),
                    late_bias={}, merit={"worst_weight_snr_dB": round(min(snr), 1)} if snr else {})
+
+
+def meeting(nodes: list[Node], connections: list[Connection]) -> list[Diagnostic]:
+    """M245 for connections that want a bit of the crossbar twice: the same source, target, axon type and delay."""
+    found, alike = [], {}
+    for c in connections:
+        alike.setdefault((c.pre, c.post, c.delay, c.receptor), []).append(c)
+    for (pre, post, delay, receptor), group in alike.items():
+        if len(group) == 1 or (twice := sum((c.weight for c in group[1:]), group[0].weight).tocoo()).max() < 2:
+            continue
+        at = int(np.argmax(twice.data))
+        names = " and ".join(f"`{c.name}`" for c in group)
+        found.append(Diagnostic(
+            "M245", f"{names} join neuron {twice.col[at]} of `{nodes[pre].name}` to neuron {twice.row[at]} of "
+            f"`{nodes[post].name}` more than once by axon type g{receptor} with a delay of {delay} ticks; a crossbar "
+            "has one bit for them", help="another receptor or delay for one of them"))
+    return found
 
 
 def _inexpressible(draft: Draft, node: Node, report: list[dict]) -> list[Diagnostic]:
@@ -167,119 +180,3 @@ def _ones(c: Connection) -> Connection:
             "M245", f"projection `{c.name}` has the weight {weight.data[weight.data != 1][0]:g}; a crossbar has bits",
             help="weights of 1, and the neurons' s0 to s3 for the axon types; or a population of a framework's model"))
     return replace(c, weight=weight.astype(np.int16), format="sparse", bits=1)
-
-
-# ---- one target per neuron ----
-
-@dataclass(frozen=True)
-class _Targets:
-    """Axons of all neurons of a node: per entry the unit, and the number of the axon (core, pre, type, delay)."""
-
-    unit: np.ndarray
-    axon: np.ndarray
-
-
-def relay(draft: Draft) -> Draft:
-    """Relay neurons for every neuron with several target axons, on cores of their own; the others' delays match."""
-    most = draft.chip.core.neurons or 0
-    if draft.chip.core.targets_per_neuron is None:
-        return draft
-    one, slow = draft, set()
-    while found := {i for i, t in _targets(draft).items() if np.bincount(t.unit).max(initial=0) > 1} - slow:
-        slow |= found
-        draft = partition(retimed(one, partial(_least, slow, one.chip.core.delay.min)))
-    if not slow:
-        return draft
-    nodes, connections, cores = list(draft.nodes), [], list(draft.cores)
-    home = _homes(draft)
-    relays = 0
-    for i, node in enumerate(draft.nodes):
-        outgoing = [c for c in draft.connections if c.pre == i]
-        targets = _targets(draft)[i] if not node.is_input else None
-        if targets is None or not (count := np.bincount(targets.unit, minlength=node.size)).max(initial=0) > 1:
-            connections += outgoing
-            continue
-        if count.max() > most:
-            raise FitError(Diagnostic(
-                "M206", f"neuron {int(count.argmax())} of population `{node.name}` has {int(count.max())} target "
-                f"axons; a core of relays has {most} neurons", file=node.population.origin,
-                help="fewer targets per neuron"))
-        many = count[targets.unit] > 1
-        units = targets.unit[many]                                  # one relay each, in order of the unit
-        number = {axon: k for k, axon in enumerate(zip(units.tolist(), targets.axon[many].tolist(), strict=True))}
-        new, relays = len(nodes), relays + len(units)
-        nodes.append(_relays(node, len(units)))
-        feed = csr_array((np.ones(len(units), np.int16), (np.arange(len(units)), units)),
-                         shape=(len(units), node.size))
-        connections.append(Connection(i, new, feed, 1, "sparse", f"{node.name} -> {nodes[new].name}", bits=1))
-        for c in outgoing:
-            connections += _through(c, new, number, len(units), count, home)
-        cores += [(Piece(new, a, b),) for a, b in _filled(count[count > 1], most)]
-    if len(cores) > draft.chip.n_cores:
-        raise FitError(too_few(draft, len(cores)))
-    return replace(draft, nodes=tuple(nodes), connections=tuple(connections), cores=tuple(cores),
-                   merit={"relays": relays, "relay_cores": len(cores) - len(draft.cores)})
-
-
-def _least(slow: set[int], least: int, c: Connection) -> int:
-    return 2 if c.pre in slow else least
-
-
-def _homes(draft: Draft) -> list[np.ndarray]:
-    home = [np.full(n.size, -1) for n in draft.nodes]
-    for core, pieces in enumerate(draft.cores):
-        for p in pieces:
-            home[p.node][p.rows] = core
-    return home
-
-
-def _targets(draft: Draft) -> dict[int, _Targets]:
-    """Per node with neurons, its target axons, ordered by unit, then axon."""
-    demand, home, found = Demand(draft), _homes(draft), {}
-    for i, node in enumerate(draft.nodes):
-        if node.is_input:
-            continue
-        pairs = [np.stack([c.weight.indices, _axon(c, home[c.post])], axis=1) for c in demand.outgoing[i]]
-        unique = np.unique(np.concatenate(pairs), axis=0) if pairs else np.zeros((0, 2), np.int64)
-        found[i] = _Targets(unique[:, 0].astype(np.int64), unique[:, 1].astype(np.int64))
-    return found
-
-
-def _axon(c: Connection, home: np.ndarray) -> np.ndarray:
-    """int64 per synapse: a number for its axon among those of its source."""
-    core = np.repeat(home, np.diff(c.weight.indptr)).astype(np.int64)
-    return (core << 16) + (c.delay << 4) + c.receptor
-
-
-def _relays(node: Node, n: int) -> Node:
-    registers = {name: np.full(n, int(name in ("s0", "alpha")), np.int32) for name in find_kernel("truenorth").params}
-    population = Population(f"{node.name}.relays", (n,), "truenorth", origin=node.population.origin)
-    return Node(population, registers, "truenorth", node.options, node.depth + 1)
-
-
-def _through(c: Connection, new: int, number: dict, n: int, count: np.ndarray, home: list[np.ndarray]
-             ) -> list[Connection]:
-    """A connection in two: what goes through relays, and what needs none."""
-    post, pre = np.repeat(np.arange(c.weight.shape[0]), np.diff(c.weight.indptr)), c.weight.indices
-    split = count[pre] > 1
-    axons = _axon(c, home[c.post])[split]
-    relay_of = [number[key] for key in zip(pre[split].tolist(), axons.tolist(), strict=True)]
-    parts = []
-    if split.any():
-        ones = csr_array((np.ones(len(relay_of), np.int16), (post[split], relay_of)), shape=(c.weight.shape[0], n))
-        parts.append(replace(c, pre=new, weight=ones, delay=c.delay - 1))
-    if not split.all():
-        ones = csr_array((np.ones(int((~split).sum()), np.int16), (post[~split], pre[~split])), shape=c.weight.shape)
-        parts.append(replace(c, weight=ones))
-    return parts
-
-
-def _filled(sizes: np.ndarray, most: int) -> list[tuple[int, int]]:
-    """Runs of whole groups of relays that fill a core each: [first, stop)."""
-    runs, first, stop = [], 0, 0
-    for size in sizes.tolist():
-        if stop + size - first > most:
-            runs.append((first, stop))
-            first = stop
-        stop += size
-    return [*runs, (first, stop)]

@@ -38,7 +38,7 @@ def limits(chip: ChipSpec) -> dict[str, int | None]:
 def limits_for(draft: Draft) -> dict[str, int | None]:
     """As `limits`, with what the options ask for."""
     cap = limits(draft.chip)
-    if draft.chip.core.targets_per_neuron is not None:      # what a core sends is made by relays: crossbar.py
+    if draft.chip.core.targets_per_neuron is not None:      # what a core sends is made by relays: relay.py
         cap = cap | {"axons_out": None}
     if draft.options.neurons_per_core is not None:
         cap = cap | {"neurons": min(draft.options.neurons_per_core, cap["neurons"] or 1 << 62)}
@@ -129,11 +129,15 @@ class Demand:
         if self.draft.chip.core.crossbar is None:
             return sum(map(len, found.single.values())) + sum(
                 len(np.unique(self.bundles(pre, units))) for pre, units in found.bundled.items())
+        return sum(len(units) for _, units in self.by_type(pieces))
+
+    def by_type(self, pieces: tuple[Piece, ...]) -> list[tuple[int, np.ndarray]]:
+        """On a crossbar: (source node, its units, each once) for every axon type and delay that the pieces hear."""
         lists: dict[tuple, list] = {}
         for p in pieces:
             for c in self.incoming[p.node]:
                 lists.setdefault((c.pre, c.receptor, c.delay), []).append(self.heard(c, p)[0])
-        return sum(len(np.unique(np.concatenate(parts))) for parts in lists.values())
+        return [(pre, np.unique(np.concatenate(parts))) for (pre, *_), parts in lists.items()]
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
                 merit |= {"partitioner": f"mtkahypar {version()}", "kept": found.kept}
             return replace(draft, cores=cores, tally=counted, merit=merit)
         for name, factor in over.items():
-            room[name] = int(room[name] * min(0.97, 1 / factor))
+            room[name] = max(1, int(room[name] * min(0.97, 1 / factor)))
     if limited:
         raise FitError(too_few(draft, len(cores)))
     return spread(draft)

@@ -35,7 +35,7 @@ def spread(draft: Draft) -> Draft:
     misfits: list[Diagnostic] = []
     pieces: list[Piece] = []
     for i in draft.in_order():
-        boxes = tiles(demand, i, cap) if tileable(demand, i) else []
+        boxes = tiles(demand, i, cap) if tileable(demand, i, cap) else []
         pieces += boxes or _cut(draft, demand, i, cap, misfits)
     if misfits:
         raise FitError(*misfits)

@@ -37,11 +37,11 @@ def tally(demand: Demand, cores: tuple[tuple[Piece, ...], ...]) -> Tally:
     for c, pieces in enumerate(cores):
         for p in pieces:
             home[p.node][p.rows] = c
-    bundles = np.zeros(len(cores) + 1, np.int64)
+    bundles, crossbar = np.zeros(len(cores) + 1, np.int64), demand.draft.chip.core.crossbar
     heard = []
     for c, pieces in enumerate(cores):
         found = demand.reach(pieces)
-        for pre, units in found.single.items():
+        for pre, units in found.single.items() if crossbar is None else demand.by_type(pieces):
             reach[pre][units] += 1
         for pre, units in found.bundled.items():            # channels of a pixel share an axon if one core sends them
             key = demand.bundles(pre, units)

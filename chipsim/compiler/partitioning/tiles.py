@@ -17,11 +17,12 @@ from chipsim.compiler.partitioning.packing import axon_bits
 from chipsim.network.windows import Window
 
 
-def tileable(demand: Demand, i: int) -> bool:
-    """Some connection to node i is kept as a sliding kernel, and the node has the shape of what these make."""
+def tileable(demand: Demand, i: int, cap: dict[str, int | None]) -> bool:
+    """Some connection to node i is kept as a sliding kernel, the node has the shape of what these make, and all its
+    configurations go on one core: boxes are not told apart by them."""
     shape = tuple(demand.draft.nodes[i].population.shape)
     made = {c.windows.out_shape for c in demand.incoming[i] if c.windows}
-    return made == {shape}
+    return made == {shape} and len(np.unique(demand.configs[i])) <= (cap["neuron_configs"] or len(demand.configs[i]))
 
 
 def tiles(demand: Demand, i: int, cap: dict[str, int | None]) -> list[Piece]:

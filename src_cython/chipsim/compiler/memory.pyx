@@ -191,6 +191,8 @@ def _share(const unsigned char[::1] shared, int64_t[::1] start, int32_t[::1] siz
                 continue
             begin = start[g]
             base = from_target[begin]
+            for k in range(begin, begin + size[g]):             # not always the first: connections that meet in one
+                base = min(base, from_target[k])                # segment stand one after the other
             h = <uint64_t>size[g]
             for k in range(begin, begin + size[g]):
                 from_target[k] -= base
