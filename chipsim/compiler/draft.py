@@ -153,6 +153,12 @@ class Piece:
     stop: int
     units: np.ndarray | None = None
 
+    @classmethod
+    def of(cls, node: int, units: np.ndarray) -> Piece:
+        """The piece of these neurons (int64, ascending)."""
+        first, stop = int(units[0]), int(units[-1]) + 1
+        return cls(node, first, stop, None if len(units) == stop - first else units)
+
     @property
     def size(self) -> int:
         return self.stop - self.first if self.units is None else len(self.units)

@@ -52,8 +52,7 @@ def _pieces(layout: Layout) -> tuple[tuple[Piece, ...], ...]:
     cores: list[list[Piece]] = [[] for _ in range(layout.n_cores)]
     for g in layout.groups:
         units = layout.population_index[g.start : g.stop].astype(np.int64)
-        whole = len(units) == units[-1] - units[0] + 1
-        cores[g.core].append(Piece(g.population, int(units[0]), int(units[-1]) + 1, None if whole else units))
+        cores[g.core].append(Piece.of(g.population, units))
     return tuple(map(tuple, cores))
 
 

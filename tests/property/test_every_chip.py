@@ -163,7 +163,7 @@ def case(kind, seed):
     chip, model = tiny(kind, rng), Model(kind, rng)
     network = image(model, rng) if kind not in NO_DELAYS and rng.random() < 0.3 else recurrent(model, rng)
     options = dict(objective=rng.choice([None, "energy", "latency", "cores"]), seed=int(rng.integers(0, 5)),
-                   effort=str(rng.choice(["fast", "normal"], p=[0.8, 0.2])))
+                   effort=str(rng.choice(["fast", "normal"], p=[0.9, 0.1])))
     if rng.random() < 0.2:
         options["neurons_per_core"] = int(rng.integers(2, 9))
     if rng.random() < 0.3:

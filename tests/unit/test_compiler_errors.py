@@ -53,6 +53,12 @@ def test_neuron_that_reaches_too_many_cores_is_named():
     assert "larger cores" in d.help
 
 
+def test_it_is_named_just_as_well_when_neurons_are_put_together_for_few_packets():
+    chip = load_chip("loihi", set=("core.axons_out=1", "core.neurons=1"))
+    found = refused(FitError, layers(1, 3), chip, objective="energy", effort="fast")
+    assert found[0].code == "M201" and "3 output axons, a core has 1" in found[0].message
+
+
 def test_every_misfit_is_said_at_once():
     chip = tiny("core.axons_in=10", "core.synapse_memory.bits=256")
     diagnostics = refused(FitError, layers(5, 30, 7, lines=30), chip)

@@ -172,3 +172,28 @@ def test_boxes_of_convolutions_are_cut_for_few_packets_or_for_few_cores():
         layout = compile(net.build(), "loihi", neurons_per_core=250, objective=objective, effort="fast")
         cores[objective], packets[objective] = layout.n_cores, len(layout.out_axon)
     assert packets["energy"] < packets["cores"] and cores["energy"] > cores["cores"]
+
+
+def image(kernels, **neurons):
+    """Convolutions of one image onto one population, one after the other."""
+    net = NetworkBuilder("image", dt=1e-3)
+    net.add_input("in", (1, 4, 4))
+    net.add_population("p", (2, 2, 2), "lif", **({"tau": 0.01} | neurons))
+    for w in kernels:
+        net.connect("in", "p", "conv2d", weights=np.full((2, 1, 3, 3), w))
+    return net.build(["p"])
+
+
+def test_two_convolutions_of_one_image_reach_the_neurons_that_they_are_for():
+    """Their synapses stand in one segment, the second ones behind the first, which begin at a higher slot."""
+    layout = compile(image((1.0, -2.0)), "loihi")
+    for g in range(len(layout.segment_start)):
+        assert layout.slots_of(g).max() < 8
+    spikes = simulate(layout, Stimulus.from_dense(np.ones((4, 1, 16))), timing="none", record="all").spikes["p"]
+    assert len(spikes[0]) == 0
+
+
+def test_an_image_of_many_time_constants_keeps_to_the_configurations_of_a_core():
+    taus = np.linspace(0.005, 0.03, 8).reshape(2, 2, 2)
+    layout = compile(image([1.0], tau=taus), load_chip("loihi", set=("core.neuron_configs=3",)))
+    assert layout.usage["neuron_configs"].max() <= 3 and layout.n_cores >= 3

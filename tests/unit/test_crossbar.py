@@ -177,6 +177,34 @@ def test_a_network_in_the_chips_own_terms_needs_bits():
         compile(net.build(["a"]), chip())
 
 
+def twice(**second):
+    net = NetworkBuilder("n")
+    net.add_input("in", 2)
+    native(net, "a", 3)
+    for name, more in (("first", {}), ("second", second)):
+        net.connect("in", "a", "dense", weights=np.ones((3, 2)), **({"receptor": "g1", "name": name} | more))
+    return net.build(["a"])
+
+
+def test_two_projections_cannot_have_the_same_bit():
+    with pytest.raises(ExpressError, match="`first` and `second` join neuron 0 of `in` to neuron 0 of `a` more than"):
+        compile(twice(), chip())
+    for apart in ({"receptor": "g2"}, {"delay": 1}):
+        assert compile(twice(**apart), chip()).usage["axons_in"].tolist() == [4]
+
+
+def test_out_axons_of_a_crossbar_count_types_where_neurons_have_several_targets():
+    net = NetworkBuilder("n")
+    native(net, "a", 3, lam=1)
+    native(net, "b", 3)
+    for receptor in ("g0", "g1", "g2"):
+        net.connect("a", "b", "dense", weights=np.ones((3, 3)), receptor=receptor, delay=1)
+    more = ("core.targets_per_neuron=null", "core.axons_out=4")
+    layout = compile(net.build(["b"]), chip(*more))
+    sent = np.diff(np.concatenate([[0], np.cumsum(np.diff(layout.out_start))])[layout.core_start])
+    assert layout.usage["axons_out"].tolist() == sent.tolist() and sent.max() <= 4 and sent.sum() == 9
+
+
 def test_a_loop_that_relays_do_not_leave_time_for_is_refused_by_name():
     net = NetworkBuilder("n")
     native(net, "a", 2, lam=1)

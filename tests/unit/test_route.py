@@ -85,6 +85,8 @@ def test_sources_share_their_routes_where_tables_are_short_and_what_comes_in_vai
     roomy, tight = (compile(net, board(n), effort="fast") for n in (1024, 48))
     assert len(tight.approximations) == len(roomy.approximations) + 1
     assert tight.approximations[-1]["kind"] == "shared, to fit into 48 entries of a router"
+    for layout in (roomy, tight):
+        assert layout.usage["axons_out"].sum() == np.diff(layout.out_start)[: layout.n_neurons].sum()
     runs = [simulate(layout, ticks=12, engine=e) for layout in (roomy, tight) for e in ("compiled", "reference")]
     assert all(np.array_equal(a.counts, b.counts) for a, b in (runs[:2], runs[2:]))
     free, shared = (dict(zip(ACTIONS, run.counts.sum(axis=0).tolist(), strict=True)) for run in (runs[0], runs[2]))

@@ -58,7 +58,7 @@ def cycles_of(demand: Demand, i: int) -> float:
 def _cut(demand: Demand, i: int, parts: int, cap: dict[str, int | None]) -> list[Piece]:
     """Node i in so many pieces of about the same size, images in boxes."""
     size = demand.draft.nodes[i].size
-    if tileable(demand, i) and (boxes := tiles(demand, i, cap | {"neurons": -(-size // parts)})):
+    if tileable(demand, i, cap) and (boxes := tiles(demand, i, cap | {"neurons": -(-size // parts)})):
         return boxes
     bounds = np.linspace(0, size, parts + 1).round().astype(int).tolist()
     return [Piece(i, a, b) for a, b in pairwise(bounds) if b > a]

@@ -205,6 +205,5 @@ def _pieces(draft: Draft, group: list[np.ndarray], offset: list[int],
         order = np.argsort(core, kind="stable")
         used, begin = np.unique(core[order], return_index=True)
         for c, units in zip(used, np.split(order, begin[1:]), strict=True):
-            whole = len(units) == units[-1] - units[0] + 1
-            cores[c].append(Piece(i, int(units[0]), int(units[-1]) + 1, None if whole else units))
+            cores[c].append(Piece.of(i, units))
     return tuple(tuple(pieces) for pieces in cores)

@@ -119,9 +119,7 @@ def _spread_outputs(draft: Draft, demand: Demand, pieces: list[Piece], cap: dict
 def _halves(p: Piece) -> list[Piece]:
     """Two pieces, the lower half of the neurons and the upper."""
     units, middle = p.indices, p.size // 2
-    if p.units is None:
-        return [Piece(p.node, p.first, p.first + middle), Piece(p.node, p.first + middle, p.stop)]
-    return [Piece(p.node, int(part[0]), int(part[-1]) + 1, part) for part in (units[:middle], units[middle:])]
+    return [Piece.of(p.node, part) for part in (units[:middle], units[middle:])]
 
 
 def _share(demand: Demand, cores: list[tuple[Piece, ...]], cap: dict, some: set) -> list[tuple[Piece, ...]]:
@@ -156,7 +154,16 @@ def _share(demand: Demand, cores: list[tuple[Piece, ...]], cap: dict, some: set)
             shared.append(core)
             for r in RESOURCES:
                 used[r][n] = need[r][i]
-    return shared
+    return [_joined(core) for core in shared]
+
+
+def _joined(core: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """The core with one piece of each population: what is stored for two of them is stored for both."""
+    units: dict[int, list] = {}
+    for p in core:
+        units.setdefault(p.node, []).append(p.indices)
+    return core if len(units) == len(core) else tuple(
+        Piece.of(node, np.sort(np.concatenate(parts))) for node, parts in units.items())
 
 
 def too_many(draft: Draft, demand: Demand, cores: list, cap: dict) -> list[Diagnostic]:

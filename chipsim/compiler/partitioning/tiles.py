@@ -50,8 +50,7 @@ def tiles(demand: Demand, i: int, cap: dict[str, int | None]) -> list[Piece]:
         for y in range(0, height, rows):
             for x in range(0, width, columns):
                 box = np.ascontiguousarray(units[c : c + deep, y : y + rows, x : x + columns].reshape(-1))
-                whole = len(box) == box[-1] - box[0] + 1
-                pieces.append(Piece(i, int(box[0]), int(box[-1]) + 1, None if whole else box))
+                pieces.append(Piece.of(i, box))
     return pieces
 
 
