@@ -130,6 +130,11 @@ def synapses_of_layout(layout) -> Counter:
 
 # ---- what cores hold ----
 
+def shares(c, chip) -> bool:
+    """A convolution whose kernels the chip stores once."""
+    return c.windows is not None and chip.core.synapse_memory.kernels == "shared"
+
+
 def broken_limits(layout, draft, avoid=None) -> list[str]:
     """Every limit of the chip that the layout breaks, in words; none if it keeps them all."""
     chip, core = layout.chip, layout.chip.core
@@ -179,7 +184,7 @@ def _neurons(layout, draft) -> list[int]:
 def _axons_in(layout, draft) -> list[int]:
     """In-axons of each core: one for each source, or for so many channels of a pixel where these share one."""
     together = layout.chip.core.axon_channels or 1
-    bundled = {c.pre: c.weight.in_shape for c in draft.connections if c.windows} if together > 1 else {}
+    bundled = {c.pre: c.weight.in_shape for c in draft.connections if shares(c, layout.chip)} if together > 1 else {}
     home, found = _homes(layout), [set() for _ in range(layout.n_cores)]
     single = [set() for _ in range(layout.n_cores)]
     for c in draft.connections:
@@ -188,7 +193,7 @@ def _axons_in(layout, draft) -> list[int]:
             continue
         for to, pre in np.argwhere(stored(c)).tolist():
             core = home[post][to]
-            if c.windows and c.pre in bundled:
+            if shares(c, layout.chip) and c.pre in bundled:
                 _, height, width = bundled[c.pre]
                 channel, pixel = divmod(pre, height * width)
                 found[core].add((c.pre, pixel, channel // together))
@@ -202,16 +207,16 @@ def _axons_in(layout, draft) -> list[int]:
 def _axons_out(layout, draft) -> list[int]:
     """Out-axons of each core: one for each core that a neuron reaches; channels of a pixel on one core share them."""
     together, home = layout.chip.core.axon_channels or 1, _homes(layout)
-    if together == 1 or not any(c.windows for c in draft.connections):
+    if together == 1 or not any(shares(c, layout.chip) for c in draft.connections):
         sent = np.diff(layout.out_start)[: layout.n_neurons]
         return [int(sent[a:b].sum()) for a, b in zip(layout.core_start, layout.core_start[1:], strict=False)]
     found = [set() for _ in range(layout.n_cores)]
-    image = {c.pre: c.weight.in_shape for c in draft.connections if c.windows}
+    image = {c.pre: c.weight.in_shape for c in draft.connections if shares(c, layout.chip)}
     for c in draft.connections:
         pre, post = draft.nodes[c.pre].name, draft.nodes[c.post].name
         for to, unit in np.argwhere(stored(c)).tolist() if pre in home else ():
             at = c.pre, unit
-            if c.windows:
+            if shares(c, layout.chip):
                 channel, pixel = divmod(unit, image[c.pre][1] * image[c.pre][2])
                 at = c.pre, "pixel", pixel, channel // together
             found[home[pre][unit]].add((home[post][to], *at))
@@ -239,10 +244,10 @@ def _synapse_bits(layout, draft) -> list[int]:
     for c in draft.connections:
         own = home[draft.nodes[c.post].name]
         weight_bits = next(b for b in (0, 1, 2, 3, 4, 5, 6, 8) if b >= min(c.bits, 8))
-        bits = weight_bits + longest[c.post].bit_length() + (0 if c.is_dense or c.windows else slots)
+        bits = weight_bits + longest[c.post].bit_length() + (0 if c.is_dense or shares(c, chip) else slots)
         for core in range(layout.n_cores):
             held = stored(c)[own == core]
-            if c.windows:
+            if shares(c, chip):
                 out, kernel = c.weight.out_shape, c.weight.weight.shape[2] * c.weight.weight.shape[3]
                 channel = np.flatnonzero(own == core) // (out[1] * out[2])
                 heard = held.reshape(len(held), c.weight.in_shape[0], np.prod(c.weight.in_shape[1:])).any(axis=2)
