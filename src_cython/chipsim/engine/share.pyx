@@ -6,12 +6,15 @@ additions per spike, from rows worked out beforehand.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from chipsim.engine.bits cimport fetch
+from chipsim.engine.bits cimport fetch, fetch_one
 from chipsim.engine.buffers cimport FOLLOWS, Events, add_event, add_seed
 from chipsim.engine.delivery cimport bring_in, deliver_fired
 from chipsim.engine.meeting cimport meet
 from chipsim.engine.neurons cimport Slice
 from chipsim.engine.phase cimport phase_clear, phase_spike, phase_tick
+
+cdef enum:
+    SEVERAL = 16                # spikes that memory is asked for at a time
 
 
 cdef void run_ticks(const Chip* c, Share* shares, int64_t n_shares, int64_t first, int64_t last, Chunk* k,
@@ -93,7 +96,7 @@ cdef int step(const Chip* c, Share* s, int64_t g, int64_t low, int64_t high) noe
 
 cdef int emit_tick(const Chip* c, Share* s, Chunk* k, int64_t t) noexcept nogil:
     """Lines, then groups in order: advance and emit. Negative when memory is exhausted or a NumPy step failed."""
-    cdef int64_t i, g, n, stop, high, on, off, next, places, core = s.first_core - 1, elapsed = 0, nothing = 0
+    cdef int64_t i, g, n, stop, high, on, off, next, places, core = s.first_core - 1, elapsed = 0, nothing = 0, ahead
     cdef int64_t row = t * (c.n_cores + 1)
     cdef int64_t* counts = s.counts + t * c.n_actions
     cdef Events* fired = &s.fired[s.tick & 1]
@@ -118,7 +121,10 @@ cdef int emit_tick(const Chip* c, Share* s, Chunk* k, int64_t t) noexcept nogil:
         if step(c, s, g, n, stop):
             return -1
         places = c.group_compartments[g]
+        ahead = n
         while n < stop:                                   # from spike to spike
+            if n >= ahead:
+                ahead = look_ahead(c, n, stop)
             next = first_spike(c.payload, n, stop)
             high = next + (next < stop)
             on = count_on(c.active, n, high)
@@ -139,6 +145,27 @@ cdef int emit_tick(const Chip* c, Share* s, Chunk* k, int64_t t) noexcept nogil:
         next_core(c, s, k, t, &core, &elapsed)
     count(c, fired, counts)
     return 0
+
+
+cdef int64_t look_ahead(const Chip* c, int64_t n, int64_t stop) noexcept nogil:
+    """Fetch what the next spikes of neurons [n, stop) need, all at once; until which neuron that is.
+
+    Spikes are few and far between, so each would wait for memory twice over.
+    """
+    cdef int64_t[SEVERAL] found
+    cdef int64_t i, k = 0
+    while k < SEVERAL:
+        n = first_spike(c.payload, n, stop)
+        if n == stop:
+            break
+        fetch_one(&c.out_start[n])
+        fetch_one(&c.record[n])
+        fetch_one(&c.source_spikes[n])
+        found[k] = n
+        k, n = k + 1, n + 1
+    for i in range(k):
+        fetch_one(&c.out_axon[c.out_start[found[i]]])
+    return n
 
 
 cdef inline void next_core(const Chip* c, Share* s, Chunk* k, int64_t t, int64_t* core,
