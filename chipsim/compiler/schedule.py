@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from chipsim.compiler.draft import Draft, Piece
+from chipsim.compiler.draft import Connection, Draft, Piece
 from chipsim.compiler.frame import Frame
 from chipsim.compiler.partitioning.demand import Demand
 from chipsim.engine.multicast import build_trees
@@ -47,7 +47,7 @@ def schedule(draft: Draft) -> Draft:
             for connection in demand.incoming[i]:
                 units, _ = demand.heard(connection, p)
                 reached.setdefault(connection.pre, []).append((c, units))
-                work[row, c] += connection.fan_in[p.rows].sum() if connection.windows else len(units) * p.size
+                work[row, c] += _products(connection, p, len(units))
         bits[row] = max((c.bits for c in demand.incoming[i]), default=min(chip.schedule.operations))
         cycles[row] = -(-2 * work[row] // chip.schedule.operations[int(bits[row])])
         loads, way_ps = _moved(fabric, home, reached)
@@ -58,6 +58,13 @@ def schedule(draft: Draft) -> Draft:
     frame = Frame(np.array(layers, np.int32), bits.astype(np.int32), (neurons > 0).sum(axis=1).astype(np.int32),
                   2 * work.sum(axis=1), cycles.sum(axis=1), parts, cycles.sum(axis=0), flits)
     return replace(draft, frame=frame, merit={"frame_s": frame.length_ps * 1e-12, "layers": len(layers)})
+
+
+def _products(c: Connection, piece: Piece, n_heard: int) -> int:
+    """Multiplications for a piece that hears so many units: all of them by all of its neurons, but in a convolution
+    those of the windows, and with one source for each neuron that one."""
+    fan_in = c.fan_in[piece.rows]
+    return int(fan_in.sum()) if c.windows or fan_in.max(initial=0) <= 1 else n_heard * piece.size
 
 
 def _moved(fabric: FabricPlan, home: list[np.ndarray],
@@ -93,9 +100,14 @@ def _alike(home: np.ndarray, cores: list[tuple[int, np.ndarray]],
     for c, units in cores:
         needed[units, c >> 3] |= np.uint8(1 << (c & 7))
     needed[np.arange(len(home)), home >> 3] &= ~(np.uint8(1) << (home & 7).astype(np.uint8))     # it is there already
-    used = needed.any(axis=1)
-    rows = np.concatenate([home[used].astype(np.uint16)[:, None].view(np.uint8), needed[used]], axis=1)
-    kinds, count = np.unique(rows, axis=0, return_counts=True)
-    for row, n in zip(kinds, count, strict=True):
-        at = int(row[:2].copy().view(np.uint16)[0])
-        yield at, np.flatnonzero(np.unpackbits(row[2:], bitorder="little")), int(n)
+    words = np.zeros((len(home), -(-needed.shape[1] // 8) * 8), np.uint8)
+    words[:, : needed.shape[1]] = needed
+    kind = home.astype(np.int64)
+    for word in words.view(np.uint64).T:                    # word by word: rows as a whole sort ten times as slowly
+        if word.any():
+            values, code = np.unique(word, return_inverse=True)
+            kind = np.unique(kind * len(values) + code, return_inverse=True)[1]
+    _, first, count = np.unique(kind, return_index=True, return_counts=True)
+    for unit, n in zip(first, count, strict=True):
+        if needed[unit].any():
+            yield int(home[unit]), np.flatnonzero(np.unpackbits(needed[unit], bitorder="little")), int(n)

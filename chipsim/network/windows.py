@@ -131,6 +131,29 @@ class Windows:
         indptr, indices, values = self.expand(np.arange(self.shape[0]))
         return csr_array((values, indices, indptr), shape=self.shape)
 
+    def heard(self, units: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """(in units int32[k], ascending, that the rows `units` read, synapses from each int32[k]), without writing the
+        rows out; None unless the rows are a box of channels x rows x columns whose kernels have no gaps.
+
+        units   int64, ascending
+        """
+        box, rest = [], units
+        for size in (self.out_shape[1] * self.out_shape[2], self.out_shape[2], 1):     # the first of each is a corner
+            along, below = np.divmod(rest, size)
+            box.append(along[np.flatnonzero(np.diff(along, prepend=-1))])
+            rest = below[: int((along == along[0]).sum())]
+        whole = (box[0][:, None, None] * self.out_shape[1] + box[1][:, None]) * self.out_shape[2] + box[2]
+        if not np.array_equal(whole.reshape(-1), units) or not self.used[box[0]].all():
+            return None
+        reads = [np.bincount(self.source[box[0]].reshape(-1), minlength=self.in_shape[0])]
+        for axis, inside, size in zip(self.axes, box[1:], self.in_shape[1:], strict=True):
+            out, _, position = axis.triples()
+            reads.append(np.bincount(position[np.isin(out, inside)], minlength=size))
+        at = [np.flatnonzero(n) for n in reads]
+        c, y, x = (n[read].astype(np.int32) for n, read in zip(reads, at, strict=True))
+        found = (at[0][:, None, None] * self.in_shape[1] + at[1][:, None]) * self.in_shape[2] + at[2]
+        return found.reshape(-1).astype(np.int32), (c[:, None, None] * y[:, None] * x).reshape(-1)
+
     def channels(self, units: np.ndarray) -> np.ndarray:
         """int64[in channels]: output channels among `units` (int64, ascending) that hear each input channel."""
         channel, pixel = np.divmod(units, self.out_shape[1] * self.out_shape[2])

@@ -158,6 +158,20 @@ def test_windows_count_and_divide_their_synapses_as_the_matrix_has_them(groups, 
             assert kept.of_sign(sign).nnz == np.count_nonzero(part)
 
 
+@pytest.mark.parametrize("groups, stride, padding", [(1, 1, 1), (1, 2, 0), (2, 1, "same"), (4, 3, 2)])
+def test_what_a_box_of_neurons_hears_is_what_stands_in_its_rows(groups, stride, padding):
+    rng = np.random.default_rng(1)
+    op = Conv2d(rng.normal(size=(4, 4 // groups, 3, 2)), (4, 6, 7), stride=stride, padding=padding, groups=groups)
+    kept, (deep, height, width) = windows_of((op,)), op.out_shape
+    units = np.arange(deep * height * width).reshape(op.out_shape)
+    for box in (units[1:3, :2, 1:], units, units[:, -1:, -1:], units[2:, 1:, :1]):
+        rows = op.matrix()[box.ravel()]
+        heard, synapses = kept.heard(box.ravel())
+        assert np.array_equal(heard, np.unique(rows.indices))
+        assert np.array_equal(synapses, np.unique(rows.indices, return_counts=True)[1])
+    assert kept.heard(np.array([0, width + 1])) is None
+
+
 def test_a_large_image_takes_the_cores_that_its_neurons_fill():
     net = NetworkBuilder("vgg block", dt=1e-3)
     net.add_input("in", (64, 16, 16))

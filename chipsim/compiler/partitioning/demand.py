@@ -73,6 +73,8 @@ class Demand:
         if c.is_dense:
             n = c.weight.shape[1]
             return np.arange(n, dtype=np.int32), np.full(n, piece.size, np.int32)
+        if c.windows and (box := c.windows.heard(piece.indices)) is not None:
+            return box
         rows, indptr, indices, _ = c.part(piece)
         return heard(indptr, indices, rows, self.zeros[c.pre])
 
@@ -80,7 +82,7 @@ class Demand:
         """Synapse memory of a piece over one connection, which has `synapses` from each source; a kernel that is shared
         stands there once for each channel it reads, one that is distributed in part."""
         if c.windows and self.kernels == "distributed":
-            return self.part_of_kernels(c, piece.size) + ACTIVATION * len(synapses)
+            return self.part_of_kernels(c, piece.size)
         once = c.windows is not None and self.kernels == "shared"
         if once:
             channels = c.windows.channels(piece.indices)
@@ -107,12 +109,15 @@ class Demand:
         """What the pieces hear of a core of their own."""
         single: dict[int, list] = {}
         bundled: dict[int, list] = {}
-        bits = 0
+        bits, activations = 0, dict.fromkeys((p.node for p in pieces), 0)
         for p in pieces:
             for c in self.incoming[p.node]:
                 units, n = self.heard(c, p)
+                activations[p.node] += ACTIVATION * len(units)
                 (bundled if c.windows and self.bundle > 1 else single).setdefault(c.pre, []).append(units)
                 bits += self.bits(c, p, n)
+        if self.packing == "arrays":                        # one layer runs at a time
+            bits += max(activations.values(), default=0)
         return Reach(_united(single), _united(bundled), bits)
 
     def of(self, pieces: tuple[Piece, ...], resource: str) -> int:
@@ -159,7 +164,13 @@ class Reach:
 
 
 def _united(parts: dict[int, list]) -> dict[int, np.ndarray]:
-    return {pre: own[0] if len(own) == 1 else np.unique(np.concatenate(own)) for pre, own in parts.items()}
+    return {pre: own[0] if len(own) == 1 else _merged(own) for pre, own in parts.items()}
+
+
+def _merged(parts: list[np.ndarray]) -> np.ndarray:
+    """The units of several ascending lists, each once."""
+    both = np.sort(np.concatenate(parts), kind="stable")    # merges runs: a tenth of the time of np.unique
+    return both[np.flatnonzero(np.diff(both, prepend=-1))]
 
 
 def _config_codes(nodes: tuple[Node, ...]) -> list[np.ndarray | None]:

@@ -4,8 +4,8 @@
 n (weight + delay + tag + index) + 4 + 6 bits, rounded up to 64. A dense row needs no index; a sparse one an index wide
 enough for the core's compartments, in one of the sizes the format codes allow (wider on cores with more of them).
 
-`arrays` (layers that are evaluated whole): an axon has a weight for each synapse, without index or gap, and a byte for
-its activation.
+`arrays` (layers that are evaluated whole): an axon has a weight for each synapse, without index or gap. Activations of
+a layer, a byte for each in-axon, take the place of the layer's before.
 
 `rows` (SpiNNaker, sPyNNaker's static synapses): an axon has a row of three words, and a word for each synapse.
 """
@@ -44,7 +44,7 @@ def axon_bits(packing: str, n: np.ndarray, *, dense: bool, weight_bits: int, del
     if packing == "none":
         return np.zeros_like(n)
     if packing == "arrays":
-        return n * weight_bits + ACTIVATION
+        return n * weight_bits
     if packing == "rows":
         return np.where(n > 0, n * ROW_WORD + ROW_HEADER, 0)
     index_bits = 0 if dense else max(1, int(np.ceil(np.log2(slots or 4096))))
