@@ -124,8 +124,18 @@ def draft_of(network: Network | str, chip: ChipSpec | str, *, approximate: Itera
 
 
 def rates_of(run: Run) -> dict[str, np.ndarray]:
-    """Population -> float64[size]: the mean spikes per tick of its neurons or lines in a run."""
-    return {p["name"]: np.full(p["size"], p["spikes"] / max(1, p["size"] * run.ticks)) for p in run.populations}
+    """Population -> float64[size]: spikes per tick of its neurons or lines in a run (runs stored without them: their
+    mean). Relays, which the compiler made, are left out."""
+    names = {p["name"] for p in run.populations}
+    found, first = {}, 0
+    for p in run.populations:
+        own = run.unit_source[first : first + p["size"]]
+        first += p["size"]
+        spikes = run.source_spikes[own] if len(own) else np.full(p["size"], p["spikes"] / max(1, p["size"]))
+        if p["name"].removesuffix(".relays") in names - {p["name"]}:
+            continue
+        found[p["name"]] = spikes / max(1, run.ticks)
+    return found
 
 
 def _checked_rates(network: Network, rates: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

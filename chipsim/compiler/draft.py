@@ -95,6 +95,7 @@ class Connection:
     bits     of a stored weight; bank_shift of the accumulator (0: none of its own)
     receptor  input of the target's kernel that the weights are summed in
     axon_delay  how much of the delay is the axon's, not the synapse's
+    origin   where the projection was written, for messages
     late     bias vector that this path adds from tick `delay` on, part of the post node's bias; or None
     """
 
@@ -110,6 +111,7 @@ class Connection:
     receptor: int = 0
     learning: Learning | None = None
     axon_delay: int = 0
+    origin: str = ""
 
     @property
     def is_dense(self) -> bool:

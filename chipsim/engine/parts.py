@@ -31,7 +31,7 @@ PER_TICK = ("counts", "tick_ps", "busy_ps", "barrier_ps", "tick_limit", "learnin
 TOTAL = ("core_counts", "source_spikes", "link_packets", "soma_ps", "synapse_ps", "stall_ps", "latency",
          "link_queued_ps", "link_drops", "link_detours")
 MOST = ("link_peak",)
-SAME = ("layout_name", "chip", "timing", "links", "cores", "usage", "limits", "approximations")
+SAME = ("layout_name", "chip", "timing", "links", "cores", "unit_source", "usage", "limits", "approximations")
 LAST = ("weights", "meta")
 OWN = ("ticks", "slowest", "populations", "samples")
 GROWING = (*PER_TICK, "spikes", "values", "states", "packets", "lost")

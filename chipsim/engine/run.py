@@ -47,6 +47,7 @@ class Run:
     counts         int64[ticks, ACTIONS]    summed over cores
     core_counts    int64[C, ACTIONS]        summed over ticks (hops: packets sent by the core)
     source_spikes  int64[S]                 spikes (input lines: events) per source
+    unit_source    int32[S]                 source of each unit, population by population; empty in old files
     link_packets   int64[L]                 flits per channel; `links` says which
     link_queued_ps int64[L] time that flits spent in the FIFO behind each channel, summed; link_peak int32[L] most of
                    them at once (queues.py); empty unless timing is exact
@@ -119,6 +120,7 @@ class Run:
     high_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     link_queued_ps: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     link_peak: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    unit_source: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
     weights: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
     meta: dict = field(default_factory=dict)
 

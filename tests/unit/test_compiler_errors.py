@@ -8,7 +8,7 @@ from chipsim.chip import load_chip
 from chipsim.compiler import REPLACEABLE, compile
 from chipsim.engine import simulate
 from chipsim.errors import ExpressError, FitError, UsageError
-from chipsim.network import NetworkBuilder, Stimulus
+from chipsim.network import NetworkBuilder, Stimulus, load_network
 
 
 def layers(*sizes, lines=4, weights=1.0, kind="dense", **options):
@@ -207,3 +207,22 @@ def test_options_that_do_not_exist_are_refused(options, code, words):
         compile(layers(2), "loihi", **options)
     (d,) = e.value.diagnostics
     assert d.code == code and words in d.message and e.value.exit_code == 2
+
+
+LIF, NATIVE, BITS = "model: lif, tau: 10 ms", "model: loihi_lif, vth_mant: 9", "model: truenorth, alpha: 2"
+
+
+@pytest.mark.parametrize(("code", "chip", "model", "projections"), [
+    ("M231", "loihi", NATIVE, ["{from: in, to: a, weights: 4, bias: 1}"]),
+    ("M232", "loihi", LIF, ["{from: in, to: a}", "{from: a, to: a, kind: random, probability: 0.5, delay: 0}"]),
+    ("M233", "loihi", LIF, ["{from: in, to: a}", "{from: a, to: a, delay: 64}"]),
+    ("M242", "loihi", NATIVE, ["{from: in, to: a, weights: 4}", "{from: in, to: a, weights: 0.5}"]),
+    ("M245", "truenorth", BITS, ["{from: in, to: a, receptor: g1}", "{from: in, to: a, receptor: g1}"]),
+    ("M248", "northpole", LIF, ["{from: in, to: a, format: {weight_bits: 3}}"]),
+])
+def test_a_projection_that_is_refused_is_named_with_its_line(tmp_path, code, chip, model, projections):
+    file = tmp_path / "net.yaml"
+    head = ["dt: 1 ms", "populations:", "  in: {model: input, size: 3}", f"  a: {{size: 3, {model}}}", "projections:"]
+    file.write_text("\n".join([*head, *(f"  - {each}" for each in projections)]))
+    (found,) = refused(ExpressError, load_network(file), chip)
+    assert (found.code, found.file) == (code, f"{file}:{5 + len(projections)}")

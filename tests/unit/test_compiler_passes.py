@@ -6,8 +6,11 @@ import pytest
 
 from chipsim.chip import load_chip
 from chipsim.compiler import PASSES, compile
+from chipsim.compiler.compile import rates_of
 from chipsim.compiler.partitioning.packing import loihi_bits
 from chipsim.engine import simulate
+from chipsim.engine.run import A
+from chipsim.engine.run_file import load_run, save_run
 from chipsim.network import NetworkBuilder, Stimulus, load_network
 
 
@@ -197,3 +200,39 @@ def test_an_image_of_many_time_constants_keeps_to_the_configurations_of_a_core()
     taus = np.linspace(0.005, 0.03, 8).reshape(2, 2, 2)
     layout = compile(image([1.0], tau=taus), load_chip("loihi", set=("core.neuron_configs=3",)))
     assert layout.usage["neuron_configs"].max() <= 3 and layout.n_cores >= 3
+
+
+def test_packets_fall_where_neurons_are_put_together_by_the_spikes_of_a_run(tmp_path):
+    """Two lines spike in every tick, two hardly ever; each neuron hears one of either kind."""
+    net = NetworkBuilder("skewed", dt=1e-3)
+    net.add_input("in", 4)
+    net.add_population("p", 8, "lif", tau=0.01)
+    weights = np.zeros((8, 4))
+    weights[np.arange(8), np.arange(8) % 2] = weights[np.arange(8), 2 + np.arange(8) // 4] = 0.1
+    net.connect("in", "p", "sparse", weights=weights)
+    network, chip = net.build(["p"]), load_chip("loihi", set=("core.neurons=4",))
+    busy = np.zeros((20, 1, 4))
+    busy[:, :, :2], busy[7, :, 2:] = 1, 1
+    packets, rates = [], None
+    for _ in range(2):
+        layout = compile(network, chip, objective="energy", effort="fast", rates=rates)
+        run = simulate(layout, Stimulus.from_dense(busy), timing="none")
+        save_run(run, tmp_path / "first.run.h5")
+        rates = rates_of(load_run(tmp_path / "first.run.h5"))
+        packets.append(int(run.counts[:, A["axon_in"]].sum()))
+    assert np.allclose(rates["in"] * 20, [20, 20, 1, 1]) and rates["p"].shape == (8,)
+    assert packets == [82, 44]
+
+
+def test_traffic_of_a_run_with_relays_steers_the_next_compilation():
+    net = NetworkBuilder("fan", dt=1e-3)
+    net.add_input("in", 2)
+    for name in "abc":
+        net.add_population(name, 3, "lif", tau=0.01)
+        net.connect("in" if name == "a" else "a", name, "dense", weights=1.0)
+    network = net.build(["b", "c"])
+    layout = compile(network, "truenorth")
+    assert "a.relays" in {p.name for p in layout.populations}
+    rates = rates_of(simulate(layout, Stimulus.from_dense(np.ones((5, 1, 2))), timing="none"))
+    assert sorted(rates) == ["a", "b", "c", "in"]
+    assert compile(network, "truenorth", rates=rates).n_cores == layout.n_cores

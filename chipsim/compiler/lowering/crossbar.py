@@ -60,8 +60,9 @@ def meeting(nodes: list[Node], connections: list[Connection]) -> list[Diagnostic
         names = " and ".join(f"`{c.name}`" for c in group)
         found.append(Diagnostic(
             "M245", f"{names} join neuron {twice.col[at]} of `{nodes[pre].name}` to neuron {twice.row[at]} of "
-            f"`{nodes[post].name}` more than once by axon type g{receptor} with a delay of {delay} ticks; a crossbar "
-            "has one bit for them", help="another receptor or delay for one of them"))
+            f"`{nodes[post].name}` more than once by axon type g{receptor} with a delay of {delay} "
+            f"tick{'s' * (delay > 1)}; a crossbar has one bit for them", file=group[1].origin,
+            help="another receptor or delay for one of them"))
     return found
 
 
@@ -178,5 +179,6 @@ def _ones(c: Connection) -> Connection:
     if (weight.data != 1).any():
         raise ExpressError(Diagnostic(
             "M245", f"projection `{c.name}` has the weight {weight.data[weight.data != 1][0]:g}; a crossbar has bits",
+            file=c.origin,
             help="weights of 1, and the neurons' s0 to s3 for the axon types; or a population of a framework's model"))
     return replace(c, weight=weight.astype(np.int16), format="sparse", bits=1)

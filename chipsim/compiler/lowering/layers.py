@@ -28,7 +28,7 @@ def layer_weights(draft: Draft) -> Draft:
     problems = [
         Diagnostic("M248", f"projection `{c.name}` asks for weights of {c.native['weight_bits']} bits; "
                    f"{draft.chip.name} multiplies at {', '.join(map(str, sorted(have)))}",
-                   help="use one of these, or leave it out")
+                   file=c.origin, help="use one of these, or leave it out")
         for c in draft.connections if c.native and c.native.get("weight_bits", 8) not in have]
     if problems:
         raise ExpressError(*dict.fromkeys(problems))

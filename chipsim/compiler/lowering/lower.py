@@ -38,7 +38,7 @@ def lower(draft: Draft) -> Draft:
         folded = _folded(draft, projection, network.populations[projection.pre].shape)
         name = projection.name or f"{projection.pre} -> {projection.post}"
         if folded.bias.any():
-            _add_bias(draft, nodes[post], folded.bias, name)
+            _add_bias(nodes[post], folded.bias, name, projection.origin)
             at_once = [(projection.delay, folded.bias)] if projection.delay else []
             for d, part in at_once + list(folded.late_bias.items()):
                 late[post, d] = late.get((post, d), 0) + part
@@ -46,7 +46,7 @@ def lower(draft: Draft) -> Draft:
         delay = projection.delay + _axon_delay(draft, nodes[pre].population)
         for (d, matrix), k in product(sorted(folded.maps.items()), range(projection.box)):
             connections += [Connection(pre, post, part, delay + d + k, folded.kind, name, projection.format,
-                                       receptor=receptor, learning=learning)
+                                       receptor=receptor, learning=learning, origin=projection.origin)
                             for receptor, part in _receptors(projection, name, kernels[post], matrix)]
     return replace(draft, nodes=tuple(nodes), connections=tuple(connections), late_bias=late,
                    merit={"connections": len(connections)})
@@ -183,13 +183,13 @@ def _signs_of_windows(matrix: Windows, kernel: type[Kernel]) -> list[tuple[int, 
             if part.nnz or receptor == 0 and not negative.nnz]
 
 
-def _add_bias(draft: Draft, node: Node, bias: np.ndarray, name: str) -> None:
+def _add_bias(node: Node, bias: np.ndarray, name: str, origin: str) -> None:
     if "bias" not in node.params:
         raise ExpressError(
             Diagnostic(
                 "M231",
                 f"projection `{name}` has a bias, but the model of population `{node.name}` "
-                f"(`{node.model}`) takes none from projections",
+                f"(`{node.model}`) takes none from projections", file=origin,
                 help="put it into the population's own parameters: bias_mant and bias_exp, or i_e",
             )
         )
@@ -223,6 +223,7 @@ def retimed(draft: Draft, least: Callable[[Connection], int]) -> Draft:
             raise ExpressError(Diagnostic(
                 "M232", f"the loop {names} has less delay than {draft.chip.name} needs: "
                 f"{need} tick{'s' * (need > 1)} per projection",
+                file=next((c.origin for c in draft.connections if c.pre in cycle and c.post in cycle and c.origin), ""),
                 help="--approximate delays gives its feedback the shortest delay the chip has; or add delay to it"))
         loose.update(slow)
     approximations = list(draft.approximations)
@@ -236,7 +237,7 @@ def retimed(draft: Draft, least: Callable[[Connection], int]) -> Draft:
         if ticks - in_axon[c.pre] > most:
             raise ExpressError(Diagnostic(
                 "M233", f"projection `{c.name}` needs a delay of {ticks - in_axon[c.pre]} ticks; {draft.chip.name} has "
-                f"at most {most}",
+                f"at most {most}", file=c.origin,
                 help="shorten the delay, or the path beside it"))
         connections.append(replace(c, delay=ticks, axon_delay=in_axon[c.pre]))
     nodes = tuple(replace(n, depth=n.depth + d) for n, d in zip(nodes, depth, strict=True))

@@ -110,6 +110,7 @@ def quantise(draft: Draft) -> Draft:
 def _mixed(draft: Draft, integer: set[int]) -> Diagnostic:
     names = ", ".join(f"`{n.name}` ({n.model})" for i, n in enumerate(draft.nodes) if i in integer)
     return Diagnostic("M244", f"{names} sum integers, the others floating-point numbers; a layout sums one kind",
+                      file=draft.nodes[min(integer)].population.origin,
                       help="use models of one kind of arithmetic in a network")
 
 

@@ -109,13 +109,14 @@ def whole_weights(c: Connection, chip: ChipSpec) -> Connection:
     outside = (raw != np.round(raw)) | (np.abs(raw) >= 2**15)
     if outside.any():
         raise ExpressError(Diagnostic("M243", f"projection `{c.name}` has the weight {raw[outside][0]:g}; its target "
-                                      "takes whole numbers from -32767 to 32767",
+                                      "takes whole numbers from -32767 to 32767", file=c.origin,
                                       help="give the weights in the model's integers"))
     limits, sign = chip.core.weights, bool((raw < 0).any())
     bits = _whole_bits(raw, chip)
     if limits.bits is not None and bits - sign > limits.bits:
         raise ExpressError(Diagnostic("M243", f"projection `{c.name}` has weights of {bits - sign} bits besides the "
                                       f"sign; {chip.name} stores {limits.bits}, times one power of two for all",
+                                      file=c.origin,
                                       help="round the weights, or give large ones a projection of their own"))
     return replace(c, weight=with_values(c.weight, raw.astype(np.int16)), bits=bits)
 
@@ -141,7 +142,7 @@ def native_weights(c: Connection, profile: str) -> Connection:
     if outside.any():
         raise ExpressError(Diagnostic("M242", f"projection `{c.name}` has the weight {raw[outside][0]:g}; a "
                                       f"{sign}-sign mantissa is a whole number from {low} to {high}",
-                                      help="use weight_exponent for the scale"))
+                                      file=c.origin, help="use weight_exponent for the scale"))
     stored = effective(raw.astype(np.int64), exponent, bits, sign, profile)
     shift = exponent if profile == "lava" and exponent < 0 else 0
     return replace(c, weight=with_values(c.weight, stored.astype(np.int16)), bits=bits, bank_shift=shift,
