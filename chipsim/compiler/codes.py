@@ -62,6 +62,10 @@ signs are given twice, as two lines or two neurons with the same input, one for 
     "M248": """\
 Layers that are multiplied whole have weights of one of the chip's precisions (`schedule.operations` of its file). A
 projection of this one asks for another: `format: {weight_bits: 4}`.""",
+    "M249": """\
+Layers that are multiplied whole take activations of few bits (`fabric.packet_bits` of the chip file): spikes, or values
+of the model `relu`, which rounds them. A population sends values of more bits to another one. As an output of the
+network any value will do.""",
     "M250": """\
 More cores are in use than there are places for them: dead cores and places given to others do not count. A larger chip,
 fewer dead cores, or a denser partition.""",

@@ -18,7 +18,7 @@ OWN = {name: module.kernel for name, module in framework_models.items() if hasat
        hasattr(module, "kernel")}
 VARIANTS = [(name, tuple(options.items())) for name, choices in {
     "iaf_delta": [{"late": late, "subtract": s} for late in (False, True) for s in (False, True)],
-    "iaf_exp": [{"above": False}, {"above": True}], "iaf_cond": [{}], "sanafe_lif": [{}],
+    "iaf_exp": [{"above": False}, {"above": True}], "iaf_cond": [{}], "sanafe_lif": [{}], "relu": [{}],
     "hodgkin_huxley": [{}], "izhikevich": [{"published": False}, {"published": True}],
     "adex": [{"integrator": i, "conductance": c} for c in (False, True)
              for i in ("euler", "exponential_euler", "rk4", "nest")],

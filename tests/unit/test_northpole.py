@@ -191,3 +191,47 @@ def test_its_fabric_has_no_packets_to_measure():
 def test_chips_whose_schedule_makes_no_sense_are_refused(settings, said):
     with pytest.raises(ChipError, match=said):
         load_chip("northpole", set=settings)
+
+
+def values(*levels):
+    net = NetworkBuilder("values", dt=1e-3)
+    net.add_input("in", 6)
+    before, n, rng = "in", 6, np.random.default_rng(1)
+    for i, most in enumerate(levels, 1):
+        net.add_population(f"r{i}", 9, "relu", step=1 / 16, levels=most)
+        weights = rng.integers(-127, 128, (9, n))
+        weights[0, 0] = 127
+        net.connect(before, f"r{i}", weights=weights / 128, bias=np.full(9, 0.25))
+        before, n = f"r{i}", 9
+    return net.build([before])
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_a_network_of_values_is_one_of_integers(engine):
+    """Two layers of 8 bits on several cores, against whole numbers added up here: weights over 128, values over 16."""
+    network = values(255, 255)
+    layout = compile(network, "northpole", neurons_per_core=4)
+    x = np.random.default_rng(2).integers(0, 256, (5, 6))
+    stimulus = Stimulus.from_dense(x / 16)
+    run = simulate(layout, stimulus, engine=engine)
+    a = x
+    for projection in network.projections:
+        w = np.round(projection.ops[0].weight * 128).astype(int)
+        total = a @ w.T + 16 * 128 // 4                                 # the bias in units of 1 / (16 * 128)
+        a = np.clip(np.rint(total / 128).astype(int), 0, 255)
+    assert layout.n_cores > 2 and (run.values["r2"] * 16 == a).all() and 0 < (a > 0).mean() < 1
+
+
+def test_activations_of_more_bits_than_the_chip_has_are_refused():
+    assert compile(values(255, 4095), "northpole").n_neurons == 18      # what leaves the network may be any value
+    with pytest.raises(ExpressError, match="4095 levels to another") as error:
+        compile(values(4095, 255), "northpole")
+    assert error.value.diagnostics[0].code == "M249"
+    net = NetworkBuilder("readout", dt=1e-3)
+    net.add_input("in", 4)
+    net.add_population("li", 4, "leaky", tau=1e-2)
+    net.add_population("n", 2, "lif", tau=1e-2, v_threshold=1.0)
+    net.connect("in", "li", weights=np.ones((4, 4)))
+    net.connect("li", "n", weights=np.ones((2, 4)))
+    with pytest.raises(ExpressError, match="values in floating point"):
+        compile(net.build(["n"]), "northpole")

@@ -22,7 +22,7 @@ SCALE_BITS = 16
 def layer_weights(draft: Draft) -> Draft:
     """Connections with weights that are integers of their layer's bits times its scale, and an account of the error.
 
-    Raises ExpressError (M248) for a precision that the chip does not multiply at.
+    Raises ExpressError (M248, M249) for a precision that the chip does not multiply at, of weights or activations.
     """
     have = draft.chip.schedule.operations
     problems = [
@@ -30,6 +30,7 @@ def layer_weights(draft: Draft) -> Draft:
                    f"{draft.chip.name} multiplies at {', '.join(map(str, sorted(have)))}",
                    file=c.origin, help="use one of these, or leave it out")
         for c in draft.connections if c.native and c.native.get("weight_bits", 8) not in have]
+    problems += _wide_activations(draft)
     if problems:
         raise ExpressError(*dict.fromkeys(problems))
     report, connections = list(draft.approximations), list(draft.connections)
@@ -42,6 +43,23 @@ def layer_weights(draft: Draft) -> Draft:
     snr = [a["snr_dB"] for a in report if "snr_dB" in a]
     return replace(draft, connections=tuple(connections), approximations=tuple(report),
                    merit={"worst_weight_snr_dB": round(min(snr), 1)} if snr else {})
+
+
+def _wide_activations(draft: Draft) -> list[Diagnostic]:
+    """M249 for every population whose values reach a layer in more bits than an activation has."""
+    found, most = [], (1 << draft.chip.fabric.packet_bits) - 1
+    for i in sorted({c.pre for c in draft.connections}):
+        node = draft.nodes[i]
+        if node.model == "affine" and (node.params["reset"] == 0).any():
+            sends = "values in floating point"
+        elif node.model == "relu" and node.params["levels"].max() > most:
+            sends = f"values of {node.params['levels'].max():.0f} levels"
+        else:
+            continue
+        found.append(Diagnostic("M249", f"population `{node.name}` sends {sends} to another; activations of "
+                                f"{draft.chip.name} have {draft.chip.fabric.packet_bits} bits",
+                                file=node.population.origin, help=f"model `relu` with up to {most} levels"))
+    return found
 
 
 def rounded_up(scale: float) -> float:
