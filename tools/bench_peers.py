@@ -3,7 +3,8 @@
 Each simulation is a process of its own (peer_run.py), chipsim's with chipsim's interpreter, the others' with --python,
 where SANA-FE, NEST and Brian2 are installed as far as they are: what is missing is left out. Spikes and synaptic events
 must be equal before a time counts. CPU seconds of advancing the network, without building it; the smallest of the
-repeats. Runs take turns, so that a busy machine slows all of them.
+repeats. Runs take turns, so that a busy machine slows all of them. With --write the page is made, from what `bench.py
+engine` and `bench.py chips` print as well; --large makes its last part anew, which stays as it is otherwise.
 """
 from __future__ import annotations
 
@@ -29,15 +30,19 @@ from chipsim.network.graph import Network
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "reference" / "performance.md"
 TICKS = 1000
-NETWORKS = {"random, as in NEST": (partial(bench_networks.random, convention="nest"), "ideal"),
-            "random, as in Brian2": (partial(bench_networks.random, convention="brian2"), "ideal"),
-            "gesture": (bench_networks.gesture, "loihi")}
+SHORT = "gesture, 50 ticks"                                # for those who take a second for three ticks
+NETWORKS = {"random, as in NEST": (partial(bench_networks.random, convention="nest"), "ideal", TICKS),
+            "random, as in Brian2": (partial(bench_networks.random, convention="brian2"), "ideal", TICKS),
+            "gesture": (bench_networks.gesture, "loihi", TICKS), SHORT: (bench_networks.gesture, "loihi", 50)}
 # network, simulator, which chipsim's it is compared with
 RUNS = (("random, as in NEST", "chipsim none", ""), ("random, as in NEST", "NEST", "chipsim none"),
         ("random, as in Brian2", "chipsim none", ""), ("random, as in Brian2", "Brian2 cython", "chipsim none"),
         ("gesture", "chipsim none", ""), ("gesture", "SANA-FE simple", "chipsim none"),
         ("gesture", "chipsim exact", ""), ("gesture", "SANA-FE detailed", "chipsim exact"),
-        ("gesture", "chipsim exact, 2 threads", ""))
+        ("gesture", "chipsim exact, 2 threads", ""),
+        (SHORT, "chipsim exact", ""), (SHORT, "SANA-FE cycle", "chipsim exact"))
+ONCE = ("SANA-FE cycle",)
+LARGE = "\n## Large networks\n"
 
 
 def main(arguments: list[str]) -> int:
@@ -48,6 +53,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--work", metavar="FOLDER", type=Path, help="keep the networks here, and take them from here")
     parser.add_argument("--json", metavar="FILE", type=Path, help="add the results to this file, one line each run")
     parser.add_argument("--write", action="store_true", help="write docs/reference/performance.md")
+    parser.add_argument("--large", action="store_true", help="with --write: a billion synapses, a million neurons, too")
     args = parser.parse_args(arguments)
     with TemporaryDirectory() as temporary:
         rows, wrong = measure(args.work or Path(temporary), args.python, args.repeats)
@@ -57,7 +63,8 @@ def main(arguments: list[str]) -> int:
         with args.json.open("a", encoding="utf-8") as f:
             f.write(json.dumps(result) + "\n")
     if args.write and not wrong:
-        PAGE.write_text(page(result, args.repeats), encoding="utf-8")
+        last = large(result) if args.large else PAGE.read_text(encoding="utf-8").partition(LARGE)[2]
+        PAGE.write_text(page(result, args.repeats) + (LARGE + last if last else ""), encoding="utf-8")
     print("\n".join([*table(rows), *wrong]))
     return int(bool(wrong))
 
@@ -66,8 +73,10 @@ def measure(folder: Path, python: str, repeats: int) -> tuple[list[dict], list[s
     """Rows, and where simulators disagree."""
     files = {name: prepared(folder, name, *how) for name, how in NETWORKS.items()}
     found: dict[tuple[str, str], list[dict]] = {(network, name): [] for network, name, _ in RUNS}
-    for _ in range(repeats):
+    for turn in range(repeats):
         for network, name, _ in RUNS:
+            if turn and name in ONCE:
+                continue
             own = name.startswith("chipsim")
             if result := run(sys.executable if own else python, name, files[network]):
                 found[network, name].append(result)
@@ -90,7 +99,7 @@ def measure(folder: Path, python: str, repeats: int) -> tuple[list[dict], list[s
     return rows, wrong
 
 
-def prepared(folder: Path, name: str, make: partial[Network], chip: str) -> Path:
+def prepared(folder: Path, name: str, make: partial[Network], chip: str, ticks: int) -> Path:
     """The network's layout, and all that another simulator needs to run it."""
     path = folder / f"{name.replace(', ', '-').replace(' ', '-')}.npz"
     if not path.exists():
@@ -100,7 +109,7 @@ def prepared(folder: Path, name: str, make: partial[Network], chip: str) -> Path
         neuron = np.concatenate([layout.neurons_of(p.name) for p in layout.populations])
         core = layout.cores[np.searchsorted(layout.core_start, neuron, side="right") - 1]
         of = partial(bench_networks.parameter, network)
-        np.savez(path, core=core, threshold=of("vth_mant"), bias=of("bias_mant"), current=of("i_e"), ticks=TICKS,
+        np.savez(path, core=core, threshold=of("vth_mant"), bias=of("bias_mant"), current=of("i_e"), ticks=ticks,
                  layout=str(path.with_suffix(".layout.h5")), **bench_networks.edges(network))
     return path
 
@@ -115,9 +124,9 @@ def run(python: str, name: str, work: Path) -> dict | None:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def printed(subject: str) -> str:
+def printed(*subject: str) -> str:
     """What `bench.py SUBJECT` prints."""
-    command = [sys.executable, str(HERE / "bench.py"), subject]
+    command = [sys.executable, str(HERE / "bench.py"), *subject]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True,
                           env=os.environ | {"PYTHONPATH": str(HERE.parent)}).stdout
 
@@ -147,13 +156,19 @@ def table(rows: list[dict]) -> list[str]:
 def page(result: dict, repeats: int) -> str:
     """The page, Markdown."""
     m, counts = result["machine"], {r["network"]: r for r in reversed(result["rows"])}
-    happened = [f"- {name}: {_thousands(r['spikes'])} spikes, {_thousands(r['events'])} synaptic events, {TICKS} ticks"
-                for name, r in counts.items()]
+    happened = [f"- {name}: {_thousands(r['spikes'])} spikes, {_thousands(r['events'])} synaptic events, "
+                f"{NETWORKS[name][2]} ticks" for name, r in counts.items()]
     made = (f"on {result['date']}: {m['cpu']}, {m['cores']} cores, one thread unless said, Python {m['python']}, NumPy "
             f"{m['numpy']};\nruns of each simulator: {repeats}; load of the machine: {m['load']:.0f}. Ratios are safer "
             "than seconds.")
     return TEXT.format(made=made, repeats=repeats, table="\n".join(table(result["rows"])), happened="\n".join(happened),
                        engine=result["engine"].strip(), chips=result["chips"].strip())
+
+
+def large(result: dict) -> str:
+    """The last part of the page, Markdown."""
+    return TEXT_LARGE.format(date=result["date"], load=os.getloadavg()[0], billion=printed("chips", "billion").strip(),
+                             compile=printed("compile").strip())
 
 
 def _thousands(n: int) -> str:
@@ -178,7 +193,8 @@ python tools/bench.py peers --repeats {repeats} --write
 `random`: 10 000 leaky neurons, 10 M synapses, all delays one tick of 1 ms, on the chip `ideal` in double precision. The
 order of operations in a tick differs between NEST and Brian2, so there are two networks. `gesture`: 18 678 neurons in
 five convolutional layers and a dense one on `loihi`, mapped by chipsim, the same core for each neuron in SANA-FE. Its
-`simple` leaves out the mesh, its `detailed` estimates it; chipsim's `none` counts every action, its `exact` moves every
+`simple` leaves out the mesh, its `detailed` estimates it, its `cycle` simulates one of 8x4 routers in BookSim 2, and
+was run once, on the first 50 ticks; chipsim's `none` counts every action, its `exact` moves every
 packet through every router. Times are of advancing the network; `load` is from a compiled layout (chipsim), or from
 arrays of synapses (the others).
 
@@ -196,11 +212,27 @@ every tick, that is twenty updates for each event: what is dear is their number,
 three times as long as an event, reading and writing a weight twice over, drawing a random number for its rounding, and
 saturating every sum. A figure is that of the repeat in which the fewest neurons spike.
 
-Whole chips, by `python tools/bench.py chips`; a billion synapses, 5 GB in memory and on disk, by `python tools/bench.py
-chips billion`. The layouts are written down, not compiled (tools/bench_layouts.py), but for `gesture`. `load` is from a
-file to the first tick. CPU time is that of all threads; ticks per second are of CPU time for one thread, of the clock
-on the wall for two, and `real_time` is how many times slower than the network's own time the clock on the wall goes: on
-a busy machine these say little.
+Whole chips, by `python tools/bench.py chips`. The layouts are written down, not compiled (tools/bench_layouts.py), but
+for `gesture`. `load` is from a file to the first tick. CPU time is that of all threads; ticks per second are of CPU
+time for one thread, of the clock on the wall for two, and `real_time` is how many times slower than the network's own
+time the clock on the wall goes: on a busy machine these say little.
 
 {chips}
+"""
+
+TEXT_LARGE = """
+Made with `--large` on {date}; load of the machine: {load:.0f}. A billion synapses take 5 GB, in memory and on disk:
+
+```
+python tools/bench.py chips billion
+```
+
+{billion}
+
+A million neurons onto the cores of Loihi, compiled with the least effort:
+
+```
+$ python tools/bench.py compile
+{compile}
+```
 """

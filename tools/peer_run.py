@@ -128,6 +128,7 @@ def brian2(z) -> dict:
 RUNS = {"chipsim none": (chipsim, "none", 1), "chipsim exact": (chipsim, "exact", 1),
         "chipsim exact, 2 threads": (chipsim, "exact", 2),
         "SANA-FE simple": (sanafe, "simple"), "SANA-FE detailed": (sanafe, "detailed"),
+        "SANA-FE cycle": (sanafe, "cycle"),
         "NEST": (nest,), "Brian2 cython": (brian2,)}
 PACKAGES = {"chipsim": "chipsim", "SANA-FE": "sanafe", "NEST": "nest-simulator", "Brian2": "Brian2"}
 

@@ -26,9 +26,16 @@ def result(cpu_s, spikes=10):
 def runs(monkeypatch):
     """What each simulator gives; those not named are not installed."""
     given = {"chipsim none": result(2.0)}
-    monkeypatch.setattr(bench_peers, "prepared", lambda folder, name, make, chip: None)
+    monkeypatch.setattr(bench_peers, "prepared", lambda folder, name, make, chip, ticks: None)
     monkeypatch.setattr(bench_peers, "run", lambda python, name, work: given.get(name))
     return given
+
+
+def test_who_takes_long_runs_once(runs, monkeypatch):
+    names = []
+    monkeypatch.setattr(bench_peers, "run", lambda python, name, work: names.append(name))
+    bench_peers.measure(Path(), "", 3)
+    assert names.count("SANA-FE cycle") == 1 and names.count("SANA-FE detailed") == 3
 
 
 def test_the_ratio_is_to_chipsim_on_the_same_network(runs):
