@@ -1,39 +1,18 @@
 from libc.stdint cimport int32_t, int64_t
 
 from chipsim.engine.buffers cimport Event
-from chipsim.engine.delivery cimport SynapseMemory
-from chipsim.engine.meeting cimport Meeting
+from chipsim.engine.chip_state cimport ChipState
 from chipsim.engine.packets cimport Packets
-from chipsim.engine.phase cimport Learners
-from chipsim.engine.share cimport Chip, Chunk, Share
+from chipsim.engine.share cimport Chunk
 
 
-cdef class Function:
-    cdef Chip chip
-    cdef Share* shares
-    cdef readonly int64_t n_shares
+cdef class Function(ChipState):
     cdef Chunk chunk                                # being advanced
-    cdef Meeting meeting
-    cdef SynapseMemory memory                       # of the layout, and the sums
-    cdef Learners learners
-    cdef dict keep                                  # arrays the raw pointers point into
-    cdef dict state                                 # variables of the neurons
-    cdef list somas, probes, group_model
-    cdef readonly list ranges                       # neurons of each share
-    cdef object layout, pool, pace, failure, held_counts
-    cdef int64_t look_at, counted_from              # ticks: when to balance the shares, and since when spikes count
-    cdef bint held, whole_cores
-    cdef int64_t n_sources, max_late
-    cdef const int64_t* axon_start
+    cdef list probes
+    cdef object failure, held_counts
+    cdef bint held
     cdef public bint alone
     cdef readonly Packets packets
     cdef Packets other                              # of the chunk before it
 
-    cdef void* hold(self, str name, array, dtype) except NULL
-    cdef int hold_groups(self, layout) except -1
-    cdef int hold_matrices(self, plan) except -1
-    cdef int hold_state(self, layout) except -1
-    cdef int hold_shares(self, plan, seed, threads) except -1
-    cdef int divide(self, layout, low) except -1
     cdef int64_t deliver_late(self, const Event* e, const int32_t* late) noexcept nogil
-    cdef dict changing(self)
