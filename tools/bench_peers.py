@@ -30,10 +30,10 @@ from chipsim.network.graph import Network
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "reference" / "performance.md"
 TICKS = 1000
-SHORT = "gesture, 50 ticks"                                # for those who take a second for three ticks
+SHORT = "gesture, 30 ticks"                                # for those who take most of a second for each
 NETWORKS = {"random, as in NEST": (partial(bench_networks.random, convention="nest"), "ideal", TICKS),
             "random, as in Brian2": (partial(bench_networks.random, convention="brian2"), "ideal", TICKS),
-            "gesture": (bench_networks.gesture, "loihi", TICKS), SHORT: (bench_networks.gesture, "loihi", 50)}
+            "gesture": (bench_networks.gesture, "loihi", TICKS), SHORT: (bench_networks.gesture, "loihi", 30)}
 # network, simulator, which chipsim's it is compared with
 RUNS = (("random, as in NEST", "chipsim none", ""), ("random, as in NEST", "NEST", "chipsim none"),
         ("random, as in Brian2", "chipsim none", ""), ("random, as in Brian2", "Brian2 cython", "chipsim none"),
@@ -194,7 +194,7 @@ python tools/bench.py peers --repeats {repeats} --write
 order of operations in a tick differs between NEST and Brian2, so there are two networks. `gesture`: 18 678 neurons in
 five convolutional layers and a dense one on `loihi`, mapped by chipsim, the same core for each neuron in SANA-FE. Its
 `simple` leaves out the mesh, its `detailed` estimates it, its `cycle` simulates one of 8x4 routers in BookSim 2, and
-was run once, on the first 50 ticks; chipsim's `none` counts every action, its `exact` moves every
+was run once, on the first 30 ticks; chipsim's `none` counts every action, its `exact` moves every
 packet through every router. Times are of advancing the network; `load` is from a compiled layout (chipsim), or from
 arrays of synapses (the others).
 
