@@ -34,7 +34,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_input_options(parser)
     add_network_options(parser)
     group = parser.add_argument_group("mapping and simulation")
-    group.add_argument("--approximate", metavar="WHAT,...", type=names, default=(),
+    group.add_argument("--approximate", metavar="WHAT,...", type=names, action="extend", default=[],
                        help="what the compiler may replace that a chip does not have: reset ...")
     group.add_argument("--effort", metavar="E", choices=("fast", "normal", "best"), default="normal",
                        help="how long to look for a better mapping: fast, normal (default) or best")

@@ -31,7 +31,7 @@ def add_chip_options(parser: ArgumentParser) -> None:
     group.add_argument("--chip", metavar="CHIP", help="a name from `chipsim chips`, or a chip file")
     group.add_argument("--set", metavar="KEY=VALUE", action="append", default=[],
                        help="override one number of the chip, as core.neurons=2048; may be repeated")
-    group.add_argument("--approximate", metavar="WHAT,...", type=names, default=(),
+    group.add_argument("--approximate", metavar="WHAT,...", type=names, action="extend", default=[],
                        help="what the compiler may replace that the chip does not have: reset ...")
     group.add_argument("--avoid", metavar="FILE", help="dead cores and links, pinned populations; a YAML file")
     group.add_argument("--effort", metavar="E", choices=("fast", "normal", "best"), default=None,

@@ -16,10 +16,10 @@ def quantisation(approximations: Iterable[dict[str, Any]]) -> str:
         return form(a[name]) if name in a else "-"
 
     rows = [(a["what"].replace("`", ""), cell(a, "bits", str), cell(a, "exponent", str),
-             cell(a, "scale", "{:.4g}".format),
+             cell(a, "lsb" if "lsb" in a else "scale", "{:.4g}".format),
              cell(a, "snr_dB", lambda x: "exact" if x >= EXACT_DB else f"{x:.1f}"), cell(a, "saturated", percent),
              cell(a, "zeroed", percent), cell(a, "threshold_error", "{:.2g}".format))
-            for a in approximations if "snr_dB" in a or "threshold_error" in a]
+            for a in approximations if {"snr_dB", "threshold_error", "lsb"} & a.keys()]
     head = ("quantised", "bits", "exponent", "scale", "SNR dB", "saturated", "zeroed", "threshold error")
     return table(head, rows, "<>>>>>>>") if rows else "nothing was quantised"
 

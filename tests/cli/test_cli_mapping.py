@@ -113,3 +113,28 @@ def test_placement_and_routing_tables_name_routers_of_several_chips_alike(capsys
                  "--effort", "fast", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {tuple(p["router"]) for p in found["placement"]} <= {tuple(t["router"]) for t in found["routing"]}
+
+
+def test_what_may_be_replaced_adds_up_over_options(capsys):
+    options = [DIGITS[0], *DIGITS[3:], "--chip", "brainscales2", "--quiet", "--format", "json"]
+    replaced = ["--approximate", "synapse", "--approximate", "calibration"]
+    assert main(["compile", *options, *replaced[2:]]) == 3 and "--approximate synapse" in capsys.readouterr().err
+    assert main(["compile", *options, *replaced]) == 0
+    assert "synapse" in {a["kind"] for a in json.loads(capsys.readouterr().out)["approximations"]}
+
+
+def test_accuracy_is_checked_on_a_chip_with_relays(capsys):
+    options = [DIGITS[0], *DIGITS[3:], "--chip", "truenorth", "--quiet", "--format", "json"]
+    assert main(["compile", *options, "--set", "core.neurons=128", "--check-accuracy", "examples/digits_test.h5"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accuracy"]["outputs"]["accuracy_float"] - found["accuracy"]["outputs"]["accuracy_chip"] < 0.03
+    assert [p["population"] for p in found["accuracy"]["populations"]] == ["lif1", "lif2"]
+    thresholds = [a for a in found["approximations"] if "threshold" in a["what"]]
+    assert all(0 <= a["threshold_error"] < 0.02 for a in thresholds) and len(thresholds) == 2
+
+
+def test_quantisation_has_a_row_for_every_converter(capsys):
+    options = [DIGITS[0], *DIGITS[3:], "--chip", "neurram", "--quiet", "--quantisation"]
+    assert main(["compile", *options]) == 0
+    rows = capsys.readouterr().out.split("threshold error\n")[1].splitlines()
+    assert [row.split()[:4] for row in rows] == [["sums", "of", "lif1", "4"], ["sums", "of", "lif2", "4"]]

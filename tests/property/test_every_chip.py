@@ -91,7 +91,8 @@ class Model:
         if self.native:
             bits = self.kind == "truenorth"
             return (rng.random(shape) < 0.3).astype(float) if bits else rng.integers(-256, 256, shape).astype(float)
-        return rng.normal(0.3, 1, shape)
+        w = rng.normal(0.3, 1, shape)
+        return np.abs(w) if self.kind == "odin" else w             # a source has one sign
 
     def how(self, n_biases=1):
         if self.native and self.kind == "truenorth":
@@ -116,7 +117,7 @@ def recurrent(model, rng):
             least = max(0, names.index(pre) - names.index(post) + 1) if pre in names else 0      # loops have time
             for _ in range(0 if rng.random() < 0.5 else rng.integers(1, 3)):
                 w = model.weights((size[post], size[pre]))
-                w = np.abs(w) * sign[pre] if model.kind == "odin" else w
+                w = w * sign[pre] if model.kind == "odin" else w
                 delay = least if one_tick else int(rng.integers(least, max(least + 1, 5)))
                 if size[pre] == size[post] and rng.random() < 0.4:
                     net.connect(pre, post, "one_to_one", weights=1.0, delay=delay, **model.how())
@@ -132,7 +133,7 @@ def recurrent(model, rng):
 
 def image(model, rng):
     """Convolutions: groups, strides, dilation, twice the same window, a loop on top; perhaps a dense readout."""
-    net, pre = NetworkBuilder("image", dt=1e-3), "in0"
+    net, pre, late = NetworkBuilder("image", dt=1e-3), "in0", model.kind not in NO_DELAYS
     side = int(rng.integers(4, 8))
     net.add_input(pre, (int(rng.integers(1, 5)), side, side))
     for i in range(rng.integers(1, 3)):
@@ -145,11 +146,12 @@ def image(model, rng):
         post = model.add(net, f"p{i}", out)
         for _ in range(1 + (rng.random() < 0.3)):
             w = model.weights((out[0], channels // groups, kernel, kernel)) * (rng.random((kernel, kernel)) < 0.8)
-            net.connect(pre, post, "conv2d", weights=w, delay=int(rng.integers(0, 3)), **window, **model.how(out[0]))
+            net.connect(pre, post, "conv2d", weights=w, delay=late * int(rng.integers(0, 3)), **window,
+                        **model.how(out[0]))
         if rng.random() < 0.3:
             n = int(np.prod(out))
-            net.connect(post, post, "sparse", weights=model.weights((n, n)) * (rng.random((n, n)) < 0.05), delay=2,
-                        **model.how())
+            w = model.weights((n, n)) * (rng.random((n, n)) < 0.05)
+            net.connect(post, post, "sparse", weights=w, delay=1 + late, **model.how())
         pre = post
     if rng.random() < 0.5:
         net.connect(pre, model.add(net, "out", (3,)), "dense",
@@ -161,7 +163,7 @@ def case(kind, seed):
     """(network, chip, options of compile), drawn."""
     rng = np.random.default_rng(seed)
     chip, model = tiny(kind, rng), Model(kind, rng)
-    network = image(model, rng) if kind not in NO_DELAYS and rng.random() < 0.3 else recurrent(model, rng)
+    network = image(model, rng) if rng.random() < 0.3 else recurrent(model, rng)
     options = dict(objective=rng.choice([None, "energy", "latency", "cores"]), seed=int(rng.integers(0, 5)),
                    effort=str(rng.choice(["fast", "normal"], p=[0.9, 0.1])))
     if rng.random() < 0.2:

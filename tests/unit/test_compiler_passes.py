@@ -1,6 +1,9 @@
 """The passes one by one, on cases that can be worked out on paper."""
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,9 @@ from chipsim.engine import simulate
 from chipsim.engine.run import A
 from chipsim.engine.run_file import load_run, save_run
 from chipsim.network import NetworkBuilder, Stimulus, load_network
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from uncompiled import synapses_of_layout
 
 
 def chain(delays, extra=()):
@@ -236,3 +242,30 @@ def test_traffic_of_a_run_with_relays_steers_the_next_compilation():
     rates = rates_of(simulate(layout, Stimulus.from_dense(np.ones((5, 1, 2))), timing="none"))
     assert sorted(rates) == ["a", "b", "c", "in"]
     assert compile(network, "truenorth", rates=rates).n_cores == layout.n_cores
+
+
+@pytest.mark.parametrize("chip", ["loihi", "loihi2", "spinnaker", "spinnaker2", "brainscales2", "isaac", "northpole",
+                                  "odin"])
+def test_what_rounding_lost_is_what_one_finds_in_synapse_memory(chip):
+    """Signal to noise and zeroed weights, from the stored weights at the scale that fits them best."""
+    weights = np.random.default_rng(5).normal(0, 0.3, (20, 30)) ** 3
+    weights = np.abs(weights) if chip == "odin" else weights
+    net = NetworkBuilder("two", dt=1e-3)
+    net.add_input("in", 30)
+    net.add_population("p", 20, "cuba_lif" if chip == "brainscales2" else "lif",
+                       **(dict(tau_mem=0.01, tau_syn=0.005) if chip == "brainscales2" else {"tau": 0.01}))
+    net.connect("in", "p", "sparse", weights=weights, name="w")
+    mismatch = [f"core.analog.mismatch.{k}=0" for k in ("threshold", "leak", "time_constant", "synapse")]
+    spec = load_chip(chip, set=tuple(mismatch) if chip == "brainscales2" else ())
+    layout = compile(net.build(["p"]), spec, approximate=["v_min", "calibration"])
+    stored = np.zeros((2, 20, 30))
+    for (_, pre, _, post, _, receptor, _, w), n in synapses_of_layout(layout).items():
+        stored[receptor, post, pre] += n * w
+    for a in (a for a in layout.approximations if "snr_dB" in a):
+        sign = (-1 if "inhib" in a["what"] else 1) if "iting" in a["what"] else 0
+        exact = weights * (np.sign(weights) == sign) if sign else weights
+        held = np.abs(stored[int(sign < 0)]) * sign * (exact != 0) if sign else stored.sum(axis=0)
+        held = held * (exact * held).sum() / (held * held).sum()
+        assert a["snr_dB"] == pytest.approx(10 * np.log10((exact**2).sum() / ((held - exact) ** 2).sum()), abs=0.4)
+        some = exact != 0
+        assert a["zeroed"] == pytest.approx(np.mean(held[some] == 0)) and a["saturated"] < 0.05

@@ -157,8 +157,9 @@ def _registers(node: Node, bits: Bits, report: list[dict]) -> dict[str, np.ndarr
     if (np.abs(np.round(lam)) > 255).any():
         report.append(dict(what=f"leak of `{node.name}`", kind="saturation",
                            size=f"{np.abs(lam).max():.0f} cut to 255"))
+    error = float(np.abs(alpha / np.maximum(exact, 1e-12) - 1).max(initial=0))
     report.append(dict(what=f"thresholds of `{node.name}`", kind="rounding", scale=float(scale.mean()),
-                       size=f"at most {np.abs(alpha / np.maximum(exact, 1e-12) - 1).max(initial=0):.2g} relative"))
+                       size=f"at most {error:.2g} relative", threshold_error=error))
     names = find_kernel("truenorth").params
     return {name: np.broadcast_to(np.asarray(values.get(name, 0)), node.size).astype(np.int32) for name in names}
 

@@ -34,7 +34,7 @@ def odin_registers(draft: Draft, node: Node, incoming: list[Connection], report:
     lost = np.clip(np.round((1 - p["av"]) * LEAK * threshold * scale), 0, MOST_LEAK)
     report += [dict(what=f"thresholds of `{node.name}`", kind="rounding", scale=scale,
                     size=f"{vth.min():.0f} to {vth.max():.0f}, at most {np.abs(vth / scale / threshold - 1).max():.2g} "
-                    "relative"),
+                    "relative", threshold_error=float(np.abs(vth / scale / threshold - 1).max())),
                dict(what=f"decays of `{node.name}`", kind="leak",
                     size=f"a constant of at most {lost.max():.0f} per tick, the decay at a third of the threshold; no "
                     "potential below 0")]

@@ -99,7 +99,8 @@ def _weights(c: Connection, scale: float, shift: int, bits: int, report: list[di
     noise, power = float(((stored - exact) ** 2).sum()), float((exact**2).sum())
     some = exact.size > 0
     report.append(dict(
-        what=f"weights of `{c.name}`", kind="rounding", bits=bits, exponent=shift,
+        what=f"{('exciting', 'inhibiting')[c.receptor]} weights of `{c.name}`", kind="rounding", bits=bits,
+        exponent=shift,
         snr_dB=float(10 * np.log10(power / noise)) if noise > 0 and power > 0 else 300.0,
         zeroed=float(np.mean((stored == 0) & (exact != 0))) if some else 0.0,
         saturated=float(np.mean(exact > LARGEST + 0.5)) if some else 0.0,

@@ -121,5 +121,6 @@ def _rounded(c: Connection, peak: float, bits: int | None, report: list[dict]) -
     noise, power = float(((held - exact) ** 2).sum()), float((exact**2).sum())
     report.append(dict(what=f"weights of `{c.name}`", kind="rounding", bits=bits,
                        snr_dB=float(10 * np.log10(power / noise)) if noise > 0 and power > 0 else 300.0,
+                       zeroed=float(np.mean((held == 0) & (exact != 0))) if exact.size else 0.0, saturated=0.0,
                        size=f"{bits} bits and a sign"))
     return replace(c, weight=rounded, bits=bits)
