@@ -5,6 +5,8 @@ chip, 4 a `--fail-if` threshold is broken or a validation misses, 130 interrupte
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -69,6 +71,15 @@ class ExpressError(ChipsimError):
     """The network asks for something the chip cannot compute (and `approximate` does not allow to replace)."""
 
     exit_code = 3
+
+
+@contextmanager
+def gathered(problems: list[Diagnostic]) -> Iterator[None]:
+    """What an ExpressError inside says goes to `problems`, so that the rest is looked at, too."""
+    try:
+        yield
+    except ExpressError as error:
+        problems += error.diagnostics
 
 
 class FitError(ChipsimError):

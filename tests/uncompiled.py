@@ -11,8 +11,9 @@ from collections import Counter
 import numpy as np
 
 from chipsim.compiler.compile import draft_of
-from chipsim.compiler.lowering.lower import lower, prune, retime
+from chipsim.compiler.lowering.lower import lower, prune
 from chipsim.compiler.lowering.quantise import quantise
+from chipsim.compiler.lowering.retime import retime
 from chipsim.engine.topology import plan_fabric
 from chipsim.models.draws import Draws
 from chipsim.models.kernels import find_kernel

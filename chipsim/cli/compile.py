@@ -148,7 +148,7 @@ def account_of(layout: Layout) -> dict[str, Any]:
 
 def _core(layout: Layout, number: int) -> str:
     """One core of the chip in text. UsageError if nothing stands on it."""
-    from chipsim.compiler.partitioning.demand import REMEDY, UNIT
+    from chipsim.compiler.partitioning.misfits import REMEDY, UNIT
     from chipsim.report.text import table
 
     if number not in layout.cores:

@@ -16,10 +16,11 @@ from chipsim.compiler.allocate import allocate
 from chipsim.compiler.avoid import Avoid, load_avoid
 from chipsim.compiler.draft import Draft, Options
 from chipsim.compiler.layout import Layout
-from chipsim.compiler.lowering.lower import lower, prune, retime
+from chipsim.compiler.lowering.lower import lower, prune
 from chipsim.compiler.lowering.mismatch import mismatch
 from chipsim.compiler.lowering.quantise import quantise
 from chipsim.compiler.lowering.relay import relay
+from chipsim.compiler.lowering.retime import retime
 from chipsim.compiler.partitioning.bounds import screen
 from chipsim.compiler.partitioning.kahypar import check_partitioner
 from chipsim.compiler.partitioning.partition import OBJECTIVES, partition

@@ -17,8 +17,9 @@ from chipsim.chip.spec import ChipSpec
 from chipsim.compiler import compile
 from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.layout import SYNAPSE_FORMATS
-from chipsim.compiler.lowering.lower import lower, retime
+from chipsim.compiler.lowering.lower import lower
 from chipsim.compiler.lowering.quantise import quantise
+from chipsim.compiler.lowering.retime import retime
 from chipsim.engine import simulate
 from chipsim.engine.run import SYNOPS, A, Run
 from chipsim.network import NetworkBuilder

@@ -9,8 +9,9 @@ from test_mapping import networks, tiny_chips
 
 from chipsim.chip import load_chip
 from chipsim.compiler.compile import compile, draft_of
-from chipsim.compiler.lowering.lower import lower, prune, retime
+from chipsim.compiler.lowering.lower import lower, prune
 from chipsim.compiler.lowering.quantise import quantise
+from chipsim.compiler.lowering.retime import retime
 from chipsim.compiler.partitioning import bounds
 from chipsim.compiler.partitioning.partition import partition
 from chipsim.errors import FitError
@@ -58,7 +59,7 @@ def test_every_resource_that_does_not_fit_is_said_at_once():
                    "core.axons_out=200", "core.axons_in=6", "core.neuron_configs=1")
     assert said[0] == ("population `cells` does not fit on loihi: neuron 0 alone needs 9 input axons, a core has 6 "
                        "(1.5 times as many)")
-    assert said[1] == "network `ring` needs 2813 cores, loihi has 128 (2685 too many)"
+    assert said[1] == "network `ring` needs at least 2 813 cores, loihi has 128 (2 685 too many)"
     assert [m.partition("bound by ")[2].partition(" (")[0] for m in said[2:]] == [
         "bits of synapse memory", "neurons", "output axons", "neuron configurations"]
     assert "takes at least 2 813 cores of loihi" in said[2] and ": 4.7 times the cores its neurons fill)" in said[2]

@@ -35,12 +35,13 @@ def tiny(*settings):
                                    "fabric.io.router=[0, 0]", *settings))
 
 
-@pytest.mark.parametrize("setting, need, unit, times", [
-    ("core.axons_in=10", "30", "input axons", "3.0"),
-    ("core.synapse_memory.bits=256", "1 920", "bits of synapse memory", "7.5"),
+@pytest.mark.parametrize("setting, need, unit, times, others", [
+    ("core.axons_in=10", "30", "input axons", "3.0", []),
+    ("core.synapse_memory.bits=256", "1 920", "bits of synapse memory", "7.5", ["M203", "M202"]),
 ])
-def test_neuron_that_fits_on_no_core_is_named_with_need_and_have(setting, need, unit, times):
-    (d,) = refused(FitError, layers(5, lines=30), tiny(setting))
+def test_neuron_that_fits_on_no_core_is_named_with_need_and_have(setting, need, unit, times, others):
+    d, *more = refused(FitError, layers(5, lines=30), tiny(setting))
+    assert [d.code for d in more] == others
     have = setting.partition("=")[2]
     assert d.code == "M201"
     assert d.message == (f"population `p0` does not fit on loihi: neuron 0 alone needs {need} {unit}, "
@@ -63,7 +64,7 @@ def test_every_misfit_is_said_at_once():
     chip = tiny("core.axons_in=10", "core.synapse_memory.bits=256")
     diagnostics = refused(FitError, layers(5, 30, 7, lines=30), chip)
     assert [(d.code, d.message.split("`")[1]) for d in diagnostics] == [("M201", "p0")] * 2 + [("M201", "p1")] + [
-        ("M201", "p2")] * 2
+        ("M201", "p2")] * 2 + [("M203", "layers"), ("M202", "p2"), ("M202", "p0"), ("M202", "p1")]
     assert "30 input axons" in diagnostics[0].message and "bits" in diagnostics[1].message
 
 

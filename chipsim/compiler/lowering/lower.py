@@ -1,7 +1,6 @@
 """From the network's terms to matrices and kernel parameters: chains folded, models discretised, biases collected."""
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -10,7 +9,7 @@ from scipy.sparse import csr_array
 
 from chipsim.compiler.draft import Connection, Draft, Node
 from chipsim.compiler.lowering.learning import check_learning
-from chipsim.errors import Diagnostic, ExpressError
+from chipsim.errors import Diagnostic, ExpressError, gathered
 from chipsim.models.kernels import Kernel, find_kernel
 from chipsim.models.neurons import arithmetics, chip_models, framework_models
 from chipsim.network.graph import Population, Projection
@@ -30,26 +29,41 @@ def lower(draft: Draft) -> Draft:
     """
     network = draft.network
     index = {name: i for i, name in enumerate(network.populations)}
-    nodes = [_node(draft, p) for p in network.populations.values()]
-    kernels = [_kernel(draft, n) for n in nodes]
+    problems: list[Diagnostic] = []
+    nodes, kernels = [], []
+    for p in network.populations.values():
+        with gathered(problems):
+            nodes.append(_node(draft, p))
+            kernels.append(_kernel(draft, nodes[-1]))
+    if problems:
+        raise ExpressError(*dict.fromkeys(problems))
     connections, late = [], {}
     for projection in network.projections:
-        pre, post = index[projection.pre], index[projection.post]
-        folded = _folded(draft, projection, network.populations[projection.pre].shape)
-        name = projection.name or f"{projection.pre} -> {projection.post}"
-        if folded.bias.any():
-            _add_bias(nodes[post], folded.bias, name, projection.origin)
-            at_once = [(projection.delay, folded.bias)] if projection.delay else []
-            for d, part in at_once + list(folded.late_bias.items()):
-                late[post, d] = late.get((post, d), 0) + part
-        learning = check_learning(draft, projection, folded, nodes[post], kernels[post])
-        delay = projection.delay + _axon_delay(draft, nodes[pre].population)
-        for (d, matrix), k in product(sorted(folded.maps.items()), range(projection.box)):
-            connections += [Connection(pre, post, part, delay + d + k, folded.kind, name, projection.format,
-                                       receptor=receptor, learning=learning, origin=projection.origin)
-                            for receptor, part in _receptors(projection, name, kernels[post], matrix)]
+        with gathered(problems):
+            connections += _connections(draft, projection, index, nodes, kernels, late)
+    if problems:
+        raise ExpressError(*dict.fromkeys(problems))
     return replace(draft, nodes=tuple(nodes), connections=tuple(connections), late_bias=late,
                    merit={"connections": len(connections)})
+
+
+def _connections(draft: Draft, projection: Projection, index: dict[str, int], nodes: list[Node], kernels: list,
+                 late: dict) -> list[Connection]:
+    """A projection as one matrix for each delay and receptor; its biases go to the receiving node and to `late`."""
+    pre, post = index[projection.pre], index[projection.post]
+    folded = _folded(draft, projection, nodes[pre].population.shape)
+    name = projection.name or f"{projection.pre} -> {projection.post}"
+    if folded.bias.any():
+        _add_bias(nodes[post], folded.bias, name, projection.origin)
+        at_once = [(projection.delay, folded.bias)] if projection.delay else []
+        for d, part in at_once + list(folded.late_bias.items()):
+            late[post, d] = late.get((post, d), 0) + part
+    learning = check_learning(draft, projection, folded, nodes[post], kernels[post])
+    delay = projection.delay + _axon_delay(draft, nodes[pre].population)
+    return [Connection(pre, post, part, delay + d + k, folded.kind, name, projection.format, receptor=receptor,
+                       learning=learning, origin=projection.origin)
+            for (d, matrix), k in product(sorted(folded.maps.items()), range(projection.box))
+            for receptor, part in _receptors(projection, name, kernels[post], matrix)]
 
 
 def _axon_delay(draft: Draft, population: Population) -> int:
@@ -196,88 +210,8 @@ def _add_bias(node: Node, bias: np.ndarray, name: str, origin: str) -> None:
     node.params["bias"][:] += bias
 
 
-def retime(draft: Draft) -> Draft:
-    """Ticks as the chip counts them: a spike needs at least `delay.min` ticks to reach a neuron.
-
-    A node's depth is the number of ticks by which it lags behind the network's synchronous steps; with delay d in the
-    network and depths a, b at its ends a connection takes d + b - a ticks on the chip, so that what a node computes is
-    the network's result, `depth` ticks later. Loops without enough delay cannot be retimed: ExpressError, unless
-    `approximate` has "delays", which gives their connections the shortest delay the chip has.
-    """
-    return retimed(draft, lambda c: draft.chip.core.delay.min)
-
-
-def retimed(draft: Draft, least: Callable[[Connection], int]) -> Draft:
-    """As `retime`, with the ticks that each connection needs at least."""
-    most = draft.chip.core.delay.max
-    nodes, loose = draft.nodes, set()
-    while True:
-        depth, cycle = _depths(nodes, [c for i, c in enumerate(draft.connections) if i not in loose], least)
-        if cycle is None:
-            break
-        slow = [i for i, c in enumerate(draft.connections)
-                if i not in loose and c.pre in cycle and c.post in cycle and c.delay > 0]
-        names = " -> ".join(nodes[i].name for i in cycle)
-        need = max(least(c) for c in draft.connections if c.pre in cycle and c.post in cycle)
-        if "delays" not in draft.options.approximate or not slow:
-            raise ExpressError(Diagnostic(
-                "M232", f"the loop {names} has less delay than {draft.chip.name} needs: "
-                f"{need} tick{'s' * (need > 1)} per projection",
-                file=next((c.origin for c in draft.connections if c.pre in cycle and c.post in cycle and c.origin), ""),
-                help="--approximate delays gives its feedback the shortest delay the chip has; or add delay to it"))
-        loose.update(slow)
-    approximations = list(draft.approximations)
-    connections, in_axon = [], _in_axons(draft, depth)
-    for i, c in enumerate(draft.connections):
-        ticks = c.delay + depth[c.post] - depth[c.pre]
-        if i in loose and ticks < least(c):
-            approximations.append(dict(what=f"delay of `{c.name}`", kind="delays",
-                                       size=f"{least(c) - ticks} tick more"))
-            ticks = least(c)
-        if ticks - in_axon[c.pre] > most:
-            raise ExpressError(Diagnostic(
-                "M233", f"projection `{c.name}` needs a delay of {ticks - in_axon[c.pre]} ticks; {draft.chip.name} has "
-                f"at most {most}", file=c.origin,
-                help="shorten the delay, or the path beside it"))
-        connections.append(replace(c, delay=ticks, axon_delay=in_axon[c.pre]))
-    nodes = tuple(replace(n, depth=n.depth + d) for n, d in zip(nodes, depth, strict=True))
-    return replace(draft, nodes=nodes, connections=tuple(connections), approximations=tuple(approximations),
-                   merit={"depth": max(depth, default=0)})
-
-
-def _in_axons(draft: Draft, depth: list[int]) -> list[int]:
-    """Per node, the ticks that its axons hold its spikes: its axon delay, of which the delay that every synapse has
-    anyway is taken."""
-    held = [n.population.axon_delay for n in draft.nodes]
-    for c in draft.connections:
-        held[c.pre] = max(0, min(held[c.pre], c.delay + depth[c.post] - depth[c.pre] - draft.chip.core.delay.min))
-    return held
-
-
-def _depths(nodes, connections, least: Callable[[Connection], int]) -> tuple[list[int], list[int] | None]:
-    """Smallest depths with depth[post] >= depth[pre] + least - delay (Bellman-Ford), or nodes of a loop without any."""
-    depth, parent = [0] * len(nodes), [-1] * len(nodes)
-    for _ in range(len(nodes) + 1):
-        changed = -1
-        for c in connections:
-            need = depth[c.pre] + least(c) - c.delay
-            if need > depth[c.post]:
-                depth[c.post], parent[c.post], changed = need, c.pre, c.post
-        if changed < 0:
-            return depth, None
-    node = changed
-    for _ in nodes:
-        node = parent[node]
-    loop = [node]
-    while parent[loop[-1]] != node:
-        loop.append(parent[loop[-1]])
-    return depth, loop[::-1]
-
-
 def unroll(draft: Draft) -> Draft:
-    """Convolutions written out synapse by synapse, unless the chip stores them as kernels."""
-    if draft.chip.core.synapse_memory.kernels != "unrolled":
-        return draft
+    """Convolutions written out synapse by synapse."""
     return replace(draft, connections=tuple(
         replace(c, weight=c.windows.tocsr()) if c.windows else c for c in draft.connections))
 

@@ -29,7 +29,7 @@ from chipsim.compiler.lowering.weights import (
     whole_weights,
     with_values,
 )
-from chipsim.errors import Diagnostic, ExpressError
+from chipsim.errors import Diagnostic, ExpressError, gathered
 from chipsim.models.kernels import find_kernel
 from chipsim.models.neurons.loihi_lif import PROFILES
 
@@ -75,11 +75,13 @@ def quantise(draft: Draft) -> Draft:
         if node.model and node.model != "loihi_lif" and find_kernel(node.model).mantissas:
             nodes[i] = replace(node, options=node.options | options)
             for k in incoming:
-                connections[k] = native_weights(connections[k], neuron.profile or "loihi")
+                with gathered(problems):
+                    connections[k] = native_weights(connections[k], neuron.profile or "loihi")
             continue
         if node.model != "loihi_lif":
             for k in incoming:
-                connections[k] = whole_weights(connections[k], draft.chip)
+                with gathered(problems):
+                    connections[k] = whole_weights(connections[k], draft.chip)
                 if (learning := connections[k].learning) is not None:
                     raw = np.clip(values_of(connections[k].weight), -256, 255)
                     connections[k] = replace(connections[k], weight=with_values(connections[k].weight, raw),
@@ -88,7 +90,8 @@ def quantise(draft: Draft) -> Draft:
         if "vth_mant" in node.params:
             nodes[i] = replace(node, params=native_registers(node), options=options)
             for k in incoming:
-                connections[k] = native_weights(connections[k], neuron.profile or "loihi")
+                with gathered(problems):
+                    connections[k] = native_weights(connections[k], neuron.profile or "loihi")
             continue
         problems += inexpressible(draft, node, report)
         params, gain = dynamics(node, neuron, options, report)

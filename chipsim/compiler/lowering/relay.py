@@ -13,8 +13,9 @@ from scipy.sparse import csr_array
 
 from chipsim.compiler.draft import Connection, Draft, Node, Piece
 from chipsim.compiler.lowering.crossbar import meeting
-from chipsim.compiler.lowering.lower import retimed
-from chipsim.compiler.partitioning.demand import Demand, too_few
+from chipsim.compiler.lowering.retime import retimed
+from chipsim.compiler.partitioning.demand import Demand
+from chipsim.compiler.partitioning.misfits import too_few
 from chipsim.compiler.partitioning.partition import partition
 from chipsim.errors import Diagnostic, ExpressError, FitError
 from chipsim.models.kernels import find_kernel

@@ -12,11 +12,11 @@ import numpy as np
 from chipsim.compiler.draft import Connection, Draft, Piece
 from chipsim.compiler.lowering.registers import configured
 from chipsim.compiler.lowering.weights import weight_bits
-from chipsim.compiler.partitioning.demand import REMEDY, UNIT, Demand, limits_for, misfit, too_few
+from chipsim.compiler.partitioning.demand import Demand, limits_for
+from chipsim.compiler.partitioning.misfits import REMEDY, more_cores, takes, too_few, too_large
 from chipsim.compiler.partitioning.sample import unheard
 from chipsim.errors import Diagnostic, FitError
 from chipsim.figures import exact
-from chipsim.network.spatial import Conv2d
 
 MANY = 50_000           # neurons from which on it is worth asking first whether they fit at all
 MANY_SYNAPSES = 10_000_000
@@ -38,49 +38,68 @@ def screen(draft: Draft) -> Draft:
 
 def refuse_misfits(draft: Draft) -> int:
     """Cores that the network takes at the least. FitError if they, or a core, are not enough."""
-    nodes = [i for i, n in enumerate(draft.nodes) if not n.is_input]
     cap, demand, core = limits_for(draft), Demand(draft), draft.chip.core
-    fan_out, bits, heard = _counts(demand)
-    misfits = too_large_alone(demand, cap, fan_out)
+    counts = _counts(demand)
+    most, too_many = cores_at_least(demand, cap, counts)
+    misfits = too_large_alone(demand, cap, counts[0]) + too_many
+    vanishing = core.crossbar is not None or core.analog is not None    # there a small weight is no synapse
+    neurons = sum(demand.of((_whole(draft, i),), "neurons") for i in _nodes(draft))
+    if misfits and (not vanishing or cap["neurons"] and neurons > cap["neurons"] * draft.chip.n_cores):
+        raise FitError(*misfits)
+    if cap["axons_in"] and not vanishing and not any(c.windows for c in draft.connections):
+        held, n_cores = _sampled(demand, _nodes(draft), cap), draft.chip.n_cores
+        if neurons > FAR * held * n_cores:
+            raise FitError(Diagnostic(
+                "M203", f"network `{draft.network.name}` needs about {exact(neurons // held)} cores, "
+                f"{draft.chip.name} has {exact(n_cores)}: {exact(cap['axons_in'])} input axons serve about "
+                f"{exact(held)} of its neurons, in a sample of 8 cores",
+                help=f"{REMEDY['axons_in']}; or more cores: {more_cores(draft.chip, neurons // held)}"))
+    return most
+
+
+def cores_at_least(demand: Demand, cap: dict, counts: tuple | None = None) -> tuple[int, list[Diagnostic]]:
+    """Cores that the network takes at the least, and, if the chip has fewer, M203 with M202 for every population and
+    resource. counts: those of the connections, where they are known."""
+    draft = demand.draft
+    nodes, n_cores = _nodes(draft), draft.chip.n_cores
+    fan_out, bits = counts or _counts(demand)
     need = {name: np.zeros(len(draft.nodes), np.int64) for name in ("neurons", "neuron_configs", "synapse_bits",
                                                                    "axons_out")}
     for i in nodes:
-        whole = (Piece(i, 0, draft.nodes[i].size),)
-        need["neurons"][i] = demand.of(whole, "neurons")
+        need["neurons"][i] = demand.of((_whole(draft, i),), "neurons")
         need["neuron_configs"][i] = len(np.unique(demand.configs[i]))
         need["synapse_bits"][i] = bits[i]
         need["axons_out"][i] = 0 if fan_out[i] is None else _packets(fan_out[i], cap["neurons"]).sum()
     total = {name: int(each.sum()) for name, each in need.items()}
     total["neuron_configs"] = len(np.unique(np.concatenate([demand.configs[i] for i in nodes])))
-    need["axons_in"], total["axons_in"] = heard, 0          # of the network: by a sample, if at all
-    cores = {name: -(-total[name] // have) for name, have in cap.items() if have}
-    most, n_cores = max(cores.values(), default=0), draft.chip.n_cores
-    if most > n_cores:
-        misfits.append(too_few(draft, most))
-        rows = [_takes(draft, i, name, int(need[name][i]), cap, int(need["neurons"][i]))
-                for name in cores if cores[name] > n_cores for i in nodes if need[name][i] > 0]
-        misfits += [d for _, d in sorted(rows, key=lambda row: -row[0])]
-    vanishing = core.crossbar is not None or core.analog is not None    # there a small weight is no synapse
-    if misfits and (not vanishing or cores.get("neurons", 0) > n_cores):
-        raise FitError(*misfits)
-    if cap["axons_in"] and not vanishing and not any(c.windows for c in draft.connections):
-        held, size = _sampled(demand, nodes, cap), sum(draft.nodes[i].size for i in nodes)
-        if size > FAR * held * n_cores:
-            raise FitError(Diagnostic(
-                "M203", f"network `{draft.network.name}` needs about {exact(size // held)} cores, "
-                f"{draft.chip.name} has {exact(n_cores)}: {exact(cap['axons_in'])} input axons serve about "
-                f"{exact(held)} of its neurons, in a sample of 8 cores", help=REMEDY["axons_in"]))
-    return most
+    cores = {name: -(-total[name] // cap[name]) for name in need if cap[name]}
+    most = max(cores.values(), default=0)
+    if most <= n_cores:
+        return most, []
+    rows = []
+    for name, i in ((name, i) for name in cores if cores[name] > n_cores for i in nodes if need[name][i]):
+        own = -(-int(need["neurons"][i]) // cap["neurons"]) if cap["neurons"] else 1
+        fewest = -(-int(need[name][i]) // cap[name])
+        rows.append((fewest, takes(draft, i, fewest, name, int(need[name][i]), cap[name], own=own, least=True)))
+    return most, [too_few(draft, most, least=True), *(d for _, d in sorted(rows, key=lambda row: -row[0]))]
 
 
-def _counts(demand: Demand) -> tuple[list[np.ndarray | None], np.ndarray, np.ndarray]:
-    """Per node: targets of each unit (None: not counted, kernels are shared), the fewest bits that its synapses take,
-    and how many sources it hears."""
+def _nodes(draft: Draft) -> list[int]:
+    return [i for i, n in enumerate(draft.nodes) if not n.is_input]
+
+
+def _whole(draft: Draft, i: int) -> Piece:
+    return Piece(i, 0, draft.nodes[i].size)
+
+
+def _counts(demand: Demand) -> tuple[list[np.ndarray | None], np.ndarray]:
+    """Per node: targets of each unit (None: not counted, kernels are shared), the fewest bits that its synapses
+    take."""
     nodes = demand.draft.nodes
     fan_out: list[np.ndarray | None] = [np.zeros(n.size, np.int64) for n in nodes]
-    bits, heard = np.zeros(len(nodes), np.int64), np.zeros(len(nodes), np.int64)
-    for post, node in enumerate(nodes):
-        whole = Piece(post, 0, node.size)
+    bits = np.zeros(len(nodes), np.int64)
+    for post in range(len(nodes)):
+        whole = _whole(demand.draft, post)
         reached: dict[int, np.ndarray] = {}
         for c in demand.incoming[post]:
             if c.windows and demand.kernels != "unrolled":
@@ -92,10 +111,9 @@ def _counts(demand: Demand) -> tuple[list[np.ndarray | None], np.ndarray, np.nda
             once = reached.setdefault(c.pre, np.zeros(nodes[c.pre].size, np.int64))
             once[units] = np.maximum(once[units], synapses)
         for pre, targets in reached.items():
-            heard[post] += np.count_nonzero(targets)
             if fan_out[pre] is not None:
                 fan_out[pre] += targets
-    return fan_out, bits, heard
+    return fan_out, bits
 
 
 def _heard(demand: Demand, c: Connection, whole: Piece) -> tuple[np.ndarray, np.ndarray]:
@@ -127,22 +145,9 @@ def too_large_alone(demand: Demand, cap: dict, fan_out: list[np.ndarray | None] 
         if cap["axons_out"] is not None and fan_out and fan_out[i] is not None:
             widest = int(np.argmax(fan_out[i]))
             need["axons_out"] = widest, int(_packets(fan_out[i][widest : widest + 1], cap["neurons"])[0])
-        misfits += [misfit(demand.draft, i, f"neuron {unit} alone needs", name, n, cap[name])
+        misfits += [too_large(demand.draft, i, unit, name, n, cap[name])
                     for name, (unit, n) in need.items() if n > cap[name]]
     return misfits
-
-
-def _takes(draft: Draft, i: int, name: str, need: int, cap: dict, neurons: int) -> tuple[int, Diagnostic]:
-    """(cores, M202): how many cores a population takes at the least for one resource."""
-    node, cores = draft.nodes[i], -(-need // cap[name])
-    own = -(-neurons // cap["neurons"]) if cap["neurons"] else 0
-    unrolled = name == "synapse_bits" and any(
-        q.post == node.name and any(isinstance(op, Conv2d) for op in q.ops) for q in draft.network.projections)
-    more = f": {cores / own:.1f} times the cores its neurons fill" if own and cores > own else ""
-    return cores, Diagnostic(
-        "M202", f"population `{node.name}` takes at least {exact(cores)} cores of {draft.chip.name}, bound by "
-        f"{UNIT[name]} ({exact(need)} needed, {exact(cap[name])} per core{more})", file=node.population.origin,
-        help="share kernels (core.synapse_memory.kernels: shared), or " * unrolled + REMEDY[name])
 
 
 def _sampled(demand: Demand, nodes: list[int], cap: dict) -> int:

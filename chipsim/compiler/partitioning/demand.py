@@ -1,4 +1,4 @@
-"""What neurons need of a core, what a core has, and the words for what does not fit."""
+"""What neurons need of a core, and what a core has."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,22 +9,13 @@ import numpy as np
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.draft import Connection, Draft, Node, Piece
 from chipsim.compiler.lowering.learning import tag_bits
+from chipsim.compiler.partitioning.misfits import too_large
 from chipsim.compiler.partitioning.packing import ACTIVATION, axon_bits
 from chipsim.compiler.partitioning.synapses import heard
 from chipsim.errors import Diagnostic
-from chipsim.figures import exact
 
 BUNDLES = 1 << 20           # more than an image has channels
 RESOURCES = ("neurons", "axons_in", "axons_out", "synapse_bits", "neuron_configs")
-UNIT = {"neurons": "neurons", "axons_in": "input axons", "axons_out": "output axons",
-        "synapse_bits": "bits of synapse memory", "neuron_configs": "neuron configurations"}
-REMEDY = {
-    "axons_in": "fewer sources per neuron: a smaller kernel, pruning, or a relay population",
-    "axons_out": "fewer targets per neuron, or larger cores, so that they spread over fewer of them",
-    "synapse_bits": "fewer synapses or weight bits per neuron",
-    "neurons": "a chip with larger cores",
-    "neuron_configs": "fewer different time constants within the population",
-}
 LOCAL = ("neurons", "axons_in", "synapse_bits", "neuron_configs")      # what a piece needs whatever else is where
 
 
@@ -43,13 +34,6 @@ def limits_for(draft: Draft) -> dict[str, int | None]:
     if draft.options.neurons_per_core is not None:
         cap = cap | {"neurons": min(draft.options.neurons_per_core, cap["neurons"] or 1 << 62)}
     return cap
-
-
-def too_few(draft: Draft, need: int) -> Diagnostic:
-    """M203: the chip has fewer cores than the network needs."""
-    return Diagnostic("M203", f"network `{draft.network.name}` needs {need} cores, {draft.chip.name} has "
-                      f"{draft.chip.n_cores} ({need - draft.chip.n_cores} too many)",
-                      help="see the populations below; or a larger mesh: --set fabric.width=...")
 
 
 class Demand:
@@ -194,16 +178,8 @@ def _config_codes(nodes: tuple[Node, ...]) -> list[np.ndarray | None]:
     return [None if n.is_input else next(parts)[next(own_of)] for n in nodes]
 
 
-def misfit(draft: Draft, i: int, what: str, resource: str, need: int, have: int) -> Diagnostic:
-    """M201: node i asks more of a resource than a core has."""
-    node = draft.nodes[i]
-    return Diagnostic("M201", f"population `{node.name}` does not fit on {draft.chip.name}: {what} {exact(need)} "
-                      f"{UNIT[resource]}, a core has {exact(have)} ({need / have:.1f} times as many)",
-                      file=node.population.origin, help=REMEDY[resource])
-
-
 def alone(demand: Demand, i: int, unit: int, cap: dict[str, int | None]) -> list[Diagnostic]:
     """M201 for every resource of which one neuron of node i needs more than a core has."""
     piece = (Piece(i, unit, unit + 1),)
     need = {r: demand.of(piece, r) for r in LOCAL if cap[r] is not None}
-    return [misfit(demand.draft, i, f"neuron {unit} alone needs", r, n, cap[r]) for r, n in need.items() if n > cap[r]]
+    return [too_large(demand.draft, i, unit, r, n, cap[r]) for r, n in need.items() if n > cap[r]]

@@ -15,7 +15,8 @@ import numpy as np
 
 from chipsim.compiler.avoid import Avoid
 from chipsim.compiler.draft import Draft, Piece
-from chipsim.compiler.partitioning.demand import Demand, limits_for, too_few
+from chipsim.compiler.partitioning.demand import Demand, limits_for
+from chipsim.compiler.partitioning.misfits import too_few
 from chipsim.compiler.partitioning.spread import spread
 from chipsim.compiler.partitioning.tally import tally
 from chipsim.compiler.partitioning.tiles import tileable, tiles

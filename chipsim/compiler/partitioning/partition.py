@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from chipsim.compiler.draft import Draft
 from chipsim.compiler.lowering.lower import unroll
-from chipsim.compiler.partitioning.bounds import MANY
-from chipsim.compiler.partitioning.demand import limits, limits_for
+from chipsim.compiler.partitioning.bounds import MANY, cores_at_least
+from chipsim.compiler.partitioning.demand import Demand, limits, limits_for
 from chipsim.compiler.partitioning.layers import layers
 from chipsim.compiler.partitioning.share import shared
 from chipsim.compiler.partitioning.spread import spread
@@ -41,7 +41,9 @@ def partition(draft: Draft) -> Draft:
     try:
         spread_out = spread(draft)
     except FitError as misfit:
-        if not sharable(draft) or any(d.code == "M201" for d in misfit.diagnostics):
+        if any(d.code == "M201" for d in misfit.diagnostics):
+            raise FitError(*misfit.diagnostics, *cores_at_least(Demand(draft), limits_for(draft))[1]) from None
+        if not sharable(draft):
             raise
         try:                                            # it may do if any neurons may share a core
             return shared(unroll(draft), limits_for(draft), limited=True)

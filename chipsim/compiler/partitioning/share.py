@@ -11,12 +11,13 @@ import numpy as np
 
 from chipsim.compiler.draft import Draft, Piece
 from chipsim.compiler.lowering.learning import tag_bits
-from chipsim.compiler.partitioning.bounds import too_large_alone
-from chipsim.compiler.partitioning.demand import Demand, too_few
+from chipsim.compiler.partitioning.bounds import cores_at_least, too_large_alone
+from chipsim.compiler.partitioning.demand import Demand
 from chipsim.compiler.partitioning.group import SHARE, chunks, demand_alone
 from chipsim.compiler.partitioning.hypergraph import Hypergraph, contract
 from chipsim.compiler.partitioning.kahypar import version
 from chipsim.compiler.partitioning.limits import UNLIMITED, Capacities
+from chipsim.compiler.partitioning.misfits import too_few
 from chipsim.compiler.partitioning.multilevel import Partition, partition_hypergraph
 from chipsim.compiler.partitioning.packing import (
     BLOCK,
@@ -44,7 +45,7 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
     """
     demand = Demand(draft)
     if misfits := too_large_alone(demand, cap):
-        raise FitError(*misfits)
+        raise FitError(*misfits, *cores_at_least(demand, cap)[1])
     options, room = draft.options, {name: UNLIMITED if have is None else have for name, have in cap.items()}
     group = _twins(draft, demand, cap)
     graph, offset = _graph(draft, demand, group)

@@ -6,21 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from chipsim.compiler.draft import Draft, Piece
-from chipsim.compiler.partitioning.demand import (
-    LOCAL,
-    REMEDY,
-    RESOURCES,
-    UNIT,
-    Demand,
-    alone,
-    limits_for,
-    misfit,
-    too_few,
-)
+from chipsim.compiler.partitioning.demand import LOCAL, RESOURCES, Demand, alone, limits_for
+from chipsim.compiler.partitioning.misfits import takes, too_few, too_large
 from chipsim.compiler.partitioning.tally import tally
 from chipsim.compiler.partitioning.tiles import tileable, tiles
 from chipsim.errors import Diagnostic, FitError
-from chipsim.figures import exact
 
 MANY = 64       # cores from which on what is left over of images shares cores
 TRIES = 16      # cores whose union with another is counted before that one gets a core of its own
@@ -108,8 +98,7 @@ def _spread_outputs(draft: Draft, demand: Demand, pieces: list[Piece], cap: dict
             if n <= cap["axons_out"]:
                 result.append(p)
             elif p.size == 1:
-                misfits.append(misfit(draft, p.node, f"neuron {p.first} alone needs", "axons_out", int(n),
-                                       cap["axons_out"]))
+                misfits.append(too_large(draft, p.node, p.first, "axons_out", int(n), cap["axons_out"]))
                 return pieces
             else:
                 result += _halves(p)
@@ -178,10 +167,8 @@ def too_many(draft: Draft, demand: Demand, cores: list, cap: dict) -> list[Diagn
         use = {r: int(need[r].max()) / cap[r] for r in LOCAL if cap[r]}
         binding = max(use, key=use.get)
         total = int(need[binding].sum()) if binding in ADDED else demand.of(whole, binding)
-        rows.append((len(own), Diagnostic(
-            "M202", f"population `{node.name}` takes {len(own)} cores of {draft.chip.name}, bound by {UNIT[binding]} "
-            f"({exact(total)} needed, {exact(cap[binding])} per core)", file=node.population.origin,
-            help=REMEDY[binding])))
+        by_number = -(-demand.of(whole, "neurons") // cap["neurons"]) if cap["neurons"] else 1
+        rows.append((len(own), takes(draft, i, len(own), binding, total, cap[binding], own=by_number)))
     rows.sort(key=lambda r: -r[0])
     head = too_few(draft, len(cores))
     return [head, *(d for _, d in rows)]
