@@ -148,7 +148,7 @@ def account_of(layout: Layout) -> dict[str, Any]:
 
 def _core(layout: Layout, number: int) -> str:
     """One core of the chip in text. UsageError if nothing stands on it."""
-    from chipsim.compiler.partitioning.misfits import REMEDY, UNIT
+    from chipsim.compiler.partitioning.misfits import KEY, REMEDY, UNIT
     from chipsim.report.text import table
 
     if number not in layout.cores:
@@ -173,7 +173,7 @@ def _core(layout: Layout, number: int) -> str:
     if full:
         tightest = max(full, key=lambda name: full[name])
         parts.append(f"closest to its limit: {UNIT[tightest]} ({percent(full[tightest])})\n"
-                     f"what would relieve it: {REMEDY[tightest]}")
+                     f"what would relieve it: {REMEDY[tightest]}; or larger cores ({KEY[tightest]})")
     return "\n\n".join(parts)
 
 
@@ -181,7 +181,7 @@ def _plan(layout: Layout) -> str:
     """The floorplan, by the resource that fills the fullest core most; by neurons where nothing is limited."""
     import numpy as np
 
-    from chipsim.compiler.partitioning.demand import UNIT
+    from chipsim.compiler.partitioning.misfits import UNIT
     from chipsim.report.plan_text import plan_text
 
     shares = {name: used / limit for name, used in layout.usage.items() if (limit := layout.limits.get(name))}

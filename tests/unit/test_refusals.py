@@ -78,6 +78,9 @@ WAYS = {
         ["M201 p0 input axons", "M203 net", "M202 p0 bits", "M202 p1 bits"]),
     "loihi2, kernels that could be shared": (
         "loihi2", image(64, 24), (*SMALL, "core.synapse_memory.kernels=unrolled"), ["M203 net", "M202 conv bits"]),
+    "spinnaker2, cores": ("spinnaker2", layers(16_000), ("core.neurons=100",), ["M203 net", "M202 p0 neurons"]),
+    "loihi, a mesh with fewer cores than places": ("loihi", layers(5000), ("fabric.n_cores=4",),
+                                                   ["M203 net", "M202 p0 neurons"]),
     "loihi2, chips of a system": ("loihi2", layers(40_000, lines=10), ("system.chips=[1, 1]", "core.neurons=100"),
                                   ["M203 net", "M202 p0 neurons"]),
 }

@@ -63,15 +63,17 @@ def takes(draft: Draft, i: int, cores: int, resource: str, need: int, have: int,
 def more_cores(chip: ChipSpec, need: int) -> str:
     """Options of the command line with which the chip, or a system of it, has so many cores."""
     f = chip.fabric
+    part = "" if f.n_cores is None else f" --set fabric.n_cores={need}"         # not all places are cores
+    if part and need <= f.n_places * f.cores_per_router:
+        return part.strip()
     if f.channels.interchip is not None:
-        chips = ceil(need / (chip.n_cores // chip.n_chips))
+        chips = ceil(need / (f.n_places * f.cores_per_router // chip.n_chips))
         across = isqrt(chips - 1) + 1
-        return f'--set system.chips="[{across}, {ceil(chips / across)}]"'
+        return f'--set system.chips="[{across}, {ceil(chips / across)}]"{part}'
     if f.topology == "tree":
         levels = next(n for n in range(1, 64) if (f.arity or 2) ** n * f.cores_per_router >= need)
-        return f"--set fabric.levels={levels}"
+        return f"--set fabric.levels={levels}{part}"
     if f.topology == "custom" or f.n_routers == 1:
-        return f"--set fabric.cores_per_router={ceil(need / f.n_places)}"
-    width = f"--set fabric.width={ceil(need / (f.height * f.cores_per_router))}"
-    return width if f.n_cores is None else f"{width} --set fabric.n_cores={need}"
+        return f"--set fabric.cores_per_router={ceil(need / f.n_places)}{part}"
+    return f"--set fabric.width={ceil(need / (f.height * f.cores_per_router))}{part}"
 
