@@ -68,6 +68,7 @@ class Model:
     def __init__(self, kind, rng):
         self.kind, self.rng = kind, rng
         self.native = kind in ("loihi", "loihi2", "truenorth") and rng.random() < 0.35
+        self.one = 1.0 if self.native else 1.0371           # no sum of it is a threshold, where rounding would decide
 
     def add(self, net, name, shape):
         rng, kind = self.rng, self.kind
@@ -112,7 +113,7 @@ def recurrent(model, rng):
     sign = {name: rng.choice([-1, 1], n) for name, n in size.items()}
     for post in names:
         if rng.random() < 0.9:
-            net.connect(lines[0], post, "dense", weights=1.0, **model.how())
+            net.connect(lines[0], post, "dense", weights=model.one, **model.how())
         for pre in lines + names:
             least = max(0, names.index(pre) - names.index(post) + 1) if pre in names else 0      # loops have time
             for _ in range(0 if rng.random() < 0.5 else rng.integers(1, 3)):
@@ -120,14 +121,14 @@ def recurrent(model, rng):
                 w = w * sign[pre] if model.kind == "odin" else w
                 delay = least if one_tick else int(rng.integers(least, max(least + 1, 5)))
                 if size[pre] == size[post] and rng.random() < 0.4:
-                    net.connect(pre, post, "one_to_one", weights=1.0, delay=delay, **model.how())
+                    net.connect(pre, post, "one_to_one", weights=model.one, delay=delay, **model.how())
                 elif rng.random() < 0.4:
                     net.connect(pre, post, "dense", weights=w * (rng.random(w.shape) < 0.8), delay=delay, **model.how())
                 else:
                     w = w * (rng.random(w.shape) < rng.choice([0.05, 0.2, 0.5]))
                     net.connect(pre, post, "sparse", weights=w, delay=delay, **model.how())
         if not any(q.post == post for q in net.projections):
-            net.connect(lines[0], post, "dense", weights=1.0, **model.how())
+            net.connect(lines[0], post, "dense", weights=model.one, **model.how())
     return net.build([names[-1]])
 
 
