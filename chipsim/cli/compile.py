@@ -115,6 +115,7 @@ def _reweighed(args: Namespace, file: Path) -> Layout:
 
 def account_of(layout: Layout) -> dict[str, Any]:
     """What the compiler did, as JSON's types: utilisation per core, placement, approximations, passes."""
+    from chipsim.compiler.binding import binding
     from chipsim.compiler.frame import PARTS
     from chipsim.report.report import plain
 
@@ -138,6 +139,7 @@ def account_of(layout: Layout) -> dict[str, Any]:
              "operations": layout.frame.operations[i], "length_s": layout.frame.layer_ps[i] * 1e-12}
             | {f"{part}_s": ps * 1e-12 for part, ps in zip(PARTS, layout.frame.parts_ps[i], strict=True)}
             for i, p in enumerate(layout.frame.population)],
+        "binding": binding(layout),
         "approximations": layout.approximations, "passes": layout.log, "notes": layout.notes,
         "routing": None if layout.routing is None else [
             {"router": [r % chip.fabric.grid[0], r // chip.fabric.grid[0]], "entries": used,
@@ -215,6 +217,10 @@ def _text(account: dict[str, Any], explain: bool) -> str:
         placed = [(p["population"], _range(p), str(p["core"]),
                    f"({p['router'][0]},{p['router'][1]})", str(p["slot"])) for p in account["placement"]]
         parts.append(table(("population", "neurons", "core", "router", "from slot"), placed, "<>>>>"))
+        bound = [(b["population"], count(b["cores"]), b["unit"] or "none", percent(b["full"]), b["remedy"] or "-")
+                 for b in account["binding"]]
+        head = "population", "cores", "limit that binds", "fullest", "what would relieve it"
+        parts.append(table(head, bound, "<><><"))
         if account["routing"]:
             tables = [(f"({t['router'][0]},{t['router'][1]})", count(t["entries"]), count(t["entries_uncompressed"]))
                       for t in account["routing"]]
