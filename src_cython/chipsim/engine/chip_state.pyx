@@ -27,13 +27,13 @@ FIRST_LOOK = 64                             # ticks after which the shares are l
 WORTH_IT = 0.05                             # of a share's work, that moving the borders must win
 
 
-cdef class ChipState:
+cdef class ChipState(Held):
     """ChipState(plan, record, want_seeds, seed, threads): see Function."""
 
     def __init__(self, plan, record, bint want_seeds, seed=0, threads=1):
         layout = plan.layout
         c = &self.chip
-        self.n_sources, self.max_late, self.keep = layout.n_sources, plan.max_late, {}
+        self.n_sources, self.max_late = layout.n_sources, plan.max_late
         c.integer, c.multicast = layout.accumulator == "i4", plan.trees is not None
         c.want_work = layout.chip.core.dvfs is not None
         c.want_seeds = want_seeds or c.want_work
@@ -63,11 +63,6 @@ cdef class ChipState:
         self.hold_shares(plan, seed, threads)
         for i in range(self.n_shares):
             clear(c, &self.shares[i])
-
-    cdef void* hold(self, str name, array, dtype) except NULL:
-        """Keep a contiguous array alive under a name and give its address."""
-        self.keep[name] = np.ascontiguousarray(array, dtype)
-        return <void*><size_t>self.keep[name].ctypes.data
 
     cdef int hold_groups(self, layout) except -1:
         """The groups, field by field."""

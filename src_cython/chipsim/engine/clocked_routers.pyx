@@ -19,12 +19,12 @@ CHANNEL = np.dtype([                                # twin of clocked_state.Chan
 KINDS = {"islip": ISLIP, "round_robin": ROUND_ROBIN, "oldest": ROUND_ROBIN, "wavefront": WAVEFRONT}
 
 
-cdef class ClockedRouters:
+cdef class ClockedRouters(Held):
     """Raises ValueError when a router has too many ports and virtual channels, or a channel is too long."""
 
     def __init__(self, plan, clock, trees=None):
         cdef Routers* f = &self.f
-        self.keep, self.plan = {}, plan
+        self.plan = plan
         f.multicast = trees is not None
         if f.multicast:
             self.root = trees.root
@@ -120,10 +120,6 @@ cdef class ClockedRouters:
             f.outputs = <Flit*>self.hold("outputs", np.zeros(places * most * sizeof(Flit)), np.uint8)
             f.message = <Ring*>self.hold("message", np.zeros(places * sizeof(Ring)), np.uint8)
             f.messages = <uint8_t*>self.hold("messages", np.zeros(places * (most + 1)), np.uint8)
-
-    cdef void* hold(self, str name, array, dtype) except NULL:
-        self.keep[name] = np.ascontiguousarray(array, dtype)
-        return <void*><size_t>self.keep[name].ctypes.data
 
     def __dealloc__(self):
         cdef int64_t i

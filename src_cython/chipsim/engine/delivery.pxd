@@ -2,6 +2,7 @@
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
 from chipsim.engine.buffers cimport Events
+from chipsim.engine.held cimport Held
 
 
 cdef struct Run:                # of synapses that share delay, bank and receptor: a segment, seen from its source
@@ -35,10 +36,8 @@ cdef void deliver_run(const Synapses* s, const Run* r, double payload, int64_t n
 cdef void bring_in(const Synapses* s, const int32_t* shift, int64_t n_banks) noexcept nogil
 
 
-cdef class SynapseMemory:
+cdef class SynapseMemory(Held):
     cdef Synapses s             # what is common to all parts
-    cdef dict keep
 
-    cdef void* hold(self, str name, array, dtype) except NULL
     cdef int part(self, layout, int64_t number, int64_t low, int64_t high, Synapses* out) except -1
     cdef int list_runs(self, layout, Synapses* s) except -1

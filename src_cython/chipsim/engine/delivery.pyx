@@ -188,7 +188,7 @@ cdef void bring_in(const Synapses* s, const int32_t* shift, int64_t n_banks) noe
                 memset(bank + s.low, 0, <size_t>(s.high - s.low) * sizeof(int32_t))
 
 
-cdef class SynapseMemory:
+cdef class SynapseMemory(Held):
     """SynapseMemory(layout, ring, learns): the synapses of a layout, where they stand, and the sums they go to.
 
     ring    ticks of sums
@@ -197,7 +197,6 @@ cdef class SynapseMemory:
 
     def __init__(self, layout, int64_t ring, bint learns):
         cdef Synapses* s = &self.s
-        self.keep = {}
         s.n_neurons, s.n_receptors = layout.n_neurons, layout.n_receptors
         s.width, s.ring = layout.n_receptors * layout.n_neurons, ring
         integer = layout.accumulator == "i4"
@@ -222,11 +221,6 @@ cdef class SynapseMemory:
     def weight(self):
         """int16, float32 or float64[W], as they are now."""
         return self.keep["weight"]
-
-    cdef void* hold(self, str name, array, dtype) except NULL:
-        """Keep a contiguous array alive under a name and give its address."""
-        self.keep[name] = np.ascontiguousarray(array, dtype)
-        return <void*><size_t>self.keep[name].ctypes.data
 
     cdef int part(self, layout, int64_t number, int64_t low, int64_t high, Synapses* out) except -1:
         """The synapses onto neurons [low, high), with runs and marks of their own. May raise Unordered.

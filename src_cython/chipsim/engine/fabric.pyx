@@ -22,9 +22,10 @@ from chipsim.engine.bits cimport fetch, fetch_one, forced_void
 from chipsim.engine.blocked cimport time_out_all
 from chipsim.engine.buffers cimport Hop, PacketSeed
 from chipsim.engine.handshake cimport arbitrate, arrive, make, pass_through
+from chipsim.engine.held cimport Held
 from chipsim.engine.mesh cimport ALONE, ASIDE, FOREVER, INJECT, LISTED, MUTEX_TREE, NO_PACKET, TIMEOUT, Channel, Mesh, \
     Slot, onward, touch
-from chipsim.engine.mutex cimport Mutexes, mutex_reset
+from chipsim.engine.mutex cimport make_mutexes, mutex_reset
 from chipsim.engine.packets cimport Packets
 from chipsim.engine.servers cimport LIMIT_LINK, LIMIT_SOMA, LIMIT_SYNAPSE, Totals, account, times_of
 from chipsim.engine.stream cimport Stream
@@ -118,13 +119,12 @@ cdef void run_lossy(Mesh* m) noexcept nogil:
 
 
 @cython.final                  # methods are then plain calls, which the C compiler inlines
-cdef class Fabric:
+cdef class Fabric(Held):
     """Fabric(plan): the channels of a plan. One object serves one thread; ticks are independent of each other.
 
     stream=False: every tick event by event, also where one pass over the channels would do.
     """
 
-    cdef object keep
     cdef object plan                                # FabricPlan, for names in errors
     cdef Mesh m
     cdef int64_t n_channels
@@ -134,7 +134,7 @@ cdef class Fabric:
     def __init__(self, plan, bint stream=True):
         f, trees = plan.fabric, plan.trees
         cdef Mesh* m = &self.m
-        self.keep, self.plan = {}, f
+        self.plan = f
         self.n_channels, m.n_cores = f.n_channels, len(f.router) - 1
         m.n_routers, m.n_ports = f.n_routers, f.n_ports
         if m.n_ports > 64:
@@ -158,7 +158,7 @@ cdef class Fabric:
             m.branch_channel = <const int32_t*>self.hold("branch_channel", trees.branch_channel, np.int32)
             m.branch_child = <const int64_t*>self.hold("branch_child", trees.branch_child, np.int64)
         if m.policy == MUTEX_TREE:
-            self.make_mutexes(leaves(m.n_ports))
+            m.mutexes = make_mutexes(self, self.n_channels, leaves(m.n_ports))
         m.wait, m.emergency_wait = f.wait, f.emergency_wait
         m.alarm = <int64_t*>self.hold("alarm", np.full(self.n_channels, FOREVER), np.int64)
         m.drops = <int64_t*>self.hold("drops", np.zeros(self.n_channels), np.int64)
@@ -203,19 +203,6 @@ cdef class Fabric:
             c.slots, c.last_port, c.wake_at = m.slots + slot, -1, FOREVER
             slot += c.n_slots
         return 0
-
-    cdef int make_mutexes(self, int64_t width) except -1:
-        cdef int64_t k, n = self.n_channels
-        cdef int64_t* released = <int64_t*>self.hold("mutex_released", np.zeros(n * width), np.int64)
-        cdef uint8_t* last = <uint8_t*>self.hold("mutex_last", np.ones(n * width), np.uint8)
-        self.m.mutexes = <Mutexes*>self.hold("mutexes", np.zeros(n * sizeof(Mutexes)), np.uint8)
-        for k in range(n):
-            self.m.mutexes[k] = Mutexes(released + k * width, last + k * width, width)
-        return 0
-
-    cdef void* hold(self, str name, array, dtype) except NULL:
-        self.keep[name] = np.ascontiguousarray(array, dtype)
-        return <void*><size_t>self.keep[name].ctypes.data
 
     def __dealloc__(self):
         wheel_close(&self.m.wheel)

@@ -2,12 +2,16 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from chipsim.engine.bits cimport lowest_bit
+from chipsim.engine.held cimport Held
 
 
 cdef struct Mutexes:        # of one output, for `width` inputs, a power of two of at most 64
     int64_t* released       # [width] time from which on a mutex is free for whoever claims
     uint8_t* last           # [width] side that had it last
     int64_t width
+
+
+cdef Mutexes* make_mutexes(Held owner, int64_t n, int64_t width) except NULL
 
 
 cdef inline int32_t mutex_winner(Mutexes* m, uint64_t standing, const int64_t* claims) noexcept nogil:

@@ -1,6 +1,7 @@
 """The learning phase of a tick, for all learners of a chip (see chipsim/engine/learning.py)."""
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
+from chipsim.engine.held cimport Held
 from chipsim.engine.plasticity cimport Plastic
 
 
@@ -22,9 +23,6 @@ cdef void phase_clear(const Phase* p) noexcept nogil
 cdef void phase_tick(const Phase* p, int64_t tick, int64_t* counts, int64_t* ps, int32_t* core) noexcept nogil
 
 
-cdef class Learners:
+cdef class Learners(Held):
     cdef Phase phase
-    cdef dict keep
     cdef readonly list each
-
-    cdef void* hold(self, str name, array, dtype) except NULL

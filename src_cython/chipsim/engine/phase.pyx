@@ -51,7 +51,7 @@ cdef void phase_tick(const Phase* p, int64_t tick, int64_t* counts, int64_t* ps,
             ps[0], core[0] = took, <int32_t>c
 
 
-cdef class Learners:
+cdef class Learners(Held):
     """Learners(plan, seed, weight, n_cores): those of a LearningPlan; None: there are none.
 
     weight  the stored weights, which they change
@@ -60,7 +60,7 @@ cdef class Learners:
     def __init__(self, p, seed, weight, int64_t n_cores):
         cdef int64_t i
         cdef Learner learner
-        self.keep, self.each = {}, []
+        self.each = []
         self.phase.n_cores = n_cores
         if p is None:
             return
@@ -80,10 +80,6 @@ cdef class Learners:
         self.phase.core_work = <int64_t*>self.hold("core_work", np.zeros((n_cores, 3)), np.int64)
         for i in range(3):
             self.phase.cost[i] = p.ps[i]
-
-    cdef void* hold(self, str name, array, dtype) except NULL:
-        self.keep[name] = np.ascontiguousarray(array, dtype)
-        return <void*><size_t>self.keep[name].ctypes.data
 
     def per_core(self):
         """int64[C, 3] traces advanced, synapses read, synapses updated since the start or the last `forget`."""

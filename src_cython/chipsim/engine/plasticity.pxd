@@ -6,6 +6,8 @@ have in common, and plasticity_synapses.pyx evaluates the rule for a group of th
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from chipsim.engine.held cimport Held
+
 cdef enum:
     W = 0                       # sum_of_products.FACTORS
     D = 1
@@ -135,11 +137,9 @@ ctypedef fused Sum:             # of products: int64 where the widths ask for it
     double
 
 
-cdef class Learner:
+cdef class Learner(Held):
     cdef Plastic p
-    cdef dict keep
 
-    cdef void* hold(self, str name, array, dtype) except NULL
     cdef int hold_rule(self, rule, precision) except -1
     cdef int hold_room(self) except -1
     cdef object axons(self)

@@ -14,7 +14,7 @@ CHANGES = ("w", "t", "d", "x", "y", "tx", "ty", "late_x", "late_y")
 NARROW = 30                     # bits of products and accumulators that int32 holds, with the last shift
 
 
-cdef class Learner:
+cdef class Learner(Held):
     """As chipsim.models.plasticity.learner.Learner, with the same arguments; synapses in order of axon, then neuron.
 
     Speed: `python tools/bench.py engine`.
@@ -26,7 +26,6 @@ cdef class Learner:
         n_pre, n_post = synapses.n_pre, synapses.n_post
         if (np.diff(synapses.pre.astype(np.int64) * n_post + synapses.post) <= 0).any():
             raise ValueError("plastic synapses must stand in the order of their axons, and of neurons for one axon")
-        self.keep = {}
         p.seed, p.number = <uint64_t>(int(seed) & 0xFFFFFFFFFFFFFFFF), number
         p.grid = grid
         p.n_pre, p.n_post, p.n_synapses = n_pre, n_post, len(synapses.pre)
@@ -62,10 +61,6 @@ cdef class Learner:
         self.hold_room()
         plastic_clear(p)
         self.look()
-
-    cdef void* hold(self, str name, array, dtype) except NULL:
-        self.keep[name] = np.ascontiguousarray(array, dtype)
-        return <void*><size_t>self.keep[name].ctypes.data
 
     cdef int hold_rule(self, rule, precision) except -1:
         """Products, factors and traces as structs."""

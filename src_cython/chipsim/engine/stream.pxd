@@ -2,6 +2,7 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from chipsim.engine.buffers cimport PacketSeed
+from chipsim.engine.held cimport Held
 from chipsim.engine.servers cimport Times
 
 
@@ -45,8 +46,7 @@ cdef struct Claim:          # the head of a lane
     Side* fifo
 
 
-cdef class Stream:
-    cdef object keep
+cdef class Stream(Held):
     cdef readonly int64_t tried, held               # ticks with packets, and those in which the pass was exact
     cdef int64_t n_channels, n_cores, n_routers, n_ports, policy, order, first_link
     cdef Side* sides
@@ -80,7 +80,6 @@ cdef class Stream:
     cdef Times times
     cdef bint open_loop
 
-    cdef void* hold(self, str name, array, dtype) except NULL
     cdef int tick(self, const PacketSeed* seeds, const int64_t* start, const int64_t* tail_ps, Times* times,
                   bint open_loop, int64_t* length, int32_t* limit) noexcept nogil
     cdef int sweep(self) noexcept nogil

@@ -34,13 +34,12 @@ POLICIES = ("fcfs", "round_robin", "oldest")
 
 
 @cython.final
-cdef class Stream:
+cdef class Stream(Held):
     """Stream(plan, in_channel, order): for a plan whose packets go one way (sweep_order found one, no multicast)."""
 
     def __init__(self, plan, in_channel, sequence):
         cdef int64_t k
         f = plan.fabric
-        self.keep = {}
         self.n_channels, self.n_cores = f.n_channels, len(f.router) - 1
         self.n_routers, self.n_ports = f.n_routers, f.n_ports
         self.policy, self.order, self.first_link = POLICIES.index(plan.arbitration), f.order, f.first_link
@@ -80,10 +79,6 @@ cdef class Stream:
             return None
         sequence = sweep_order(plan.fabric)
         return None if sequence is None else Stream(plan, in_channel, sequence)
-
-    cdef void* hold(self, str name, array, dtype) except NULL:
-        self.keep[name] = np.ascontiguousarray(array, dtype)
-        return <void*><size_t>self.keep[name].ctypes.data
 
     def __dealloc__(self):
         free(self.hops)

@@ -12,7 +12,8 @@ from chipsim.engine.arbiter import POLICIES, leaves
 from chipsim.engine.deadlock import deadlock
 
 from chipsim.engine.buffers cimport PacketSeed
-from chipsim.engine.mutex cimport Mutexes, mutex_reset
+from chipsim.engine.held cimport Held
+from chipsim.engine.mutex cimport make_mutexes, mutex_reset
 from chipsim.engine.packets cimport Packets
 from chipsim.engine.servers cimport LIMIT_SOMA, LIMIT_SYNAPSE, Totals, account, times_of
 from chipsim.engine.wheel cimport Timed, wheel_close, wheel_fill, wheel_open, wheel_restart
@@ -127,10 +128,9 @@ cdef void forget(Worms* m) noexcept nogil:
 
 
 @cython.final
-cdef class Wormhole:
+cdef class Wormhole(Held):
     """Wormhole(plan): the channels of a plan. One object serves one thread; ticks are independent of each other."""
 
-    cdef object keep
     cdef object plan                                # FabricPlan, for names in errors
     cdef Worms m
     cdef int64_t n_channels
@@ -138,7 +138,7 @@ cdef class Wormhole:
     def __init__(self, plan):
         f, trees = plan.fabric, plan.trees
         cdef Worms* m = &self.m
-        self.keep, self.plan = {}, f
+        self.plan = f
         self.n_channels, m.n_cores = f.n_channels, len(f.eject[f.eject >= 0])
         m.n_routers, m.n_ports, m.vcs, m.flits = f.n_routers, f.n_ports, f.vcs, f.flits
         m.n_inputs = <int32_t>m.n_ports * m.vcs
@@ -180,7 +180,7 @@ cdef class Wormhole:
         m.sinks = <Sink*>self.hold("sinks", np.zeros((m.n_cores + 1) * sizeof(Sink)), np.uint8)
         self.make_channels(f, 2 if trees is None else int(np.diff(trees.node_start).max(initial=1)))
         if m.policy == MUTEX_TREE:
-            self.make_mutexes(leaves(m.n_inputs))
+            m.mutexes = make_mutexes(self, self.n_channels, leaves(m.n_inputs))
 
     cdef int make_channels(self, f, int64_t n_ways) except -1:
         """Outputs and FIFOs; n_ways: outputs that a packet may need at one router."""
@@ -207,19 +207,6 @@ cdef class Wormhole:
                 c.credits, c.slots, c.ways = credits + slot, slots + slot, ways + (k * m.vcs + v) * n_ways
                 slot += c.n_slots
         return 0
-
-    cdef int make_mutexes(self, int64_t width) except -1:
-        cdef int64_t k, n = self.n_channels
-        cdef int64_t* released = <int64_t*>self.hold("mutex_released", np.zeros(n * width), np.int64)
-        cdef uint8_t* last = <uint8_t*>self.hold("mutex_last", np.ones(n * width), np.uint8)
-        self.m.mutexes = <Mutexes*>self.hold("mutexes", np.zeros(n * sizeof(Mutexes)), np.uint8)
-        for k in range(n):
-            self.m.mutexes[k] = Mutexes(released + k * width, last + k * width, width)
-        return 0
-
-    cdef void* hold(self, str name, array, dtype) except NULL:
-        self.keep[name] = np.ascontiguousarray(array, dtype)
-        return <void*><size_t>self.keep[name].ctypes.data
 
     def __dealloc__(self):
         wheel_close(&self.m.wheel)
