@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chipsim.compiler.layout import Layout
-from chipsim.compiler.partitioning.demand import REMEDY, UNIT
+from chipsim.compiler.partitioning.misfits import KEY, REMEDY, UNIT
 
 NEARLY = 0.9        # of a limit: a core that is as full has no room to speak of
 SOMEWHAT = 0.5      # of a limit, on several cores: two of them together would not fit
@@ -26,6 +26,7 @@ def binding(layout: Layout) -> list[dict[str, Any]]:
         full = fullest.get(name, 0.0)
         if full < (SOMEWHAT if len(cores) > 1 else NEARLY):
             name = None
+        remedy = None if name is None else f"{REMEDY[name]}; or larger cores ({KEY[name]})"
         rows.append({"population": p.name, "cores": len(cores), "resource": name, "full": full,
-                     "unit": UNIT.get(name), "remedy": REMEDY.get(name)})
+                     "unit": UNIT.get(name), "remedy": remedy})
     return rows

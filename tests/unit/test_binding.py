@@ -45,7 +45,7 @@ def test_out_axons_bind_and_larger_cores_of_the_targets_relieve_them():
     net.connect("a", "b", "dense", weights=1.0)
     chips = [load_chip("loihi", set=("core.axons_out=8", f"core.neurons={n}")) for n in (10, 40)]
     few, many = (binding(compile(net.build(["b"]), chip))[0] for chip in chips)
-    assert few["resource"] == "axons_out" and "larger cores" in few["remedy"] and many["cores"] < few["cores"]
+    assert few["resource"] == "axons_out" and "more neurons to a core" in few["remedy"] and many["cores"] < few["cores"]
 
 
 def test_where_nothing_is_full_nothing_binds():
