@@ -29,8 +29,9 @@ from chipsim.compiler import compile, load_layout, save_layout
 from chipsim.compiler.layout import Layout
 from chipsim.engine.compiled import CompiledEngine
 from chipsim.engine.plan import plan
+from chipsim.engine.probes import recording_of
 from chipsim.engine.run import SYNOPS, A
-from chipsim.engine.schedule import recording_of, schedule_of
+from chipsim.engine.schedule import schedule_of
 from chipsim.validation import truenorth
 from chipsim.validation.microcircuit import DT, microcircuit
 from chipsim.validation.spinnaker import SLOW

@@ -13,6 +13,7 @@ import bench_chips
 import bench_layouts
 
 from chipsim.chip import load_chip
+from chipsim.compiler import save_layout
 from chipsim.compiler.layout_file import check
 from chipsim.engine import simulate
 
@@ -35,3 +36,10 @@ def test_the_table_says_which_targets_are_missed():
                    load_s=0.1, peak_GB=0.2)
     lines = [bench_chips.table([figures | {"ticks/s": speed}])[-1] for speed in (499.0, 501.0)]
     assert "MISSED: ticks/s 499 > 500" in lines[0] and "met: ticks/s 501 > 500" in lines[1]
+
+
+def test_a_row_is_measured_from_its_file_on_two_threads(tmp_path):
+    row = bench_chips.Row("16 cores", lambda: bench_chips.mesh(4, 4), "exact", 20, 20, threads=2)
+    save_layout(row.make(), tmp_path / "mesh.layout.h5")
+    figures = bench_chips.measured(row, tmp_path / "mesh.layout.h5", 2)
+    assert figures["packets"] > figures["spikes"] > 0 and figures["events"] == 16 * figures["packets"]
