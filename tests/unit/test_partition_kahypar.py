@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chipsim.cli import main
 from chipsim.compiler import Capacities, compile, partition_graph
+from chipsim.compiler.partitioning import share
 from chipsim.compiler.partitioning.group import graph_of
 from chipsim.compiler.partitioning.kahypar import blocks
 from chipsim.errors import UsageError
@@ -120,6 +121,15 @@ def test_a_worse_partition_is_not_kept(monkeypatch):
                           partition_graph(indptr, indices, limits, effort="fast"))
 
 
+def test_where_no_mixture_fits_the_layout_says_that_it_was_not_used(monkeypatch, request):
+    monkeypatch.setitem(sys.modules, "mtkahypar", stand_in(None))
+    monkeypatch.setattr(share, "ATTEMPTS", 0)
+    monkeypatch.chdir(request.config.rootpath)
+    layout = compile("examples/digits.nir", "loihi", partitioner="mtkahypar")
+    assert any("Mt-KaHyPar's neither" in note for note in layout.notes)
+    assert not any("Mt-KaHyPar" in note for note in compile("examples/digits.nir", "loihi", objective="energy").notes)
+
+
 @installed
 def test_the_layout_says_what_was_tried(request, monkeypatch):
     monkeypatch.chdir(request.config.rootpath)
@@ -133,7 +143,8 @@ def test_threads_do_not_change_the_cores(request):
     code = ("import os, sys\nfrom tests.unit.test_partition_kahypar import *\n"
             "os.sched_getaffinity = lambda process: range(int(sys.argv[1]))\n"
             "indptr, indices = graph(2000, 12, 0)\n"
-            "whole = graph_of(indptr, indices, np.ones(2000), np.zeros(2000, np.int32), np.arange(2000))\n"
+            "zeros, alone = np.zeros(2000, np.int32), np.arange(2000, dtype=np.int32)\n"
+            "whole = graph_of(indptr, indices, np.ones(2000), zeros, alone)\n"
             "print(blocks(whole, Capacities(neurons=100), 21, 0).tolist())")
     one, three = (subprocess.run([sys.executable, "-c", code, threads], cwd=request.config.rootpath, check=True,
                                  capture_output=True, text=True).stdout for threads in "13")

@@ -75,6 +75,9 @@ def shared(draft: Draft, cap: dict[str, int | None], *, limited: bool) -> Draft:
             room[name] = max(1, int(room[name] * min(0.97, 1 / factor)))
     if limited:
         raise FitError(too_few(draft, len(cores)))
+    if options.partitioner == "mtkahypar":
+        draft = replace(draft, notes=(*draft.notes, "no partition that mixes populations fits, Mt-KaHyPar's neither: "
+                                      "each population is cut in its own order"))
     return spread(draft)
 
 
