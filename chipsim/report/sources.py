@@ -54,7 +54,8 @@ def sources_of(energy: Energy, priced_by: ChipSpec, simulated: ChipSpec, timed: 
     numbers += [_number(path, priced_by, None, 0.0) for path in priced_by.provenance if path.startswith("core.dvfs.")]
     if timed:
         used = {path.removesuffix("energy") for path in joules} - {"costs.static.power"}
-        used |= {"tick.period", "continuous."}
+        used |= {"tick.period", "continuous.", "schedule."}
+        used |= {"fabric.flit_bits", "fabric.packet_bits"} if simulated.schedule else set()
         numbers += [_number(path, simulated, None, 0.0) for path in simulated.provenance
                     if not path.endswith(".energy") and any(path.startswith(prefix) for prefix in used)]
     numbers.sort(key=lambda n: (-(n.energy_J or 0.0), n.energy_J is None, n.path))
