@@ -238,6 +238,8 @@ def _synapse_bits(layout, draft) -> list[int]:
     packing = chip.core.synapse_memory.packing
     if packing == "none":
         return used.tolist()
+    if packing == "arrays":
+        return _array_bits(layout, draft)
     longest = {}
     for c in draft.connections:
         longest[c.post] = max(longest.get(c.post, 0), c.delay - c.axon_delay - chip.core.delay.min)
@@ -261,6 +263,22 @@ def _synapse_bits(layout, draft) -> list[int]:
                 else:
                     used[core] += sum(-(-(min(64, n - k) * bits + 10) // 64) * 64 for k in range(0, n, 64))
     return used.tolist()
+
+
+def _array_bits(layout, draft) -> list[int]:
+    """Weights side by side, of a distributed kernel each piece's share, and a byte for every unit that the layer with
+    most of them hears."""
+    home, used = _homes(layout), np.zeros(layout.n_cores, np.int64)
+    heard = [[set() for _ in draft.nodes] for _ in used]
+    for c in draft.connections:
+        for to, pre in np.argwhere(stored(c)).tolist():
+            core = home[draft.nodes[c.post].name][to]
+            heard[core][c.post].add((c.pre, pre))
+            used[core] += c.bits if c.windows is None else 0
+        for g in layout.groups:
+            if c.windows is not None and g.population == c.post:
+                used[g.core] += -(-c.weight.data.size * c.bits * (g.stop - g.start) // draft.nodes[c.post].size)
+    return [int(n) + 8 * max(map(len, each)) for n, each in zip(used, heard, strict=True)]
 
 
 _COUNTS = dict(neurons=_neurons, axons_in=_axons_in, axons_out=_axons_out, synapse_bits=_synapse_bits,

@@ -44,6 +44,9 @@ TINY = {         # chip -> settings; two numbers: a whole one between them is dr
     "neurram": {"core.neurons": (2, 20), "core.axons_in": (10, 60), "core.delay.max": ["1", "8"],
                 "core.resistive.device": ["ideal"]},
     "isaac": {"core.neurons": (2, 20), "core.axons_in": (10, 60), "core.delay.max": ["1", "8"]},
+    "northpole": {"fabric.width": (1, 4), "fabric.height": (1, 4), "core.synapse_memory.bits": (5, 300, 64),
+                  "core.weights.bits": ["8", "4", "2"], "core.delay.min": ["0", "1"], "core.delay.max": ["1", "8"],
+                  "fabric.flit_bits": ["8", "32"]},
     "ideal": {"core.neurons": (2, 20, 1), "core.delay.min": ["0", "1"], "fabric.cores_per_router": ["40"]},
 }
 NO_DELAYS = ("odin", "brainscales2", "neurram", "isaac")

@@ -79,6 +79,10 @@ class Demand:
         once."""
         return -(-c.windows.weight.size * c.bits * neurons // self.draft.nodes[c.post].size)
 
+    def activations(self, heard: int) -> int:
+        """Bits that the activations of a layer take on a core that hears so many sources for it."""
+        return ACTIVATION * heard if self.packing == "arrays" else 0
+
     def circuits(self, piece: Piece) -> int:
         """Places for neurons that the piece takes."""
         taken = self.draft.nodes[piece.node].circuits
@@ -93,15 +97,16 @@ class Demand:
         """What the pieces hear of a core of their own."""
         single: dict[int, list] = {}
         bundled: dict[int, list] = {}
-        bits, activations = 0, dict.fromkeys((p.node for p in pieces), 0)
+        layers: dict[int, dict[int, list]] = {p.node: {} for p in pieces}
+        bits = 0
         for p in pieces:
             for c in self.incoming[p.node]:
                 units, n = self.heard(c, p)
-                activations[p.node] += ACTIVATION * len(units)
+                layers[p.node].setdefault(c.pre, []).append(units)
                 (bundled if c.windows and self.bundle > 1 else single).setdefault(c.pre, []).append(units)
                 bits += self.bits(c, p, n)
         if self.packing == "arrays":                        # one layer runs at a time
-            bits += max(activations.values(), default=0)
+            bits += self.activations(max(sum(map(len, _united(layer).values())) for layer in layers.values()))
         return Reach(_united(single), _united(bundled), bits)
 
     def of(self, pieces: tuple[Piece, ...], resource: str) -> int:

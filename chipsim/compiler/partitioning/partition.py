@@ -56,11 +56,12 @@ def partition(draft: Draft) -> Draft:
 
 def sharable(draft: Draft) -> bool:
     """Populations can be mixed freely: on chips without limits there is one core, without delay order matters,
-    neurons of several circuits stay in order, and kernels kept whole want boxes of an image (tiles.py)."""
+    neurons of several circuits stay in order, kernels kept whole want boxes of an image (tiles.py), and of layers that
+    are evaluated whole only one is at work."""
     limited = any(v is not None for v in limits(draft.chip).values())
     whole = draft.chip.core.synapse_memory.kernels != "unrolled" and any(c.windows for c in draft.connections)
     apart = any(n.circuits is not None for n in draft.nodes) or whole
-    return draft.chip.core.delay.min > 0 and limited and not apart
+    return draft.chip.core.delay.min > 0 and draft.chip.schedule is None and limited and not apart
 
 
 def _large(draft: Draft) -> bool:

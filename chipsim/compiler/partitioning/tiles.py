@@ -66,7 +66,7 @@ def _channels(demand: Demand, i: int, cap: dict[str, int | None], rows: int, col
     while low < high:
         middle = (low + high + 1) // 2
         axons = sum(_axons(demand, c, middle, rows, columns) for c in demand.incoming[i])
-        bits = sum(_bits(demand, c, middle, rows, columns) for c in demand.incoming[i])
+        bits = sum(_bits(demand, c, middle, rows, columns) for c in demand.incoming[i]) + demand.activations(axons)
         fits = axons <= (cap["axons_in"] or axons) and bits <= (cap["synapse_bits"] or bits)
         low, high = (middle, high) if fits else (low, middle - 1)
     return low
