@@ -36,6 +36,8 @@ from chipsim.models.neurons.loihi_lif import PROFILES
 
 def quantise(draft: Draft) -> Draft:
     """Nodes and connections in the chip's integers; nothing to do on chips that compute in floating point."""
+    if draft.chip.schedule is not None:
+        return layer_weights(draft)
     by_kernel = all(not n.model or find_kernel(n.model).mantissas for n in draft.nodes)
     if not by_kernel:
         draft = unroll(draft)               # other arithmetics go by synapses
@@ -53,8 +55,6 @@ def quantise(draft: Draft) -> Draft:
         return analog(draft)
     if draft.chip.core.resistive is not None:
         return resistive(draft)
-    if draft.chip.schedule is not None:
-        return layer_weights(draft)
     if not integer:
         return replace(draft, connections=tuple(map(float_weights, draft.connections)), merit={"arithmetic": "float64"})
     options = dict(PROFILES[neuron.profile or "loihi"])
