@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, fields
+from math import prod
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def load_layout(path: str | os.PathLike) -> Layout:
 def check(layout: Layout) -> None:
     """ValueError unless every table points into the next one: the compiled engine follows them without looking."""
     n, n_cores, synapses = layout.n_neurons, layout.n_cores, len(layout.target)
-    n_axons, n_segments = len(layout.axon_core), len(layout.segment_delay)
+    n_axons, n_segments, delay = len(layout.axon_core), len(layout.segment_delay), layout.chip.core.delay
     for name, rows, end in (("core_start", n_cores, n), ("out_start", layout.n_sources, len(layout.out_axon)),
                             ("axon_start", n_axons, n_segments)):
         start = getattr(layout, name)
@@ -89,7 +90,7 @@ def check(layout: Layout) -> None:
     params = [(f"params.{name}", n, None) for name in layout.params]
     for name, rows, stop in (("out_axon", len(layout.out_axon), n_axons), ("axon_core", n_axons, n_cores),
                              ("segment_format", n_segments, len(SYNAPSE_FORMATS)), ("weight", synapses, None),
-                             ("segment_delay", n_segments, layout.chip.core.delay.max + 1),
+                             ("segment_delay", n_segments, delay.max + (delay.axon_max or 0) + 1),
                              ("segment_bank", n_segments, len(layout.bank_shift)),
                              ("segment_receptor", n_segments, layout.n_receptors), ("segment_start", n_segments, None),
                              ("segment_size", n_segments, None), ("segment_slot", n_segments, None),
@@ -119,11 +120,29 @@ def check(layout: Layout) -> None:
             or t.start[0] != 0 or t.start[-1] != len(t.key) or (np.diff(t.start) < 0).any()
             or not len(t.key) == len(t.mask) == len(t.ports)):
         raise ValueError("`routing` holds tables of another layout")
-    if sum(g.stop - g.start for g in layout.groups) != n or any(
-            g.start < 0 or g.stop > n or not 0 <= g.model < len(layout.models) for g in layout.groups):
+    _check_groups(layout)
+
+
+def _check_groups(layout: Layout) -> None:
+    """ValueError unless groups cover the neurons of each core, and every unit of a population has one number."""
+    rows = np.array([(g.start, g.stop, g.core, g.population, g.model) for g in layout.groups], np.int64).reshape(-1, 5)
+    start, stop, core, population, model = rows[np.argsort(rows[:, 0], kind="stable")].T
+    n, at = layout.n_neurons, np.asarray(layout.core_start)
+    if (np.append(start, n) != np.append(0, stop)).any() or (stop < start).any():
         raise ValueError(f"`groups` do not cover {n} neurons")
-    if any(not 0 <= g.model < len(layout.models) for g in layout.groups):
-        raise ValueError("`groups` name models that are not there")
+    for name, column, most in (("cores", core, layout.n_cores), ("populations", population, len(layout.populations)),
+                               ("models", model, len(layout.models))):
+        if len(column) and not 0 <= column.min() <= column.max() < most:
+            raise ValueError(f"`groups` name {name} that are not there")
+    if (start < at[core]).any() or (stop > at[core + 1]).any():
+        raise ValueError("`groups` name other cores than `core_start`")
+    size = np.array([0 if p.is_input else prod(p.shape) for p in layout.populations], np.int64)
+    index, of = np.asarray(layout.population_index, np.int64), np.repeat(population, stop - start)
+    if (index < 0).any() or (index >= size[of]).any() or (
+            np.bincount((np.cumsum(size) - size)[of] + index, minlength=size.sum()) != 1).any():
+        raise ValueError("`population_index` does not have every unit of every population once")
+    if any(p.is_input and not n <= p.start <= layout.n_sources - prod(p.shape) for p in layout.populations):
+        raise ValueError("an input has lines that are not there")
 
 
 def _check_targets(layout: Layout, core: np.ndarray) -> None:

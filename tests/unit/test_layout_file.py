@@ -4,13 +4,16 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from itertools import pairwise
 
+import h5py
 import numpy as np
 import pytest
 
+from chipsim.chip import load_chip
 from chipsim.compiler import compile, load_layout, reweigh, save_layout
 from chipsim.compiler.avoid import Avoid
 from chipsim.engine import simulate
 from chipsim.errors import UsageError
+from chipsim.network.build import NetworkBuilder
 from chipsim.network.graph import Network, Population, Projection
 from chipsim.network.linear import Dense
 from chipsim.network.stimulus import Stimulus
@@ -40,6 +43,37 @@ def test_same_seed_same_file_byte_for_byte(tmp_path):
     for name in ("a", "b"):
         save_layout(compile(layers(1), neurons_per_core=20, seed=3), tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_delays_of_axon_and_synapse_together_come_back(tmp_path):
+    net = NetworkBuilder("n", dt=1e-3)
+    net.add_input("in", 2)
+    net.add_population("a", 2, "lif", tau=0.01, axon_delay=10)
+    net.add_population("b", 2, "lif", tau=0.01)
+    net.connect("in", "a")
+    net.connect("a", "b", delay=62)
+    layout = compile(net.build(["b"]), "loihi")
+    save_layout(layout, tmp_path / "n.layout.h5")
+    assert load_layout(tmp_path / "n.layout.h5").segment_delay.max() == layout.segment_delay.max() > 63
+
+
+@pytest.mark.parametrize(("array", "at", "value", "message"), [
+    ("groups", (0, 0), 9, "`groups` name cores that are not there"),
+    ("groups", (0, 0), 1, "`groups` name other cores than `core_start`"),
+    ("groups", (0, 1), -1, "`groups` do not cover 330 neurons"),
+    ("groups", (0, 3), 7, "`groups` name populations that are not there"),
+    ("population_index", (5,), 4, "every unit of every population once"),
+    ("population_index", (5,), -1, "every unit of every population once"),
+])
+def test_a_file_whose_neurons_are_nobodys_is_refused(tmp_path, array, at, value, message):
+    """The engine follows these tables without looking."""
+    file = tmp_path / "n.layout.h5"
+    layout = compile(layers(3), load_chip("loihi", set=("core.neurons=100",)), effort="fast")
+    save_layout(layout, file)
+    with h5py.File(file, "r+") as stored:
+        stored["arrays"][array][at] = value
+    with pytest.raises(UsageError, match=message):
+        load_layout(file)
 
 
 def test_large_arrays_are_mapped_and_changing_them_leaves_the_file_alone(tmp_path):
