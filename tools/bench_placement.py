@@ -83,14 +83,15 @@ def _grid(side: int) -> csr_array:
 
 def _conv(n_layers: int, side: int) -> csr_array:
     y, x = (a.ravel() for a in np.mgrid[:side, :side])
-    rows, columns = [], []
+    rows, columns, weights = [], [], []
     for layer in range(n_layers - 1):
         for dy, dx in np.ndindex(3, 3):
             ty, tx = y + dy - 1, x + dx - 1
             inside = (ty >= 0) & (ty < side) & (tx >= 0) & (tx < side)
             rows.append((layer * side * side + y * side + x)[inside])
             columns.append(((layer + 1) * side * side + ty * side + tx)[inside])
-    return _graph(np.concatenate(rows), np.concatenate(columns), n_layers * side * side)
+            weights.append(np.full(inside.sum(), 4.0 if dy == dx == 1 else 1.0))
+    return _graph(*map(np.concatenate, (rows, columns)), n_layers * side * side, np.concatenate(weights))
 
 
 def _fc(side: int) -> csr_array:

@@ -13,7 +13,7 @@ from chipsim.compiler.placing.annealing import anneal
 from chipsim.compiler.placing.bisection import halve
 from chipsim.compiler.placing.congestion import Routes, relieve_links
 from chipsim.compiler.placing.floorplan import grid, hexagonal, mesh, tabulated, torus
-from chipsim.compiler.placing.placement import NEIGHBOURS, Ground, _thinned, order_by_bisection, place_graph
+from chipsim.compiler.placing.placement import NEIGHBOURS, Ground, _thinned, edges_of, order_by_bisection, place_graph
 from chipsim.compiler.placing.tabu import tabu
 from chipsim.errors import FitError
 
@@ -97,14 +97,14 @@ def test_annealing_reports_the_change_of_cost_that_it_made(seed, width, height, 
     graph.setdiag(0)
     graph.eliminate_zeros()
     at = np.arange(n, dtype=np.int32)
-    sites = ground.coarse(0)
-    spots = np.concatenate([sites, ground.spots(np.array([0]))])
+    site = np.arange(n + 1, dtype=np.int32)
+    spots = np.concatenate([ground.coarse(0), ground.spots(np.array([0]))])
     before = cost(graph, floorplan, np.append(ground.free, 0)) / 2
     change, swaps = anneal(
-        graph.indptr.astype(np.int64), graph.indices.astype(np.int32), graph.data.astype(np.float32), spots, sites, at,
+        graph.indptr.astype(np.int64), edges_of(graph), spots, site, at,
         np.arange(n, dtype=np.int32), ground.first, ground.count, 0, *floorplan.period, floorplan.table,
         50.0, 0.1, 3.0, 1.0, 2000, seed)
-    assert sorted(at) == list(range(n)) and (spots["site"][at] == np.arange(n)).all()
+    assert sorted(at) == list(range(n)) and (site[at] == np.arange(n)).all()
     after = cost(graph, floorplan, np.append(ground.free[np.argsort(at)], 0)) / 2
     assert after - before == pytest.approx(change, abs=1e-6) and swaps > 0
 

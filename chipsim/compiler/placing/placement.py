@@ -19,13 +19,16 @@ from chipsim.compiler.placing.floorplan import Floorplan
 from chipsim.compiler.placing.tabu import tabu
 from chipsim.errors import Diagnostic, FitError
 
-COARSEST = 64                   # clusters at the start; 16 and 256 end 3 and 20 % higher (grid of 4096)
-REHEAT, COLD = 0.5, 0.1         # temperatures below the coarsest level, in units of a cluster's typical traffic x hops
+COARSEST = 64                   # clusters at the start; 16 and 256 end 5 and 20 % higher (grid of 4096)
+REHEAT, COLD = 2.0, 0.3         # temperatures below the coarsest level, in units of a cluster's typical traffic x hops
+FLOOR = 1 / 8                   # of the moves of the last level, that each coarser one gets at least
 SMALL, MIDDLE = 256, 1024       # sites up to which tabu search, and several starts, pay
-EFFORTS = {"fast": (1, 60, 1e6), "normal": (2, 300, 8e6), "best": (4, 1000, 4e7)}   # starts, moves a core, tabu pairs
+EFFORTS = {"fast": (1, 100, 1e6), "normal": (2, 1500, 8e6), "best": (4, 6000, 4e7)}  # starts, moves a core, tabu pairs
+MOST_MOVES = 1e8                # of a level: a minute in all
 NEIGHBOURS = {"fast": 64, "normal": 256, "best": 1024}      # of a core, on average; of more a sample is looked at
 
-SPOT = np.dtype([("x", "f4"), ("y", "f4"), ("a", "i4"), ("b", "i4"), ("column", "i4"), ("row", "i4"), ("site", "i4")])
+SPOT = np.dtype([("x", "f4"), ("y", "f4"), ("a", "i4"), ("b", "i4"), ("column", "i4"), ("row", "i4")])
+EDGE = np.dtype([("to", "i4"), ("weight", "f4")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +51,12 @@ class Ground:
         return cls(floorplan, free, first, count)
 
     def spots(self, sites: np.ndarray) -> np.ndarray:
-        """SPOT[len(sites)] of single sites; `site` is left -1."""
+        """SPOT[len(sites)] of single sites."""
         f, spots = self.floorplan, np.zeros(len(sites), SPOT)
         spots["x"], spots["y"] = f.along[sites].T
         if f.first is not None:
             spots["a"], spots["b"] = f.first[sites], f.second[sites]
         spots["column"], spots["row"] = f.cells[sites].T
-        spots["site"] = -1
         return spots
 
     def coarse(self, level: int) -> np.ndarray:
@@ -67,7 +69,6 @@ class Ground:
             along, cells = self.floorplan.along[self.free].T, self.floorplan.cells[self.free].T
             for name, values in zip(("x", "y", "column", "row"), (*along, *cells), strict=True):
                 spots[name] = np.add.reduceat(values.astype(float), begin) / (end - begin)
-        spots["site"] = np.arange(n)
         return spots
 
 
@@ -118,6 +119,13 @@ def _arrays(graph: csr_array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return graph.indptr.astype(np.int64), graph.indices.astype(np.int32), graph.data.astype(np.float32)
 
 
+def edges_of(graph: csr_array) -> np.ndarray:
+    """EDGE[nnz]"""
+    edges = np.empty(graph.nnz, EDGE)
+    edges["to"], edges["weight"] = graph.indices, graph.data
+    return edges
+
+
 def _contracted(graph: csr_array, number: np.ndarray, n: int) -> csr_array:
     """The graph of the clusters `number`, without what stays inside one."""
     e = graph.tocoo()
@@ -135,36 +143,28 @@ def _within(graph: csr_array, of: np.ndarray) -> csr_array:
 
 def _multilevel(graph: csr_array, n: int, ground: Ground, fixed: np.ndarray, moves: float, key: int) -> np.ndarray:
     """int64[n]: the vertex on each free site in curve order; `fixed` are the SPOTs of vertices n and beyond."""
-    order = order_by_bisection(graph[:n][:, :n], key)
-    rank = np.empty(n, np.int64)
-    rank[order] = np.arange(n)
+    rank = np.empty(n, np.int64)                             # of each vertex: its free site, along the curve
+    rank[order_by_bisection(graph[:n][:, :n], key)] = np.arange(n)
+    n_fixed = graph.shape[0] - n
     top = max(0, (-(-n // COARSEST) - 1).bit_length())
-    at = np.arange(-(-n >> top))
     for k in reversed(range(top + 1)):
-        m = -(-n >> k)
-        beyond = m + np.arange(graph.shape[0] - n)
-        start, neighbour, weight = arrays = _arrays(_contracted(graph, np.append(rank >> k, beyond), m + len(beyond)))
-        if not len(weight):
-            return order
-        if k < top:
-            at = np.stack([2 * at, 2 * at + 1], axis=1).ravel()
-        at = at[at < m].astype(np.int32)
-        sites = ground.coarse(k)
-        spots = np.concatenate([sites, fixed])
-        spots[at] = sites
-        movers = np.flatnonzero(np.diff(start)[:m]).astype(np.int32)
-        closed = at.copy()
+        m = -(-n >> k)                                       # runs, and clusters: numbered by the run they stand on
+        coarse = _contracted(graph, np.append(rank >> k, m + np.arange(n_fixed)), m + n_fixed)
+        if not coarse.nnz:
+            break
+        site, at = np.arange(m + n_fixed, dtype=np.int32), np.arange(m, dtype=np.int32)
+        movers = np.flatnonzero(np.diff(coarse.indptr)[:m]).astype(np.int32)
         if n % (1 << k):                                     # the last run is short: only its cluster fits it
             movers = movers[movers != m - 1]
-            closed[at == m - 1] = -1
+            at[m - 1] = -1
         spacing = 2 ** (k / 2)                               # between neighbouring runs
-        unit = weight.mean() * np.sqrt(len(neighbour) / len(start)) * spacing
+        unit = coarse.data.mean() * np.sqrt(coarse.nnz / (m + n_fixed)) * spacing
         hot, wide = (np.sqrt(m) / 4, max(ground.first.shape) / 2) if k == top else (REHEAT, 4 * spacing)
-        anneal(*arrays, spots, sites, closed, movers, ground.first, ground.count, k, *ground.floorplan.period,
-               ground.floorplan.table, hot * unit, COLD * unit, max(wide, 1.0), spacing,
-               int(moves * len(movers) * (4 if k == top else 1)), key + k)
-        at = np.where(closed >= 0, closed, at)
-    return order[at]
+        anneal(coarse.indptr.astype(np.int64), edges_of(coarse), np.concatenate([ground.coarse(k), fixed]), site, at,
+               movers, ground.first, ground.count, k, *ground.floorplan.period, ground.floorplan.table, hot * unit,
+               COLD * unit, max(wide, 1.0), spacing, int(min(moves * max(len(movers), FLOOR * n), MOST_MOVES)), key + k)
+        rank = (site.astype(np.int64)[rank >> k] << k) + (rank & ((1 << k) - 1))
+    return np.argsort(rank)
 
 
 def _polish(graph: csr_array, n: int, ground: Ground, sites_of_fixed: np.ndarray, at: np.ndarray, n_busy: int,
