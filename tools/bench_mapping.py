@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from chipsim.chip import load_chip
 from chipsim.compiler import Capacities, partition_graph
 from chipsim.compiler.partitioning.group import graph_of
 from chipsim.compiler.partitioning.grow import in_order
+from chipsim.compiler.placing.congestion import Routes, relieve_links
 from chipsim.compiler.placing.floorplan import grid, mesh
 from chipsim.compiler.placing.placement import place_graph
 
@@ -101,6 +103,10 @@ def _placed(name: str, graph: tuple, effort: str) -> None:
     side = int(np.ceil(np.sqrt(n_cores)))
     traffic, floorplan = _traffic(indptr, indices, cores, n_cores), mesh(grid(side, side))
     sites = place_graph(traffic, floorplan, effort=effort)
+    routes = Routes.of(load_chip("loihi", set=(
+        f"fabric.width={side}", f"fabric.height={side}", "fabric.io.router=[0,0]", "fabric.n_cores=null",
+        "fabric.cores_per_router=1")).fabric)
+    sites = relieve_links(traffic, sites, np.arange(side * side), routes, cells=floorplan.cells, effort=effort)
     seconds = time.process_time() - began
     plain, placed = (_hops(traffic, at, side) / n for at in (np.arange(n_cores), sites))
     before, after = (_heaviest(traffic, at, side) for at in (np.arange(n_cores), sites))

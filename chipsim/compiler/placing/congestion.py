@@ -15,7 +15,10 @@ from chipsim.compiler.placing.links import relieve
 from chipsim.engine.topology import LOCAL, plan_fabric
 
 N_NEAR = 24                         # sites around one that a swap considers
-MOVES = {"fast": 0, "normal": 200, "best": 1000}          # per core
+EXTRA_HOPS = 0.05                   # what a lighter heaviest link may cost
+HOT, COLD = 0.5, 0.005              # temperatures, in (load of the heaviest link)^4
+MOVES = {"fast": 0, "normal": 5000, "best": 20000}          # per core
+STEPS = {"fast": 0.0, "normal": 2e8, "best": 2e9}           # along links: a second is 1e8 to 2e8 of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,11 +65,13 @@ class Routes:
 
 
 def relieve_links(traffic: csr_array, sites: np.ndarray, router: np.ndarray, routes: Routes, *, cells: np.ndarray,
-                  pinned: np.ndarray | None = None, extra_hops: float = 0.05, effort: str = "normal",
-                  seed: int = 0) -> np.ndarray:
+                  price: np.ndarray | None = None, pinned: np.ndarray | None = None, extra_hops: float = EXTRA_HOPS,
+                  effort: str = "normal", seed: int = 0) -> np.ndarray:
     """Sites with a lighter heaviest link and at most (1 + extra_hops) times the hops; the ones given if none is found.
+    Every 1 % more hops makes it at least 2 % lighter.
 
     traffic  [n,n] packets;  sites int[n] of each vertex;  router int[S], cells int[S,2] of each site of the floorplan
+    price    float[K] hops that a link counts, 1 if not given
     pinned   int[n]: site that a vertex has to keep, -1: free
     """
     n, n_sites = traffic.shape[0], len(router)
@@ -74,10 +79,11 @@ def relieve_links(traffic: csr_array, sites: np.ndarray, router: np.ndarray, rou
     apart = edges.row != edges.col
     row, column, packets = edges.row[apart], edges.col[apart], edges.data[apart].astype(float)
     load = routes.loads(router[sites[row]], router[sites[column]], packets)
+    price = np.ones(len(load)) if price is None else price
     heaviest = load.max(initial=0)
-    moves = MOVES[effort]
     fixed = np.zeros(n, bool) if pinned is None else np.asarray(pinned) >= 0
-    if heaviest == 0 or moves == 0 or fixed.all():
+    movers = np.setdiff1d(np.concatenate([row, column]), np.flatnonzero(fixed)).astype(np.int32)
+    if heaviest == 0 or not MOVES[effort] or not len(movers):
         return sites
     empty = np.setdiff1d(np.arange(n_sites), sites)
     site = np.concatenate([sites, empty]).astype(np.int32)                # empty sites hold vertices without traffic
@@ -86,11 +92,12 @@ def relieve_links(traffic: csr_array, sites: np.ndarray, router: np.ndarray, rou
     at[sites[fixed]] = -1
     scaled = packets / heaviest
     start, neighbour, weight = _both_ways(row, column, scaled, len(site))
-    movers = np.flatnonzero(~fixed & (np.diff(start)[:n] > 0)).astype(np.int32)
+    # a move takes the traffic of two cores off their links and on to others, mostly there and back
+    each = 8 * routes.hops(router[sites[row]], router[sites[column]]).mean() * len(neighbour) / len(movers)
     best = site.copy()
     relieve(start, neighbour, weight, router.astype(np.int32), site, at, movers, near(cells), routes.link,
-            routes.towards, load / heaviest, (1 + extra_hops) * load.sum() / heaviest, 0.2, 0.002,
-            moves * len(movers), seed, best)
+            routes.towards, price.astype(np.float32), load / heaviest, (1 + extra_hops) * (load @ price) / heaviest,
+            HOT, COLD, int(min(MOVES[effort] * len(movers), STEPS[effort] / each)), seed, best)
     return best[:n].astype(np.int64)
 
 

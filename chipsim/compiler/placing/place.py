@@ -23,7 +23,6 @@ from chipsim.compiler.placing.trees import Nets, loads_of, nets_of, shorten_tree
 from chipsim.engine.topology import KINDS, FabricPlan, host_router, plan_fabric
 from chipsim.errors import Diagnostic, FitError
 
-EXTRA_HOPS = 0.02                   # what a lighter heaviest link may cost; 0.05 makes it another 10 % lighter
 MOST_ROUTERS = 4096                 # with a table of routes [R,R]: 64 MB
 FORBIDDEN = 1e4                     # hops that a route over a dead link counts
 
@@ -45,8 +44,8 @@ def place(draft: Draft) -> Draft:
         sites = shorten_trees(nets, sites, router, routes, _link_prices(chip), cells=floorplan.cells, pinned=pinned,
                               effort=options.effort, seed=options.seed)
     elif routes is not None and not avoid.links:
-        sites = relieve_links(traffic, sites, router, routes, cells=floorplan.cells, pinned=pinned,
-                              extra_hops=EXTRA_HOPS, effort=options.effort, seed=options.seed)
+        sites = relieve_links(traffic, sites, router, routes, cells=floorplan.cells, price=_link_prices(chip),
+                              pinned=pinned, effort=options.effort, seed=options.seed)
     sites = _in_order(sites, router, pinned)
     merit = _merit(draft, traffic, nets, router[sites], routes, avoid)
     return replace(draft, places=alive[sites[:n]].astype(np.int32), merit=merit)

@@ -50,6 +50,16 @@ class Ground:
         np.minimum.at(first, (row, column), np.arange(len(free), dtype=np.int32))
         return cls(floorplan, free, first, count)
 
+    def steps(self) -> tuple[float, float]:
+        """Hops that a cell's width counts: near by, and on average over the floorplan, dear borders included."""
+        here = np.tile(self.free, 3)
+        there = np.concatenate([np.roll(self.free, shift) for shift in (1, len(self.free) // 2, len(self.free) // 3)])
+        cells = np.abs(self.floorplan.cells[here] - self.floorplan.cells[there]).sum(axis=1)
+        apart = cells > 0
+        step = self.floorplan.hops(here[apart], there[apart]) / cells[apart]
+        cheap = float(np.median(step)) if len(step) else 1.0
+        return cheap or 1.0, max(float(step.mean()) if len(step) else 1.0, cheap)
+
     def spots(self, sites: np.ndarray) -> np.ndarray:
         """SPOT[len(sites)] of single sites."""
         f, spots = self.floorplan, np.zeros(len(sites), SPOT)
@@ -145,7 +155,7 @@ def _multilevel(graph: csr_array, n: int, ground: Ground, fixed: np.ndarray, mov
     """int64[n]: the vertex on each free site in curve order; `fixed` are the SPOTs of vertices n and beyond."""
     rank = np.empty(n, np.int64)                             # of each vertex: its free site, along the curve
     rank[order_by_bisection(graph[:n][:, :n], key)] = np.arange(n)
-    n_fixed = graph.shape[0] - n
+    n_fixed, (cheap, dear) = graph.shape[0] - n, ground.steps()
     top = max(0, (-(-n // COARSEST) - 1).bit_length())
     for k in reversed(range(top + 1)):
         m = -(-n >> k)                                       # runs, and clusters: numbered by the run they stand on
@@ -157,9 +167,9 @@ def _multilevel(graph: csr_array, n: int, ground: Ground, fixed: np.ndarray, mov
         if n % (1 << k):                                     # the last run is short: only its cluster fits it
             movers = movers[movers != m - 1]
             at[m - 1] = -1
-        spacing = 2 ** (k / 2)                               # between neighbouring runs
-        unit = coarse.data.mean() * np.sqrt(coarse.nnz / (m + n_fixed)) * spacing
-        hot, wide = (np.sqrt(m) / 4, max(ground.first.shape) / 2) if k == top else (REHEAT, 4 * spacing)
+        spacing = 2 ** (k / 2)                               # cells between neighbouring runs
+        unit = coarse.data.mean() * np.sqrt(coarse.nnz / (m + n_fixed)) * spacing * cheap
+        hot, wide = (np.sqrt(m) / 4 * dear / cheap, max(ground.first.shape) / 2) if k == top else (REHEAT, 4 * spacing)
         anneal(coarse.indptr.astype(np.int64), edges_of(coarse), np.concatenate([ground.coarse(k), fixed]), site, at,
                movers, ground.first, ground.count, k, *ground.floorplan.period, ground.floorplan.table, hot * unit,
                COLD * unit, max(wide, 1.0), spacing, int(min(moves * max(len(movers), FLOOR * n), MOST_MOVES)), key + k)

@@ -3,7 +3,10 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from chipsim.compiler.placing.metric cimport below, draw
 
-cdef int N_STEPS = 64                       # of temperature; the heaviest link is looked up after each
+cdef int N_STEPS = 64                       # of temperature
+cdef double TRADE = 2                      # a heaviest link 2 % lighter is worth 1 % more hops
+# Hops beyond the limit cost the crowding at the start times this (first and last step), per as many hops as are allowed.
+cdef double SOFT = 10, HARD = 1000
 
 
 cdef struct State:
@@ -14,10 +17,11 @@ cdef struct State:
     int32_t* site                           # of each vertex
     const int32_t* link                     # [R, R] first link on the way, -1 when there
     const int32_t* towards                  # [K] router that a link leads to
+    const float* price                      # [K]
     double* load                            # [K]
     int32_t n_routers
     double crowding                         # sum over links of (load / unit)^4
-    double hops                             # sum over links of load
+    double hops                             # sum over links of load x price
 
 
 cdef void route(State* g, int32_t a, int32_t b, double packets) noexcept nogil:
@@ -30,7 +34,7 @@ cdef void route(State* g, int32_t a, int32_t b, double packets) noexcept nogil:
         new = old + packets
         g.load[k] = new
         g.crowding += new * new * new * new - old * old * old * old
-        g.hops += packets
+        g.hops += packets * g.price[k]
         a = g.towards[k]
 
 
@@ -61,33 +65,46 @@ cdef void exchange(State* g, int32_t v, int32_t w, int32_t s, int32_t t, int32_t
 
 def relieve(const int64_t[::1] start, const int32_t[::1] neighbour, const float[::1] weight, const int32_t[::1] router,
             int32_t[::1] site, int32_t[::1] at, const int32_t[::1] movers, const int32_t[:, ::1] near,
-            const int32_t[:, ::1] link, const int32_t[::1] towards, double[::1] load, double most_hops, double hot,
-            double cold, int64_t n_moves, uint64_t key, int32_t[::1] best):
-    """Anneal the sum of load^4, never with more than most_hops; `best` becomes the sites with the lowest maximum.
+            const int32_t[:, ::1] link, const int32_t[::1] towards, const float[::1] price, double[::1] load,
+            double most_hops, double hot, double cold, int64_t n_moves, uint64_t key, int32_t[::1] best):
+    """Anneal the sum of load^4; `best` becomes the sites of the best state met, if one is better than the start.
 
+    Counted are states of at most most_hops, by heaviest link + TRADE x hops, both relative to the start's. On the way
+    there may be more hops: a limit that is never crossed leaves a small network where it is.
     start, neighbour, weight  both directions of the traffic; weight > 0 to the neighbour, < 0 from it
     router, near              per site: its router, and sites near it;  site, at: of each vertex, and back (changed)
-    link, towards, load       next link [R,R], router it leads to [K], its packets over the heaviest's at the start [K]
-    Returns (heaviest link at the end of the best state, hops of that state).
+    link, towards, price      next link [R,R], router it leads to [K], hops that it counts [K]
+    load                      packets on each link [K], over those of the heaviest at the start
     """
     cdef State g
-    cdef int64_t move = 0, last, k
+    cdef int64_t move = 0, last, k, n_links = load.shape[0]
     cdef int32_t v, w, s, t, x
     cdef uint64_t r, q
-    cdef double before, hops_before, temperature, heaviest, least = 1e300, least_hops = 0
+    cdef double before, hops_before, temperature, heaviest, least = 1 + TRADE, change, hops, crowding, slope
     g.start, g.neighbour, g.weight, g.router, g.site = &start[0], &neighbour[0], &weight[0], &router[0], &site[0]
-    g.link, g.towards, g.load, g.n_routers = &link[0, 0], &towards[0], &load[0], <int32_t>link.shape[0]
+    g.link, g.towards, g.price, g.load = &link[0, 0], &towards[0], &price[0], &load[0]
+    g.n_routers = <int32_t>link.shape[0]
     g.crowding = g.hops = 0
     with nogil:
-        for k in range(load.shape[0]):
-            g.hops += load[k]
+        for k in range(n_links):
+            g.hops += load[k] * price[k]
             g.crowding += load[k] ** 4
-        for x in range(-1, N_STEPS):
-            temperature = hot * (cold / hot) ** (<double>x / (N_STEPS - 1)) if x > 0 else hot
+        hops, crowding = g.hops, g.crowding
+        for x in range(N_STEPS):
+            temperature = hot * (cold / hot) ** (<double>x / (N_STEPS - 1))
+            slope = crowding * SOFT * (HARD / SOFT) ** (<double>x / (N_STEPS - 1))
             last = n_moves * (x + 1) // N_STEPS
             while move < last:
                 r, q = draw(key, 2 * move), draw(key, 2 * move + 1)
                 move += 1
+                if move % n_links == 0 and g.hops <= most_hops:
+                    heaviest = 0
+                    for k in range(n_links):
+                        heaviest = load[k] if load[k] > heaviest else heaviest
+                    if heaviest + TRADE * g.hops / hops < least - 1e-9:
+                        least = heaviest + TRADE * g.hops / hops
+                        for k in range(site.shape[0]):
+                            best[k] = site[k]
                 v = movers[below(<uint64_t>movers.shape[0], r)]
                 s = site[v]
                 if q & 1:
@@ -100,14 +117,7 @@ def relieve(const int64_t[::1] start, const int32_t[::1] neighbour, const float[
                     continue
                 before, hops_before = g.crowding, g.hops
                 exchange(&g, v, w, s, t, at)
-                if g.hops > most_hops or g.crowding - before > temperature * <double>((q >> 1) & 0xFFFF) / 65536:
+                change = g.crowding - before + slope * (max(g.hops / most_hops, 1) - max(hops_before / most_hops, 1))
+                if change > temperature * <double>((q >> 1) & 0xFFFF) / 65536:
                     exchange(&g, v, w, t, s, at)
                     g.crowding, g.hops = before, hops_before
-            heaviest = 0
-            for k in range(load.shape[0]):
-                heaviest = load[k] if load[k] > heaviest else heaviest
-            if heaviest < least - 1e-9:
-                least, least_hops = heaviest, g.hops
-                for k in range(site.shape[0]):
-                    best[k] = site[k]
-    return least, least_hops

@@ -23,7 +23,8 @@ cdef extern from *:
     static inline double chipsim_pull(const void* edges, long long n, const float* xy, const float* here,
                                       const float* there, const float* ring) {
         const chipsim_edge *e = (const chipsim_edge*)edges, *stop = e + n;
-        const chipsim_lanes ends = {there[0], there[1], here[0], here[1]}, period = {ring[0], ring[1], ring[0], ring[1]};
+        const chipsim_lanes ends = {there[0], there[1], here[0], here[1]};
+        const chipsim_lanes period = {ring[0], ring[1], ring[0], ring[1]};
         const chipsim_masks unsigned_part = {0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff};
         chipsim_lanes sum = {0, 0, 0, 0};
         for (; e < stop; e++) {
