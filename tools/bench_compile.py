@@ -1,9 +1,10 @@
-"""Compile large networks: CPU time of each pass, peak memory, and how long the layout takes to load.
+"""Compile large networks: CPU time of each pass, peak memory; then load, reweigh and refuse them.
 
 `python tools/bench.py compile [--side 1024] [--cores loihi|truenorth] [--effort fast]`: side x side neurons, a million
 at 1024. On cores like Loihi's a sheet: 100 synapses each, Gaussian with distance (sigma 4) and 5 % anywhere, 86 million
 different ones. On cores like TrueNorth's, which 256 sources can reach, tiles of 256 neurons with shuffled names: each
-tile hears 256 sources, its own and its neighbours', each neuron 100 of them. The mesh is as large as needed.
+tile hears 256 sources, its own and its neighbours', each neuron 100 of them. The mesh is as large as needed;
+last, it is refused by a mesh of 128 cores.
 """
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from chipsim.chip import load_chip
-from chipsim.compiler import compile, load_layout, save_layout
+from chipsim.compiler import compile, load_layout, reweigh, save_layout
+from chipsim.errors import FitError
 from chipsim.network import NetworkBuilder
 
 FAN_IN, SIGMA, FAR, TILE = 100, 4.0, 0.05, 256
@@ -50,9 +52,18 @@ def main(arguments: list[str]) -> int:
         file = Path(folder) / "sheet.layout.h5"
         save_layout(layout, file)
         began = time.process_time()
-        load_layout(file)
+        layout = load_layout(file)
         took = time.process_time() - began
         print(f"{'load':12} {took:8.2f} s CPU ({took / seconds:.1%} of compiling), {file.stat().st_size / 1e9:.2f} GB")
+        began = time.process_time()
+        reweigh(layout, network)
+        took = time.process_time() - began
+        print(f"{'reweigh':12} {took:8.2f} s CPU ({took / seconds:.1%} of compiling)", flush=True)
+    began = time.process_time()
+    try:
+        compile(network, load_chip("loihi", set=CORES[args.cores]), effort=args.effort)
+    except FitError as refusal:
+        print(f"{'refuse':12} {time.process_time() - began:8.2f} s CPU: {refusal.diagnostics[0].message}")
     return 0
 
 

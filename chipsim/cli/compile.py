@@ -67,7 +67,7 @@ def run(args: Namespace) -> int:
                                     help=f"-o {target.with_suffix('')}{LAYOUT_SUFFIX}"))
     samples = existing(args.check_accuracy, "samples") if args.check_accuracy else None
     talk = Talk(args.quiet)
-    layout = _reweighed(args, file) if args.reweigh else compiled(args, talk)
+    layout = _reweighed(args, file, talk) if args.reweigh else compiled(args, talk)
     if target is not None:
         from chipsim.compiler.layout_file import save_layout
 
@@ -99,7 +99,7 @@ def _checked(args: Namespace, layout: Layout, file: Path, samples: Path) -> dict
     return check_accuracy(layout, network_from(args, file), Stimulus.load(samples), seed=args.seed)
 
 
-def _reweighed(args: Namespace, file: Path) -> Layout:
+def _reweighed(args: Namespace, file: Path, talk: Talk) -> Layout:
     """The stored layout with the network's weights."""
     if given := [f"--{o.replace('_', '-')}" for o in ("chip", "set", "avoid", "effort", "neurons_per_core", "objective",
                                                             "partitioner")
@@ -107,10 +107,16 @@ def _reweighed(args: Namespace, file: Path) -> Layout:
         raise UsageError(Diagnostic(
             "U433", f"`--reweigh` keeps chip and places of `{args.reweigh}`: {', '.join(given)} cannot change them",
             help="leave the option out, or compile without `--reweigh`"))
+    from time import perf_counter
+
     from chipsim.compiler import load_layout, reweigh
 
-    return reweigh(load_layout(existing(args.reweigh, "layout")), network_from(args, file),
-                   approximate=args.approximate, rates=rates_from(args))
+    old, network = load_layout(existing(args.reweigh, "layout")), network_from(args, file, talk)
+    began = perf_counter()
+    with talk.progress("reweighing", "passes") as progress:
+        layout = reweigh(old, network, approximate=args.approximate, rates=rates_from(args), progress=progress.step)
+    talk.line("reweighed", f"{network.name} → {old.chip.name}   {si(perf_counter() - began, 's')}")
+    return layout
 
 
 def account_of(layout: Layout) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """New weights on an old layout: after more training, the same cores, axon tables and synapse memory."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 
 import numpy as np
@@ -19,11 +19,13 @@ RENEWED = ("weight", "params", "bank_shift", "first_input", "models", "usage", "
 
 
 def reweigh(layout: Layout, network: Network | str, *, approximate: Iterable[str] = (),
-            rates: Mapping[str, np.ndarray] | None = None) -> Layout:
+            rates: Mapping[str, np.ndarray] | None = None,
+            progress: Callable[[str], None] | None = None) -> Layout:
     """The layout with the weights and parameters of `network`, which has the populations and synapses of the one it was
     compiled from; equal to compiling it with the same partition and placement. Everything but weights, neuron
     parameters and the account of their rounding is the old layout's own arrays. `rates`, as for compile, have to be
-    those of the old one: ranges of converters and ring buffers depend on them.
+    those of the old one: ranges of converters and ring buffers depend on them. `progress` is called with the name of
+    each pass as it begins.
 
     Raises UsageError U423 when the network has other populations, synapses or delays; ExpressError as compile does.
     """
@@ -33,6 +35,8 @@ def reweigh(layout: Layout, network: Network | str, *, approximate: Iterable[str
     if here != there:
         raise _other("populations: " + ", ".join(f"{name} {list(shape)}" for name, shape in there))
     for step in PASSES:
+        if progress:
+            progress(step.__name__)
         if step is partition:
             draft = replace(draft, cores=_pieces(layout), merit={"cores": layout.n_cores})
         elif step is place:

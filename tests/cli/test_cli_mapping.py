@@ -85,7 +85,8 @@ def test_quantisation_has_a_row_per_layer(capsys):
 def test_weights_of_the_same_network_leave_a_layout_as_it_was(capsys, tmp_path):
     old, new = tmp_path / "old.layout.h5", tmp_path / "new.layout.h5"
     assert main(["compile", *DIGITS, "--quiet", "-o", str(old)]) == 0
-    assert main(["compile", DIGITS[0], *DIGITS[3:], "--quiet", "--reweigh", str(old), "-o", str(new)]) == 0
+    assert main(["compile", DIGITS[0], *DIGITS[3:], "--reweigh", str(old), "-o", str(new)]) == 0
+    assert "reweighed  digits → loihi" in capsys.readouterr().err
     assert new.read_bytes() == old.read_bytes()
 
 
