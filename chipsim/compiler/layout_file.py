@@ -12,7 +12,7 @@ import numpy as np
 
 from chipsim import store
 from chipsim.chip.spec import ChipSpec
-from chipsim.compiler.frame import Frame
+from chipsim.compiler.frame import PARTS, Frame
 from chipsim.compiler.layout import (
     SYNAPSE_FORMATS,
     Group,
@@ -120,6 +120,11 @@ def check(layout: Layout) -> None:
             or t.start[0] != 0 or t.start[-1] != len(t.key) or (np.diff(t.start) < 0).any()
             or not len(t.key) == len(t.mask) == len(t.ports)):
         raise ValueError("`routing` holds tables of another layout")
+    if (f := layout.frame) is not None and not (
+            len(f.cycles) == n_cores and f.parts_ps.shape == (len(f.population), len(PARTS))
+            and len(f.bits) == len(f.cores) == len(f.operations) == len(f.layer_cycles) == len(f.population) > 0
+            and 0 <= f.population.min() <= f.population.max() < len(layout.populations)):
+        raise ValueError("`frame` holds the schedule of another layout")
     _check_groups(layout)
 
 

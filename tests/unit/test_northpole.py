@@ -1,11 +1,13 @@
 """IBM NorthPole: the schedule of a frame, its energy, what is refused."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from chipsim.chip import load_chip
-from chipsim.compiler import compile
+from chipsim.compiler import compile, load_layout, save_layout
 from chipsim.engine import simulate
 from chipsim.engine.run import A
 from chipsim.errors import ChipError, ExpressError, FitError, UsageError
@@ -235,3 +237,12 @@ def test_activations_of_more_bits_than_the_chip_has_are_refused():
     net.connect("li", "n", weights=np.ones((2, 4)))
     with pytest.raises(ExpressError, match="values in floating point"):
         compile(net.build(["n"]), "northpole")
+
+
+def test_the_schedule_of_another_layout_is_not_read(tmp_path):
+    layout, other = (compile(dense(sizes), "northpole") for sizes in ((16, 8), (512, 400)))
+    save_layout(layout, tmp_path / "a.layout.h5")
+    assert load_layout(tmp_path / "a.layout.h5").frame.length_ps == layout.frame.length_ps
+    save_layout(replace(layout, frame=other.frame), tmp_path / "b.layout.h5")
+    with pytest.raises(UsageError, match="schedule of another layout"):
+        load_layout(tmp_path / "b.layout.h5")
