@@ -98,7 +98,18 @@ def test_large_threshold_limits_the_scale_and_its_rounding_is_reported():
     scale = 2**21 / 300.3                                       # the membrane keeps two bits of headroom
     assert row["scale"] == pytest.approx(scale)
     assert layout.params["vth"].tolist() == [2**21]
-    assert layout.weight.tolist() == [2 * round(scale / 64 / 2)]
+    assert layout.weight.tolist() == [round(scale / 64)]
+
+
+def test_weights_of_one_sign_have_the_whole_mantissa():
+    """Excitatory and inhibitory modes keep no bit for the sign (Davies et al. 2018): half the rounding error."""
+    weights = np.linspace(0.03, 1, 40)
+    errors = {}
+    for name, sign in (("mixed", np.resize([1, -1], 40)), ("exciting", np.ones(40)), ("inhibiting", -np.ones(40))):
+        layout, report = weights_and_report(weights * sign)
+        assert np.abs(layout.weight).max() == 254 and (name == "mixed") == (layout.weight % 2 == 0).all()
+        errors[name] = report["weights of `w`"]["snr_dB"]
+    assert errors["exciting"] == errors["inhibiting"] and 5 < errors["exciting"] - errors["mixed"] < 7
 
 
 @pytest.mark.parametrize("tau, model", [(0.02, "lif"), (0.0033, "lif"), (0.02, "cuba_lif")])

@@ -78,28 +78,30 @@ def layer_bits(draft: Draft, post: int) -> int:
 
 
 def mantissas(c: Connection, gain: float, scale: float, draft: Draft, report: list[dict]) -> Connection:
-    """Weights x gain x scale as mantissas of 8 bits and sign with one exponent, int16 in units of 2^6."""
+    """Weights x gain x scale as mantissas of 8 bits with one exponent, int16 in units of 2^6; of mixed sign the lowest
+    bit is lost (sign modes of Davies et al. 2018)."""
     limits = draft.chip.core.weights
     values, factor = values_of(c.weight), scale / UNIT
     peak = peak_of(c) * abs(gain) * factor
     exponent = int(np.ceil(np.log2(peak / MANTISSA) - 1e-9)) if peak > 0 else 0
     exponent = int(np.clip(exponent, max(limits.exponent_min, 0), limits.exponent_max))
-    step = 2.0 ** (exponent + 1)
+    mixed = bool(values.min(initial=0) < 0 < values.max(initial=0))      # one sign: it takes no bit of the mantissa
+    step, most = 2.0 ** (exponent + mixed), 127 if mixed else 255
     stored, noise, power, zeroed, saturated = np.empty(len(values), np.int16), 0.0, 0.0, 0, 0
     for first in range(0, len(values), BLOCK):           # so that the temporaries stay small
         part = slice(first, first + BLOCK)
         exact = values[part] * gain * factor
-        rounded = np.clip(np.round(exact / step), -127, 127) * step
+        rounded = np.clip(np.round(exact / step), -most, most) * step
         stored[part] = rounded
         noise += float(((rounded - exact) ** 2).sum())
         power += float((exact**2).sum())
         zeroed += np.count_nonzero((rounded == 0) & (exact != 0))
-        saturated += np.count_nonzero(np.abs(exact) > 127.5 * step)
+        saturated += np.count_nonzero(np.abs(exact) > (most + 0.5) * step)
     report.append(dict(
         what=f"weights of `{c.name}`", kind="rounding", bits=8, exponent=exponent,
         snr_dB=float(10 * np.log10(power / noise)) if noise > 0 and power > 0 else 300.0,
         zeroed=zeroed / max(1, len(values)), saturated=saturated / max(1, len(values)),
-        size=f"8 bits, exponent {exponent}"))
+        size=f"8 bits{'' if mixed else ' of one sign'}, exponent {exponent}"))
     return replace(c, weight=with_values(c.weight, stored), bits=8)
 
 
