@@ -1,10 +1,11 @@
 """Placement against known optima and against simple orders.
 
-    python tools/bench.py placement [--qap FILE.npz] [--side 64] [--effort fast,normal,best]
+    python tools/bench.py placement [--qap FILE.npz] [--side 64] [--graphs grid,conv] [--effort fast,normal,best]
 
-Synthetic core graphs: `grid` (4 neighbours, shuffled; optimum 1 hop), `conv` (16 layers of tiles, 3 x 3 to the next),
-`fc` (layers of one row of the chip, all to all to the next), `geo` (12 nearest of random points, 5 % rewired,
-log-normal weights). Figures are hops per packet and CPU seconds. `--qap`: arrays NAME_flow, NAME_grid (rows, columns,
+Synthetic core graphs: `grid` (4 neighbours, shuffled; optimum 1 hop), `conv` (16 layers of tiles, 3 x 3 to the next,
+the middle one counts four times), `fc` (layers of one row of the chip, all to all to the next), `geo` (12 nearest of
+random points, 5 % rewired, log-normal weights). Figures are hops per packet and CPU seconds; `bisected` is the order of
+recursive bisection laid along the Hilbert curve, from which annealing starts. `--qap`: arrays NAME_flow, NAME_grid (rows, columns,
 scale) and NAME_best of each instance.
 """
 from __future__ import annotations
@@ -17,20 +18,21 @@ from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 
 from chipsim.compiler.placing.floorplan import Floorplan, grid, mesh
-from chipsim.compiler.placing.placement import place_graph
+from chipsim.compiler.placing.placement import order_by_bisection, place_graph
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench.py placement", description="hops of placements")
     parser.add_argument("--qap", help="QAPLIB instances whose distances are those of a grid")
     parser.add_argument("--side", type=int, default=64, help="cores in a row and column, a multiple of 16")
+    parser.add_argument("--graphs", default="grid,conv,fc,geo", help="comma-separated")
     parser.add_argument("--effort", default="fast,normal", help="comma-separated")
     args = parser.parse_args(arguments)
     efforts = args.effort.split(",")
     if args.qap:
         _qap(np.load(args.qap), efforts)
     else:
-        _synthetic(args.side, efforts)
+        _synthetic(args.side, args.graphs.split(","), efforts)
     return 0
 
 
@@ -47,16 +49,22 @@ def _qap(file: np.lib.npyio.NpzFile, efforts: list[str]) -> None:
         print(f"{name:10}{int(best):12}" + "".join(f"{c:>30}" for c in cells), flush=True)
 
 
-def _synthetic(side: int, efforts: list[str]) -> None:
+def _synthetic(side: int, names: list[str], efforts: list[str]) -> None:
     floorplan, n = mesh(grid(side, side)), side * side
     rng = np.random.default_rng(0)
-    print(f"{'graph':8}{'random':>9}{'row-major':>11}{'Hilbert':>9}" + "".join(f"{e:>18}" for e in efforts))
-    for name, traffic in (("grid", _grid(side)), ("conv", _conv(16, side // 4)), ("fc", _fc(side)), ("geo", _geo(n))):
-        total = traffic.sum()
-        orders = rng.permutation(n), np.arange(n), floorplan.curve
+    graphs = {"grid": lambda: _grid(side), "conv": lambda: _conv(16, side // 4), "fc": lambda: _fc(side),
+              "geo": lambda: _geo(n)}
+    print(f"{'graph':8}{'random':>9}{'row-major':>11}{'Hilbert':>9}{'bisected':>10}"
+          + "".join(f"{e:>18}" for e in efforts))
+    for name in names:
+        traffic = graphs[name]()
+        total, both = traffic.sum(), csr_array(traffic + traffic.T)
+        bisected = np.empty(n, np.int64)
+        bisected[order_by_bisection(both, 0)] = floorplan.curve
+        orders = rng.permutation(n), np.arange(n), floorplan.curve, bisected
         simple = [_cost(traffic, floorplan, order) / total for order in orders]
         found = [_placed(traffic, floorplan, effort) for effort in efforts]
-        print(f"{name:8}{simple[0]:9.2f}{simple[1]:11.2f}{simple[2]:9.2f}"
+        print(f"{name:8}{simple[0]:9.2f}{simple[1]:11.2f}{simple[2]:9.2f}{simple[3]:10.2f}"
               + "".join(f"{cost / total:9.3f} {t:6.2f} s" for cost, t in found), flush=True)
 
 
