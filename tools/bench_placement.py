@@ -5,8 +5,8 @@
 Synthetic core graphs: `grid` (4 neighbours, shuffled; optimum 1 hop), `conv` (16 layers of tiles, 3 x 3 to the next,
 the middle one counts four times), `fc` (layers of one row of the chip, all to all to the next), `geo` (12 nearest of
 random points, 5 % rewired, log-normal weights). Figures are hops per packet and CPU seconds; `bisected` is the order of
-recursive bisection laid along the Hilbert curve, from which annealing starts. `--qap`: arrays NAME_flow, NAME_grid (rows, columns,
-scale) and NAME_best of each instance.
+recursive bisection laid along the Hilbert curve, from which annealing starts.
+`--qap`: arrays NAME_flow, NAME_grid (rows, columns, scale) and NAME_best of each instance.
 """
 from __future__ import annotations
 
