@@ -24,14 +24,15 @@ def fabrics_fit_in_memory(chip: ChipSpec) -> Iterator[Misfit]:
         yield Misfit(path, f"a fabric of {product} routers; the engine holds {exact(MOST_ROUTERS)}, with a next hop "
                      "from each to each", "fewer routers, with more `cores_per_router`", "E119")
         return
-    links = {name: getattr(f.channels, name, None) for name in type(f.channels).model_fields}
-    slots = {name: channel.slots * f.n_vcs * n * (f.cores_per_router if name in ("inject", "eject") else 2)
-             for name, channel in links.items() if channel is not None}
+    each = {name: channel.slots for name in type(f.channels).model_fields
+            if (channel := getattr(f.channels, name, None)) is not None}
+    slots = {name: of_one * f.n_vcs * n * (f.cores_per_router if name in ("inject", "eject") else 2)
+             for name, of_one in each.items()}
     widest = max(slots, key=lambda name: slots[name])
     if slots[widest] > MOST_SLOTS:
         yield Misfit(f"fabric.channels.{widest}.slots", f"the FIFOs of the `{widest}` channels have "
                      f"{exact(slots[widest])} slots in all; the engine holds {exact(MOST_SLOTS)}",
-                     f"{exact(links[widest].slots * MOST_SLOTS // slots[widest])} slots or less", "E119")
+                     f"{exact(each[widest] * MOST_SLOTS // slots[widest])} slots or less", "E119")
 
 
 def packets_have_an_end(chip: ChipSpec) -> Iterator[Misfit]:
