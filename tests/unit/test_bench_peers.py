@@ -57,3 +57,17 @@ def test_edges_are_the_synapses_that_chipsim_counts():
     fan_out = np.bincount(edges["pre"], minlength=60)
     assert len(edges["weight"]) == 60 * 7
     assert (fan_out * run.source_spikes).sum() == run.counts[:, [A[name] for name in SYNOPS]].sum() > 0
+
+
+def test_the_page_keeps_its_last_part_until_it_is_made_anew(runs, monkeypatch, tmp_path):
+    page = tmp_path / "performance.md"
+    page.write_text("# Performance\n\nold\n\n## Large networks\n\nmeasured before\n", encoding="utf-8")
+    monkeypatch.setattr(bench_peers, "PAGE", page)
+    monkeypatch.setattr(bench_peers, "printed", lambda *subject: f"figures of {' '.join(subject)}")
+    assert bench_peers.main(["--write", "--repeats", "1", "--work", str(tmp_path)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "figures of chips\n" in text and "old" not in text and text.endswith("measured before\n")
+    assert bench_peers.main(["--write", "--large", "--repeats", "1", "--work", str(tmp_path)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "figures of chips billion" in text and "figures of compile" in text and "before" not in text.partition(
+        "## Large networks")[2]
