@@ -60,13 +60,14 @@ cdef inline forced_void serve(Mesh* m, int64_t first, int64_t last, int64_t unti
         else:
             e.wants = onward(m, m.channels[e.channel].to_router, e.packet, e.node, e.at)
         if not trees or e.packet >= TIMEOUT:
-            fetch_one(&m.channels[e.wants])
+            fetch(&m.channels[e.wants])
     m.n_listed = 0
     for i in range(first, last):
         e = &m.wheel.current[i]
         if not trees or e.packet >= TIMEOUT:
             o = &m.channels[e.wants]
             o.touched += 1 - (o.touched >> 1)               # no branch: it could not be foreseen
+            fetch_one(&o.slots[o.first])
     if lossy and m.n_alarms:
         time_out_all(m, first, last, until)
     for i in range(first, last):

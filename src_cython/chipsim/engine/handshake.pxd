@@ -218,6 +218,7 @@ cdef inline void enter(Mesh* m, uint32_t channel, int64_t now) noexcept nogil:
     cdef int64_t endpoint = m.channels[channel].origin
     cdef int64_t p = m.next_packet[endpoint], last = m.last_packet[endpoint], k = p + 1
     fetch_one(&m.seeds[p + 8])
+    fetch_one(&m.axon_core[m.seeds[min(p + 3, last - 1)].axon])
     fetch_one(&m.service_ps[m.seeds[p].axon])               # for the other end
     m.times.entered[p] = now
     while k < last and m.seeds[k].gap == FOLLOWS:
