@@ -3,6 +3,7 @@
 1. starts: vertices in order; in order, but with layers begun on cores of their own; greedy growth by overlap
 2. no structure: where growth gains little over the order, clusters will not gain either: only the best start is refined
 3. cycles: clusters of clusters down to a few vertices per core, annealing on the way back; then again within the cores
+4. the vertices themselves are annealed once more, from colder
 Work is budgeted in list entries looked at, not in seconds, so that the result depends on the seed alone.
 """
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Effort:
 EFFORTS = {
     "fast": Effort(15, 6e6, 400e6, 5, 1, (0.0,), 20_000_000),
     "normal": Effort(300, 250e6, 1e9, 100, 2, (0.03,)),
-    "best": Effort(1000, 1e9, 3e9, 1000, 3, (0.0, 0.03)),
+    "best": Effort(1000, 1e9, 3e9, 1000, 3, (0.03, 0.0)),
 }
 
 
