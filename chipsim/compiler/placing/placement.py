@@ -3,8 +3,8 @@
 1. bisect the graph again and again: aligned runs of 2^k vertices become clusters, aligned runs of 2^k sites along a
 Hilbert curve their places   2. anneal the coarsest clusters, split each and its place in two, anneal again at a lower
 temperature, down to single cores   3. on small chips: several starts, and robust tabu search from each.
-On a grid of 4096 cores (optimum 1 hop) bisection alone gives 4.6 hops, annealing alone 2.7 in the time in which both
-together give 1.6; clusters by matching instead of bisection 2.5. Of large dense graphs a sample of the pairs is placed.
+On a grid of 4096 cores (optimum 1 hop) bisection alone gives 4.7 hops, all of it 1.37 (`tools/bench.py placement`). Of
+large dense graphs a sample of the pairs is placed.
 """
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from chipsim.compiler.placing.floorplan import Floorplan
 from chipsim.compiler.placing.tabu import tabu
 from chipsim.errors import Diagnostic, FitError
 
-COARSEST = 64                   # clusters at the start; 16 and 256 end 5 and 20 % higher (grid of 4096)
+COARSEST = 64                   # clusters at the start; 16 and 256 end 5 and 14 % higher (grid of 4096)
 REHEAT, COLD = 2.0, 0.3         # temperatures below the coarsest level, in units of a cluster's typical traffic x hops
 FLOOR = 1 / 8                   # of the moves of the last level, that each coarser one gets at least
 SMALL, MIDDLE = 256, 1024       # sites up to which tabu search, and several starts, pay
 EFFORTS = {"fast": (1, 100, 1e6), "normal": (2, 1500, 8e6), "best": (4, 6000, 4e7)}  # starts, moves a core, tabu pairs
-MOST_MOVES = 1e8                # of a level: a minute in all
+MOST_MOVES = 1e8                # of a level: two minutes in all at `best` (65 536 cores)
 NEIGHBOURS = {"fast": 64, "normal": 256, "best": 1024}      # of a core, on average; of more a sample is looked at
 
 SPOT = np.dtype([("x", "f4"), ("y", "f4"), ("a", "i4"), ("b", "i4"), ("column", "i4"), ("row", "i4")])

@@ -5,7 +5,7 @@ from chipsim.compiler.placing.metric cimport below, draw
 
 cdef int N_STEPS = 64                       # of temperature
 cdef double TRADE = 2                      # a heaviest link 2 % lighter is worth 1 % more hops
-# Hops beyond the limit cost the crowding at the start times this (first and last step), per as many hops as are allowed.
+# Hops beyond the limit cost the crowding at the start times this (first, last step), per as many hops as are allowed.
 cdef double SOFT = 10, HARD = 1000
 
 
