@@ -36,7 +36,8 @@ CODES = {
             "synapse, calibration, delays.",
     "U421": "A core holds at least one neuron.",
     "U426": "What a mapping is for: energy (few packets), latency (each population on cores of its own), cores (few).",
-    "U424": "Measured rates do not belong to the network: a population is missing or has another size.",
+    "U424": "Measured rates do not belong to the network: a population is missing or has another size, or a "
+            "rate is negative or no number.",
     "U425": "`--explain-core` takes the number of a core that holds neurons.",
     "U431": "There is no such command. `chipsim --help` lists the commands; each has a `--help` of its own.",
     "U432": "The command has no such option, the option's value is of the wrong kind, or an argument is missing. Names "

@@ -84,6 +84,9 @@ found in which no packet needs it. Leave more room: fewer cores, or a larger chi
 `chipsim[mtkahypar]`), and it puts neurons of any populations on a core together, for few packets: not for objective
 latency, and not where populations keep their own order: kernels that are shared, neurons of several circuits, chips
 without delay or without limits.""",
+    "U428": """\
+A graph, rates, pins or a seed given from Python cannot be what is meant: `indices` beyond the neurons, arrays of other
+lengths, a negative or infinite number of packets. Seeds are whole numbers from 0 to 2^40 - 1.""",
     "U450": """\
 The file given with `--avoid` is wrong. It may have `cores`, `routers`, `links` (pairs of routers) and `pin` (cores of a
 population); on a mesh a router is `[column, row]`.""",

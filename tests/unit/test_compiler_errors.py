@@ -202,7 +202,9 @@ def test_bias_into_a_population_in_integers_is_an_error():
 
 @pytest.mark.parametrize("options, code, words", [
     (dict(approximate=["resets"]), "U420", "`resets`"), (dict(approximate="everything"), "U420", "`everything`"),
-    (dict(neurons_per_core=0), "U421", "neurons_per_core=0")])
+    (dict(neurons_per_core=0), "U421", "neurons_per_core=0"), (dict(seed=-1), "U428", "got -1"),
+    (dict(rates={"p0": [1.0, np.inf]}), "U424", "rate of inf"),
+    (dict(rates={"p0": [-1.0, 1.0]}), "U424", "rate of -1.0")])
 def test_options_that_do_not_exist_are_refused(options, code, words):
     with pytest.raises(UsageError) as e:
         compile(layers(2), "loihi", **options)

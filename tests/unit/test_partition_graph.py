@@ -127,3 +127,28 @@ def test_a_neuron_too_large_for_any_core_is_named():
 def test_unknown_effort():
     with pytest.raises(UsageError, match="no effort `heroic`"):
         partition_graph(np.array([0, 0]), np.zeros(0, np.int32), Capacities(), effort="heroic")
+
+
+@pytest.mark.parametrize("indptr, indices, options, words", [
+    ([0, 1, 2], [5, 1], {}, "from 1 to 5, there are 2 neurons"),
+    ([0, 1, 2], [-1, 1], {}, "from -1 to 1"),
+    ([0, 1, 2], [1 << 32, 1], {}, "there are 2 neurons"),
+    ([0, 1, 9], [0, 1], {}, "rises from 0 to the 2 entries"),
+    ([0, 3, 1, 3], [0, 1, 2], {}, "rises from 0"),
+    ([], [], {}, "rows of whole numbers"),
+    ([0, 1, 2], [0.5, 1.0], {}, "rows of whole numbers"),
+    ([0, 1, 2], [1, 0], {"rates": [1.0]}, "rates of 1 neurons, there are 2"),
+    ([0, 1, 2], [1, 0], {"rates": [1.0, np.inf]}, "a rate of inf spikes per tick, of neuron 1"),
+    ([0, 1, 2], [1, 0], {"rates": [np.nan, 1.0]}, "a rate of nan"),
+    ([0, 1, 2], [1, 0], {"rates": [1.0, -1.0]}, "a rate of -1.0"),
+    ([0, 1, 2], [1, 0], {"configs": [0]}, "configurations of 1 neurons"),
+])
+def test_a_graph_that_is_none_is_refused(indptr, indices, options, words):
+    with pytest.raises(UsageError, match=f"U428.*{words}"):
+        partition_graph(np.array(indptr, int), np.array(indices), Capacities(neurons=1), **options)
+
+
+def test_configurations_are_any_numbers():
+    indptr, indices = np.array([0, 1, 2, 3]), np.array([1, 2, 0])
+    cores = partition_graph(indptr, indices, Capacities(neurons=2, configs=1), configs=np.array([-7, 1 << 40, -7]))
+    assert cores[0] == cores[2] != cores[1]

@@ -15,7 +15,7 @@ from chipsim.compiler.placing.congestion import Routes, relieve_links
 from chipsim.compiler.placing.floorplan import grid, hexagonal, mesh, tabulated, torus
 from chipsim.compiler.placing.placement import NEIGHBOURS, Ground, _thinned, edges_of, order_by_bisection, place_graph
 from chipsim.compiler.placing.tabu import tabu
-from chipsim.errors import FitError
+from chipsim.errors import FitError, UsageError
 
 
 def cost(traffic, floorplan, sites):
@@ -223,6 +223,32 @@ def test_a_pinned_port_draws_its_cores_near():
 def test_more_cores_than_places_are_refused():
     with pytest.raises(FitError, match=r"M250.*3 cores are in use, 2 places are free"):
         place_graph(csr_array((3, 3)), mesh(grid(2, 1)))
+
+
+@pytest.mark.parametrize("traffic, options, words", [
+    (np.ones((3, 4)), {}, "square, got"),
+    ([[0, np.nan], [1, 0]], {}, "traffic of nan packets"),
+    ([[0, np.inf], [1, 0]], {}, "traffic of inf packets"),
+    ([[0, -1.0], [1, 0]], {}, "traffic of -1.0 packets"),
+    (np.ones((2, 2)), {"pinned": [0]}, "pins of 1 cores, there are 2"),
+    (np.ones((2, 2)), {"pinned": [9, -1]}, "site 9 is pinned to, there are 9"),
+    (np.ones((2, 2)), {"seed": -1}, "got -1"),
+    (np.ones((2, 2)), {"effort": "heroic"}, "no effort"),
+])
+def test_a_graph_that_is_none_is_refused(traffic, options, words):
+    with pytest.raises(UsageError, match=f"U42[28].*{words}"):
+        place_graph(csr_array(np.array(traffic)), mesh(grid(3, 3)), **options)
+
+
+@pytest.mark.parametrize("ring", [torus, hexagonal])
+def test_cells_outside_a_ring_are_refused(ring):
+    with pytest.raises(UsageError, match=r"U428.*to \[2, 2\], there are 2 x 2"):
+        ring(grid(3, 3), (2, 2))
+
+
+def test_traffic_may_be_whole_numbers_or_all_zero_and_hops_free():
+    for traffic in (np.ones((4, 4), int), np.zeros((4, 4))):
+        assert len(np.unique(place_graph(csr_array(traffic), mesh(grid(3, 3), hop=(0.0, 0.0))))) == 4
 
 
 def test_a_table_of_hops_serves_any_fabric():

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from chipsim.compiler.arguments import checked_csr, checked_rates
 from chipsim.compiler.partitioning.group import SHARE, contracted, demand_alone, graph_of, near_twins, twins
 from chipsim.compiler.partitioning.grow import in_order
 from chipsim.compiler.partitioning.hypergraph import first_sources, packets
@@ -27,13 +28,16 @@ def partition_graph(indptr: np.ndarray, indices: np.ndarray, capacities: Capacit
     Never more packets than neurons in index order make (unless out-axons are limited). Raises FitError when a neuron
     alone breaks a limit, UsageError.
     """
-    indptr, indices = np.ascontiguousarray(indptr, np.int64), np.ascontiguousarray(indices, np.int32)
+    indptr, indices = checked_csr(indptr, indices)
     n = len(indptr) - 1
     if effort not in EFFORTS:
         raise UsageError(Diagnostic("U422", f"no effort `{effort}`", help="one of " + ", ".join(EFFORTS)))
     check_partitioner(partitioner)
-    rates = np.ones(n) if rates is None else np.ascontiguousarray(rates, np.float64)
-    configs = np.zeros(n, np.int32) if configs is None else np.ascontiguousarray(configs, np.int32)
+    rates = np.ones(n) if rates is None else checked_rates(rates, n)
+    configs = np.zeros(n) if configs is None else np.asarray(configs)
+    if configs.shape != (n,):
+        raise UsageError(Diagnostic("U428", f"configurations of {configs.size} neurons, there are {n}"))
+    configs = np.unique(configs, return_inverse=True)[1].astype(np.int32)
     if n == 0:
         return np.zeros(0, np.int32)
     _check(indptr, indices, capacities)

@@ -11,6 +11,8 @@ from functools import cached_property
 
 import numpy as np
 
+from chipsim.compiler.arguments import checked_cells
+
 EMPTY = np.zeros(0, np.float32)
 
 
@@ -61,14 +63,14 @@ def mesh(cells: np.ndarray, *, hop: tuple = (1.0, 1.0)) -> Floorplan:
 
 def torus(cells: np.ndarray, shape: tuple[int, int], *, hop: tuple = (1.0, 1.0)) -> Floorplan:
     """Sites on a mesh of shape (columns, rows) whose rows and columns are rings; `hop` as two numbers."""
-    cells = _cells(cells)
+    cells = checked_cells(_cells(cells), shape)
     price = np.array(hop, float)
     return Floorplan(cells, cells * price, tuple(np.array(shape) * price))
 
 
 def hexagonal(cells: np.ndarray, shape: tuple[int, int], *, ring: bool = True) -> Floorplan:
     """Sites on a triangular mesh as SpiNNaker's: links to ±(1,0), ±(0,1), ±(1,1) (Furber 2014). `ring`: it wraps."""
-    cells = _cells(cells)
+    cells = checked_cells(_cells(cells), shape)
     width, height = shape
     dx, dy = np.meshgrid(np.arange(1 - width, width), np.arange(1 - height, height))
     images = [(width * i, height * j) for i in (-1, 0, 1) for j in (-1, 0, 1)] if ring else [(0, 0)]

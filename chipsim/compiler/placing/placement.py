@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array, csr_array, triu
 
+from chipsim.compiler.arguments import checked_pins, checked_seed, checked_traffic
 from chipsim.compiler.placing.annealing import anneal
 from chipsim.compiler.placing.bisection import halve, match
 from chipsim.compiler.placing.floorplan import Floorplan
 from chipsim.compiler.placing.tabu import tabu
-from chipsim.errors import Diagnostic, FitError
+from chipsim.errors import Diagnostic, FitError, UsageError
 
 COARSEST = 64                   # clusters at the start; 16 and 256 end 5 and 14 % higher (grid of 4096)
 REHEAT, COLD = 2.0, 0.3         # temperatures below the coarsest level, in units of a cluster's typical traffic x hops
@@ -58,7 +59,8 @@ class Ground:
         apart = cells > 0
         step = self.floorplan.hops(here[apart], there[apart]) / cells[apart]
         cheap = float(np.median(step)) if len(step) else 1.0
-        return cheap or 1.0, max(float(step.mean()) if len(step) else 1.0, cheap)
+        cheap = cheap or 1.0
+        return cheap, max(float(step.mean()) if len(step) else 1.0, cheap)
 
     def spots(self, sites: np.ndarray) -> np.ndarray:
         """SPOT[len(sites)] of single sites."""
@@ -195,14 +197,18 @@ def place_graph(traffic: csr_array, floorplan: Floorplan, *, pinned: np.ndarray 
                 seed: int = 0) -> np.ndarray:
     """A site for every vertex, so that packets x hops is small. Same seed, same placement.
 
-    traffic   [n, n] packets from row to column, any unit; the diagonal does not count
+    traffic   [n, n] packets from row to column, any unit up to 1e18; the diagonal does not count
     pinned    int[n]: a site that is given, -1: free; several vertices may be pinned to one site, none else comes there
     effort    fast, normal or best
-    Returns int64[n] sites, all different but for pinned ones. FitError when there are fewer sites than vertices.
+    Returns int64[n] sites, all different but for pinned ones. FitError when there are fewer sites than vertices,
+    UsageError.
     """
+    if effort not in EFFORTS:
+        raise UsageError(Diagnostic("U422", f"no effort `{effort}`", help="one of " + ", ".join(EFFORTS)))
     starts, moves, pairs = EFFORTS[effort]
+    traffic, seed = checked_traffic(traffic), checked_seed(seed)
     n = traffic.shape[0]
-    pinned = np.full(n, -1) if pinned is None else np.asarray(pinned)
+    pinned = checked_pins(pinned, n, floorplan.n_sites)
     free = np.flatnonzero(pinned < 0)
     fixed = np.flatnonzero(pinned >= 0)
     ground = Ground.of(floorplan, pinned[fixed])
@@ -211,10 +217,12 @@ def place_graph(traffic: csr_array, floorplan: Floorplan, *, pinned: np.ndarray 
         raise FitError(Diagnostic("M250", f"{len(free)} cores are in use, {n_sites} places are free", help=(
             "a larger chip, or fewer dead or pinned cores")))
     if not len(free):
-        return pinned.astype(np.int64)
+        return pinned
     number = np.empty(n, np.int64)                           # free vertices, idle ones to fill all sites, fixed ones
     number[free], number[fixed] = np.arange(len(free)), n_sites + np.arange(len(fixed))
-    graph = _contracted(csr_array(traffic + traffic.T), number, n_sites + len(fixed))
+    graph = csr_array(traffic + traffic.T)
+    graph.eliminate_zeros()
+    graph = _contracted(graph, number, n_sites + len(fixed))
     graph = _thinned(graph, max(NEIGHBOURS[effort], SMALL) * len(free), seed)
     small = n_sites <= SMALL
     best = None
@@ -226,7 +234,7 @@ def place_graph(traffic: csr_array, floorplan: Floorplan, *, pinned: np.ndarray 
         cost = _cost(graph, np.append(ground.free[np.argsort(at)], pinned[fixed]), floorplan)
         if best is None or cost < best[0]:
             best = cost, at
-    sites = pinned.astype(np.int64)
+    sites = pinned.copy()
     sites[free] = ground.free[np.argsort(best[1])[: len(free)]]
     return sites
 
