@@ -100,14 +100,14 @@ def understood(path: str | os.PathLike, kind: str) -> Iterator[None]:
 
 
 def kind_of(path: str | os.PathLike) -> str | None:
-    """"layout", "run" or None, without reading the arrays."""
+    """"layout", "run" or None, without reading the arrays. A file that is no HDF5, or damaged, goes by its name."""
     import h5py
 
     try:
         with h5py.File(path, "r") as h:
             return h.attrs.get("chipsim_kind")
     except DAMAGE:
-        return None
+        return next((kind for kind in ("layout", "run") if str(path).endswith(f".{kind}.h5")), None)
 
 
 def plain(value: object) -> object:

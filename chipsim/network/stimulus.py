@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from chipsim.errors import Diagnostic, StimulusError
-from chipsim.files import DAMAGE, replacing
+from chipsim.files import DAMAGE, load_numpy, replacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,7 @@ class Stimulus:
     value   float64[events], payload of each event; None: all 1
     labels  int64[n_samples] or None
     origin  file or function it comes from
+    listed  from a list of events, which does not tell how many silent lines and ticks follow its last
     """
 
     n_samples: int
@@ -37,6 +38,7 @@ class Stimulus:
     value: np.ndarray | None = None
     labels: np.ndarray | None = None
     origin: str = ""
+    listed: bool = False
 
     def __post_init__(self) -> None:
         if self.n_samples < 1 or self.ticks < 1:
@@ -131,6 +133,9 @@ class Stimulus:
         """One long recording as samples of so many ticks; nothing to do if the samples have that length already."""
         if ticks_per_sample == self.ticks:
             return self
+        if self.listed and ticks_per_sample > 0 and (silent := -self.ticks % ticks_per_sample):
+            start = np.concatenate([self.start, np.full(silent, self.start[-1])])
+            return replace(self, ticks=self.ticks + silent, start=start).cut(ticks_per_sample)
         if ticks_per_sample < 1 or self.n_samples != 1 or self.ticks % ticks_per_sample:
             raise _error(self.origin, "S308", f"{self.n_samples} samples of {self.ticks} ticks cannot be cut into "
                                               f"samples of {ticks_per_sample}",
@@ -163,9 +168,10 @@ class Stimulus:
         return x.reshape(self.n_samples, self.ticks, self.n_lines).transpose(1, 0, 2)
 
     def check_lines(self, needed: int, network: str = "the network") -> None:
-        """Raise StimulusError unless there are as many lines as the network's inputs have."""
-        if self.n_lines != needed:
-            raise _error(self.origin, "S312", f"the stimulus has {self.n_lines} lines; {network} needs {needed}",
+        """Raise StimulusError unless there are as many lines as the network's inputs have, or fewer in a list."""
+        if self.n_lines > needed or self.n_lines < needed and not self.listed:
+            lines = f"{self.n_lines} line{'s' * (self.n_lines != 1)}"
+            raise _error(self.origin, "S312", f"the stimulus has {lines}; {network} needs {needed}",
                          "check that it was made for this network, and for all its inputs in order")
 
     def save(self, path: str | os.PathLike) -> None:
@@ -233,10 +239,10 @@ def _read_npy(path: Path) -> Stimulus:
 
 def _numpy(path: Path) -> dict[str, np.ndarray]:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        return {"x": loaded} if isinstance(loaded, np.ndarray) else {k: loaded[k] for k in loaded.files}
-    except (OSError, ValueError, EOFError, KeyError) as e:
+        loaded = load_numpy(path)
+    except ValueError as e:
         raise _error(str(path), "S313", "not a NumPy file of numbers, or a damaged one", "save with np.savez") from e
+    return loaded if isinstance(loaded, dict) else {"x": loaded}
 
 
 def _read_csv(path: Path) -> Stimulus:
@@ -255,8 +261,9 @@ def _read_csv(path: Path) -> Stimulus:
             if row and not ok:
                 raise StimulusError(Diagnostic("S314", f"row {number} is no event: {','.join(row)[:60]}",
                                                file=str(path), line=number, column=1,
-                                               help="rows are tick,line or tick,line,value"))
+                                               help="rows are tick,line or tick,line,value, all of them alike"))
             rows += [cells] if row else []
-    table = np.array(rows).reshape(len(rows), -1) if rows else np.zeros((0, 2))
-    value = table[:, 2] if table.shape[1] == 3 else None
-    return Stimulus.from_events(table[:, 0], table[:, 1], value, origin=str(path))
+    if not rows:
+        raise _error(str(path), "S314", "there is no event", "rows are tick,line or tick,line,value")
+    tick, line, *value = np.array(rows).T
+    return replace(Stimulus.from_events(tick, line, *value, origin=str(path)), listed=True)

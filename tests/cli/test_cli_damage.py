@@ -28,6 +28,7 @@ KINDS = {
     "net.yaml": ["run", "?", *RUN],
     "net.h5": ["run", "?", *RUN],
     "in.h5": ["run", "net.yaml", "--chip", "loihi", "--input", "?", "--no-save"],
+    "in.npz": ["run", "net.yaml", "--chip", "loihi", "--input", "?", "--no-save"],
     "in.csv": ["run", "net.yaml", "--chip", "loihi", "--input", "?", "--no-save"],
     "chip.yaml": ["run", "net.yaml", "--chip", "?", "--input", "in.h5", "--no-save"],
     "net.layout.h5": ["run", "?", "--input", "in.h5", "--no-save"],
@@ -46,6 +47,7 @@ def folder(tmp_path_factory, examples_dir):
         Path("in.csv").write_text("tick,line\n0,0\n1,2\n5,1\n")
         Path("net.nir").write_bytes((examples_dir / "digits.nir").read_bytes())
         Stimulus.from_dense(np.eye(3)[:, None]).save("in.h5")
+        np.savez_compressed("in.npz", x=np.eye(3)[:, None])
         save(load_network("net.yaml"), Path("net.h5"))
         assert main(["compile", "net.yaml", "--chip", "loihi", "-o", "net.layout.h5", "--quiet"]) == 0
         assert main(["run", "net.layout.h5", "--input", "in.h5", "-o", "net.run.h5", "--quiet"]) == 0
@@ -79,3 +81,10 @@ def test_damage_is_answered(folder, monkeypatch, capsys, name):
         assert code == 0 or "error[" in err and "fault of chipsim" not in err
         answered += code != 0
     assert answered >= 5
+
+
+def test_a_layout_cut_off_is_said_to_be_one(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    Path("cut.layout.h5").write_bytes(Path("net.layout.h5").read_bytes()[:2000])
+    assert main(["run", "cut.layout.h5", "--input", "in.h5", "--no-save"]) == 2
+    assert "`cut.layout.h5` cannot be read as a layout file" in capsys.readouterr().err

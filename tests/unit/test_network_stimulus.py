@@ -119,7 +119,8 @@ def test_wrong_stimuli_are_explained(tmp_path, make, code, message):
     (".h5", "hello", "not an HDF5 file"), (".npz", "hello", "not a NumPy file"),
     (".csv", "tick,line\n1,2\nx,3\n", "row 3"),
     (".csv", "1,2\n1,2,3\n", "row 2"), (".csv", "1.5,2\n", "row 1"), (".txt", "1,2", "cannot tell the format"),
-    (".csv", "-1,2\n", "in tick -1"), (".npy", "", "not a NumPy file"),
+    (".csv", "-1,2\n", "in tick -1"), (".npy", "", "not a NumPy file"), (".npz", "PK\3\4hello", "not a NumPy file"),
+    (".csv", "tick,line\n", "no event"),
 ])
 def test_damaged_files_are_explained(tmp_path, suffix, text, message):
     path = tmp_path / f"s{suffix}"
@@ -127,3 +128,13 @@ def test_damaged_files_are_explained(tmp_path, suffix, text, message):
     with pytest.raises(StimulusError, match=message) as error:
         Stimulus.load(path)
     assert error.value.diagnostics[0].file == str(path)
+
+
+def test_silent_lines_and_ticks_after_the_last_event_of_a_list_are_there(tmp_path):
+    (tmp_path / "s.csv").write_text("0,1\n7,2\n")
+    stimulus = Stimulus.load(tmp_path / "s.csv", ticks_per_sample=6)
+    stimulus.check_lines(5)
+    assert (stimulus.n_samples, stimulus.ticks) == (2, 6)
+    assert np.argwhere(stimulus.dense()).tolist() == [[0, 0, 1], [1, 1, 2]]
+    with pytest.raises(StimulusError, match="has 3 lines; the network needs 2"):
+        stimulus.check_lines(2)

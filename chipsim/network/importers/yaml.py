@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from chipsim.errors import Diagnostic, NetworkError
+from chipsim.files import load_numpy
 from chipsim.models.neurons import parameters_of
 from chipsim.network.build import KINDS, OPTIONS, NetworkBuilder
 from chipsim.network.graph import Network
@@ -186,11 +187,11 @@ def _weights(document: Document, path: tuple, weights: object, kind: str, sizes:
 def _file(document: Document, path: tuple, name: str) -> np.ndarray | None:
     file = document.path.parent / name
     try:
-        array = np.load(file, allow_pickle=False)
+        array = load_numpy(file)
     except FileNotFoundError:
         document.report("N241", path, f"there is no file {name}", f"it is looked for in {document.path.parent or '.'}")
         return None
-    except (OSError, ValueError, EOFError):
+    except ValueError:
         document.report("N241", path, f"{name} is not a .npy file of numbers", "write it with numpy.save")
         return None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
