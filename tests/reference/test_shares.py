@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from itertools import count
 
@@ -97,24 +98,53 @@ def test_a_run_goes_on_with_another_number_of_threads(tmp_path):
     assert_same_run(run, simulate(layout, given_))
 
 
-def test_borders_move_to_where_the_spikes_are():
+@pytest.fixture
+def uneven():
+    """A layout of which a few cores spike in every tick, and most never do."""
     net = NetworkBuilder("uneven")
     net.add_input("in", 5)
     net.add_population("busy", 40, "loihi_lif", du=4095, dv=0, vth_mant=2, bias_mant=70)
     net.add_population("calm", 160, "loihi_lif", du=4095, dv=0, vth_mant=60_000)
     net.connect("in", "calm", weights=np.full((160, 5), 2.0))
     net.connect("busy", "busy", weights=np.full((40, 40), 2.0), delay=1)
-    layout = compile(net.build(["calm"]), "loihi", neurons_per_core=20)
-    function = Function(plan(layout), np.zeros(layout.n_sources, bool), True, 0, 2)
-    one = Function(plan(layout), np.zeros(layout.n_sources, bool), True)
+    return compile(net.build(["calm"]), "loihi", neurons_per_core=20)
+
+
+def in_shares(layout, threads):
+    return Function(plan(layout), np.zeros(layout.n_sources, bool), True, 0, threads)
+
+
+def on(function, chunks):
+    """`chunks` times 16 ticks without input."""
+    return [function.advance(16, np.zeros(17, np.int64), np.zeros(0, np.uint32), None, 0, []) for _ in range(chunks)]
+
+
+def test_borders_move_to_where_the_spikes_are(uneven):
+    function, one = in_shares(uneven, 2), in_shares(uneven, 1)
     before = function.ranges[0].stop
     for _ in range(10):
-        found, wanted = (f.advance(16, np.zeros(17, np.int64), np.zeros(0, np.uint32), None, 0, [])
-                         for f in (function, one))
-        assert all(map(np.array_equal, found, wanted))
+        assert all(map(np.array_equal, on(function, 1)[0], on(one, 1)[0]))
         assert all(map(np.array_equal, function.packets.by_tick(), one.packets.by_tick()))
     assert function.ranges[0].stop != before
     assert np.array_equal(function.active_per_core(), one.active_per_core())
+
+
+def test_borders_stay_where_the_spikes_are_when_a_part_of_the_run_is_taken(uneven):
+    """The spikes of the ticks since are not divided by all ticks of the run."""
+    function, whole = in_shares(uneven, 2), in_shares(uneven, 2)
+    on(function, 31)                                               # looked at after 64 ticks, and after 512
+    function.forget()
+    on(function, 1)
+    on(whole, 32)
+    assert function.ranges == whole.ranges
+
+
+def test_borders_of_a_run_that_goes_on_move_to_where_the_spikes_are(uneven):
+    function, fresh = in_shares(uneven, 2), in_shares(uneven, 2)
+    function.restore(function.snapshot() | {"tick": np.array(10_000)})
+    on(function, 10)
+    on(fresh, 10)
+    assert function.ranges == fresh.ranges
 
 
 def test_segments_that_cannot_be_divided_leave_the_chip_whole():
@@ -134,3 +164,22 @@ def test_an_error_in_one_share_ends_the_others():
     with pytest.raises(IndexError):
         for _ in range(2):
             function.advance(9, np.zeros(10, np.int64), np.zeros(0, np.uint32), None, 0, too_short)
+
+
+@pytest.mark.parametrize("sent", [1, 2])
+def test_threads_do_not_wait_for_others_that_were_never_sent_for(monkeypatch, sent):
+    """Ctrl-C while threads are sent for, or no thread to be had: those on their way return, and the process ends."""
+    layout = compile(wide(1, tau=4e-3, v_threshold=0.7), load_chip("ideal", set=("core.delay.min=1",)))
+    function = Function(plan(layout), np.zeros(layout.n_sources, bool), False, 0, 3)
+    submit, under_way = ThreadPoolExecutor.submit, []
+
+    def interrupted(*call):
+        under_way.append(submit(*call))
+        if len(under_way) == sent:
+            raise KeyboardInterrupt
+        return under_way[-1]
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        function.advance(9, np.zeros(10, np.int64), np.zeros(0, np.uint32), None, 0, [])
+    assert not wait(under_way, timeout=60).not_done

@@ -199,6 +199,7 @@ cdef class ChipState(Held):
         cdef int64_t i
         for i in range(self.n_shares):
             self.shares[i].tick = int(snapshot["tick"])
+        self.counted_from, self.look_at = self.tick, self.tick + FIRST_LOOK
         for name, array in self.changing().items():
             array[...] = snapshot[name]
         self.learners.restore(snapshot)
@@ -217,6 +218,7 @@ cdef class ChipState(Held):
             self.shares[i].events.n = 0
             self.keep[f"core_active{i}"][...] = 0
         self.keep["source_spikes"][...] = 0
+        self.counted_from = self.tick
         self.keep["core_blocks"][...] = 0
         self.learners.forget()
 

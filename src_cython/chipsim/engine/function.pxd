@@ -15,4 +15,5 @@ cdef class Function(ChipState):
     cdef readonly Packets packets
     cdef Packets other                              # of the chunk before it
 
+    cdef int work_together(self) except -1
     cdef int64_t deliver_late(self, const Event* e, const int32_t* late) noexcept nogil

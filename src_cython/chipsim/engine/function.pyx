@@ -6,6 +6,8 @@ One call advances a chunk of ticks without the interpreter, on one thread or on 
 A tick is two steps: all groups are advanced and emit their spikes, then the spikes are delivered. A caller to whom the
 time of a packet matters holds a tick between the two and says which packets come late, or never (`release`).
 """
+from threading import Lock
+
 from libc.stdint cimport int32_t, int64_t, uint32_t
 
 import numpy as np
@@ -74,10 +76,7 @@ cdef class Function(ChipState):
         self.probes = [self.divided(*probe) for probe in probes]
         with self.pace.measured(n_ticks, 1 if self.alone else self.n_shares) as together:
             if together:
-                others = [self.pool.submit(self.work, i) for i in range(1, self.n_shares)]
-                self.work(0)
-                for other in others:
-                    other.result()
+                self.work_together()
             else:
                 with nogil:
                     run_ticks(&self.chip, self.shares, self.n_shares, 0, self.n_shares, k, NULL, 0)
@@ -95,8 +94,29 @@ cdef class Function(ChipState):
         """Of the chunk advanced last: (length of the learning phase in ps int64[ticks], its core int32[ticks])."""
         return self.keep["learning_ps"].copy(), self.keep["learning_core"].copy()
 
-    def work(self, int64_t i):
-        """Advance share i by the chunk at hand, beside the threads that advance the others."""
+    cdef int work_together(self) except -1:
+        """Advance all shares by the chunk at hand, each on a thread of its own.
+
+        None begins before all are on their way, since it would wait for the others at their first meeting: for ever,
+        where Ctrl-C comes, or no thread is to be had, before the last has been sent for.
+        """
+        gate, complete = Lock(), []
+        gate.acquire()
+        try:
+            others = [self.pool.submit(self.work, i, gate, complete) for i in range(1, self.n_shares)]
+            complete.append(True)
+        finally:
+            gate.release()
+        self.work(0, gate, complete)
+        for other in others:
+            other.result()
+        return 0
+
+    def work(self, int64_t i, gate, complete):
+        """Advance share i by the chunk at hand when the gate opens, unless the others are not complete."""
+        with gate:
+            if not complete:
+                return
         with nogil:
             run_ticks(&self.chip, self.shares, self.n_shares, i, i + 1, &self.chunk, &self.meeting, i)
 
