@@ -6,7 +6,9 @@ from scipy.sparse import csr_array, issparse
 
 from chipsim.errors import Diagnostic, UsageError
 
-MOST_PACKETS = 1e18         # of a source, or a pair, in a tick: their sums over a network are float32 in places
+# Sums over a network are float32 in places, and end at 3e38.
+MOST_SPIKES = 1e18          # of a neuron in a tick
+MOST_PACKETS = 1e30         # from a core to another
 MOST_SEEDS = 1 << 40        # seeds are multiplied on the way, and stay below 2^63
 
 
@@ -22,14 +24,14 @@ def checked_rates(rates: np.ndarray, n: int) -> np.ndarray:
     rates = np.ascontiguousarray(rates, np.float64)
     if rates.shape != (n,):
         raise _wrong(f"rates of {rates.size} neurons, there are {n}")
-    if (fault := fault_of(rates)) is not None:
+    if (fault := fault_of(rates, MOST_SPIKES)) is not None:
         raise _wrong(f"a rate of {rates[fault]} spikes per tick, of neuron {fault}")
     return rates
 
 
-def fault_of(packets: np.ndarray) -> int | None:
-    """The first entry that is no number of packets: not finite, negative, or beyond MOST_PACKETS."""
-    wrong = np.flatnonzero(~((packets >= 0) & (packets <= MOST_PACKETS)))
+def fault_of(counts: np.ndarray, most: float) -> int | None:
+    """The first entry that is no count: negative, not a number, or beyond `most`."""
+    wrong = np.flatnonzero(~((counts >= 0) & (counts <= most)))
     return int(wrong[0]) if len(wrong) else None
 
 
@@ -54,7 +56,7 @@ def checked_traffic(traffic: csr_array) -> csr_array:
     if traffic.ndim != 2 or traffic.shape[0] != traffic.shape[1]:
         raise _wrong(f"traffic from every core to every core is square, got {list(traffic.shape)}")
     traffic = csr_array(traffic, dtype=np.float64)
-    if (fault := fault_of(traffic.data)) is not None:
+    if (fault := fault_of(traffic.data, MOST_PACKETS)) is not None:
         raise _wrong(f"traffic of {traffic.data[fault]} packets")
     return traffic
 

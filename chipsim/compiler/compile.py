@@ -13,7 +13,7 @@ import numpy as np
 
 from chipsim.chip.spec import ChipSpec
 from chipsim.compiler.allocate import allocate
-from chipsim.compiler.arguments import checked_seed, fault_of
+from chipsim.compiler.arguments import MOST_SPIKES, checked_seed, fault_of
 from chipsim.compiler.avoid import Avoid, load_avoid
 from chipsim.compiler.draft import Draft, Options
 from chipsim.compiler.layout import Layout
@@ -149,7 +149,7 @@ def _checked_rates(network: Network, rates: Mapping[str, np.ndarray]) -> dict[st
             raise UsageError(Diagnostic("U424", f"rates of {np.size(values)} neurons for `{name}`: the network has "
                                         f"{have}", help="measure the rates with a run of this network"))
         checked[name] = np.asarray(values, np.float64).ravel()
-        if (fault := fault_of(checked[name])) is not None:
+        if (fault := fault_of(checked[name], MOST_SPIKES)) is not None:
             raise UsageError(Diagnostic("U424", f"a rate of {checked[name][fault]} spikes per tick, of neuron {fault} "
                                         f"of `{name}`", help="measure the rates with a run of this network"))
     return checked

@@ -212,6 +212,12 @@ def test_options_that_do_not_exist_are_refused(options, code, words):
     assert d.code == code and words in d.message and e.value.exit_code == 2
 
 
+def test_the_highest_rates_that_are_taken_can_be_placed():
+    net = layers(40, 40)
+    rates = {name: np.full(p.size, 1e18) for name, p in net.populations.items()}
+    assert compile(net, "loihi", rates=rates, neurons_per_core=4, objective="energy").n_cores >= 20
+
+
 LIF, NATIVE, BITS = "model: lif, tau: 10 ms", "model: loihi_lif, vth_mant: 9", "model: truenorth, alpha: 2"
 
 

@@ -197,7 +197,7 @@ def place_graph(traffic: csr_array, floorplan: Floorplan, *, pinned: np.ndarray 
                 seed: int = 0) -> np.ndarray:
     """A site for every vertex, so that packets x hops is small. Same seed, same placement.
 
-    traffic   [n, n] packets from row to column, any unit up to 1e18; the diagonal does not count
+    traffic   [n, n] packets from row to column, any unit up to 1e30; the diagonal does not count
     pinned    int[n]: a site that is given, -1: free; several vertices may be pinned to one site, none else comes there
     effort    fast, normal or best
     Returns int64[n] sites, all different but for pinned ones. FitError when there are fewer sites than vertices,
