@@ -6,6 +6,7 @@ import pytest
 
 from chipsim.chip import load_chip
 from chipsim.compiler import REPLACEABLE, compile
+from chipsim.compiler.partitioning.misfits import more_cores
 from chipsim.engine import simulate
 from chipsim.errors import ExpressError, FitError, UsageError
 from chipsim.network import NetworkBuilder, Stimulus, load_network
@@ -74,6 +75,15 @@ def test_network_that_needs_too_many_cores_lists_its_populations_largest_first()
     assert diagnostics[0].message == "network `layers` needs 9 cores, loihi has 2 (7 too many)"
     assert [d.message.split("`")[1] for d in diagnostics[1:]] == ["p1", "p0", "p2"]
     assert "takes 5 cores of loihi, bound by neurons (90 needed, 20 per core)" in diagnostics[1].message
+
+
+def test_a_chip_of_one_router_is_told_to_grow_only_as_it_can():
+    wide = load_chip("northpole", set=("fabric.width=1", "fabric.height=1"))
+    assert more_cores(wide, 953) == "--set fabric.width=953"
+    circuits = load_chip("brainscales2")
+    assert more_cores(circuits, 58) == "--set fabric.cores_per_router=58"
+    assert load_chip("brainscales2", set=("fabric.cores_per_router=58",)).n_cores == 58
+    assert "another chip" in more_cores(circuits, 703)
 
 
 def test_populations_share_cores_before_a_network_is_refused():

@@ -61,7 +61,7 @@ def takes(draft: Draft, i: int, cores: int, resource: str, need: int, have: int,
 
 
 def more_cores(chip: ChipSpec, need: int) -> str:
-    """Options of the command line with which the chip, or a system of it, has so many cores."""
+    """Options of the command line with which the chip, or a system of it, has so many cores, or that there are none."""
     f = chip.fabric
     part = "" if f.n_cores is None else f" --set fabric.n_cores={need}"         # not all places are cores
     if part and need <= f.n_places * f.cores_per_router:
@@ -73,7 +73,10 @@ def more_cores(chip: ChipSpec, need: int) -> str:
     if f.topology == "tree":
         levels = next(n for n in range(1, 64) if (f.arity or 2) ** n * f.cores_per_router >= need)
         return f"--set fabric.levels={levels}{part}"
-    if f.topology == "custom" or f.n_routers == 1:
-        return f"--set fabric.cores_per_router={ceil(need / f.n_places)}{part}"
+    if f.topology == "custom" or f.n_routers == 1 and f.channels.east_west is None:     # routers cannot become more
+        each = ceil(need / f.n_places)
+        if (f.router_ports - f.cores_per_router + each) * f.n_vcs > 64:         # chip/rules.py: routers_fit_the_engine
+            return f"on another chip, since a router of {chip.name} joins no more than 64 ports"
+        return f"--set fabric.cores_per_router={each}{part}"
     return f"--set fabric.width={ceil(need / (f.height * f.cores_per_router))}{part}"
 
