@@ -251,6 +251,14 @@ def test_traffic_may_be_whole_numbers_or_all_zero_and_hops_free():
         assert len(np.unique(place_graph(csr_array(traffic), mesh(grid(3, 3), hop=(0.0, 0.0))))) == 4
 
 
+def test_sites_of_one_router_share_a_row_of_the_table():
+    of, cells = np.repeat(np.arange(6), 3), np.repeat(grid(3, 2), 3, axis=0)
+    hops = mesh(grid(3, 2)).hops(np.arange(6)[:, None], np.arange(6)[None, :])
+    short, whole = tabulated(hops, cells, of), tabulated(hops[np.ix_(of, of)], cells)
+    assert short.table.size == 36
+    assert (place_graph(some_traffic(16, 3), short) == place_graph(some_traffic(16, 3), whole)).all()
+
+
 def test_a_table_of_hops_serves_any_fabric():
     hops = mesh(grid(5, 4)).hops(np.arange(20)[:, None], np.arange(20)[None, :])
     traffic = some_traffic(20, 3)

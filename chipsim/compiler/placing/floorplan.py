@@ -81,12 +81,16 @@ def hexagonal(cells: np.ndarray, shape: tuple[int, int], *, ring: bool = True) -
                      second=(origin - code).astype(np.int32))
 
 
-def tabulated(hops: np.ndarray, cells: np.ndarray | None = None) -> Floorplan:
-    """Sites with any symmetric table of hops [S,S]; `cells` tells which are near each other (default: in one row)."""
+def tabulated(hops: np.ndarray, cells: np.ndarray | None = None, of: np.ndarray | None = None) -> Floorplan:
+    """Sites with any symmetric table of hops [R,R]; `cells` tells which are near each other (default: in one row).
+
+    of  int[S] row of the table that each site has (default: its own)
+    """
     n = len(hops)
-    cells = _cells(np.stack([np.arange(n), np.zeros(n, int)], axis=1) if cells is None else cells)
+    of = np.arange(n) if of is None else of
+    cells = _cells(np.stack([np.arange(len(of)), np.zeros(len(of), int)], axis=1) if cells is None else cells)
     return Floorplan(cells, cells.astype(float), table=np.ascontiguousarray(hops, np.float32).ravel(),
-                     first=(np.arange(n) * n).astype(np.int32), second=np.arange(n, dtype=np.int32))
+                     first=(of * n).astype(np.int32), second=of.astype(np.int32))
 
 
 def grid(width: int, height: int) -> np.ndarray:

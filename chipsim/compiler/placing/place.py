@@ -117,7 +117,7 @@ def _floorplan(chip: ChipSpec, router: np.ndarray, routes: Routes | None, avoid:
     cost[_dead(plan, avoid)] = FORBIDDEN
     used, at = np.unique(router, return_inverse=True)
     hops = _path_costs(routes, used, cost)
-    return tabulated(((hops + hops.T) / 2)[np.ix_(at, at)], cells)
+    return tabulated((hops + hops.T) / 2, cells, at)     # by router, not by core: on SpiNNaker a 324th
 
 
 def _dead(plan: FabricPlan, avoid: Avoid) -> np.ndarray:
