@@ -74,7 +74,8 @@ def run(args: Namespace) -> int:
         save_layout(layout, target)
         talk.line("saved", f"{target}")
     if args.explain_core is not None:
-        show(_core(layout, args.explain_core))
+        core = core_account_of(layout, args.explain_core)
+        show(json.dumps(core, indent=2, ensure_ascii=False) if args.format == "json" else _core(core))
         return 0
     account = account_of(layout)
     if samples is not None:
@@ -154,34 +155,45 @@ def account_of(layout: Layout) -> dict[str, Any]:
     })
 
 
-def _core(layout: Layout, number: int) -> str:
-    """One core of the chip in text. UsageError if nothing stands on it."""
+def core_account_of(layout: Layout, number: int) -> dict[str, Any]:
+    """What stands on one core of the chip, as JSON's types. UsageError if nothing does."""
     from chipsim.compiler.partitioning.misfits import KEY, REMEDY, UNIT
-    from chipsim.report.text import table
+    from chipsim.report.report import plain
 
     if number not in layout.cores:
         raise UsageError(Diagnostic("U425", f"nothing stands on core {number}", help="cores in use: " + ", ".join(
             map(str, layout.cores[:16])) + (", ..." if layout.n_cores > 16 else "")))
     c = int((layout.cores == number).argmax())
-    rows, full = [], {}
-    for name, used in layout.usage.items():
-        limit = layout.limits.get(name)
-        if limit:
-            full[name] = used[c] / limit
-        rows.append((UNIT[name], count(used[c]), "no limit" if limit is None else count(limit),
-                     percent(used[c] / limit) if limit else "-"))
     here: dict[str, int] = {}
     for g in layout.groups:
         if g.core == c:
             name = layout.populations[g.population].name
             here[name] = here.get(name, 0) + g.stop - g.start
-    parts = [f"core {number}, router {tuple(_router(number, layout.chip.fabric))}",
-             table(("population", "neurons"), [(name, count(n)) for name, n in here.items()], "<>"),
+    used = {name: used[c] for name, used in layout.usage.items()}
+    full = {name: used[name] / limit for name in used if (limit := layout.limits.get(name))}
+    closest = max(full, key=lambda name: full[name]) if full else None
+    return plain({
+        "schema_version": 1, "network": layout.network, "chip": layout.chip.name, "core": number,
+        "router": _router(number, layout.chip.fabric), "neurons": here,
+        "resources": {name: {"unit": UNIT[name], "used": n, "limit": layout.limits.get(name)}
+                      for name, n in used.items()},
+        "closest": closest,
+        "remedy": f"{REMEDY[closest]}; or larger cores ({KEY[closest]})" if closest else None})
+
+
+def _core(core: dict[str, Any]) -> str:
+    """One core of the chip in text."""
+    from chipsim.report.text import table
+
+    rows = [(r["unit"], count(r["used"]), "no limit" if r["limit"] is None else count(r["limit"]),
+             percent(r["used"] / r["limit"]) if r["limit"] else "-") for r in core["resources"].values()]
+    parts = [f"core {core['core']}, router {tuple(core['router'])}",
+             table(("population", "neurons"), [(name, count(n)) for name, n in core["neurons"].items()], "<>"),
              table(("resource", "used", "limit", "full"), rows, "<>>>")]
-    if full:
-        tightest = max(full, key=lambda name: full[name])
-        parts.append(f"closest to its limit: {UNIT[tightest]} ({percent(full[tightest])})\n"
-                     f"what would relieve it: {REMEDY[tightest]}; or larger cores ({KEY[tightest]})")
+    if core["closest"]:
+        r = core["resources"][core["closest"]]
+        parts.append(f"closest to its limit: {r['unit']} ({percent(r['used'] / r['limit'])})\n"
+                     f"what would relieve it: {core['remedy']}")
     return "\n\n".join(parts)
 
 
@@ -221,7 +233,7 @@ def _text(account: dict[str, Any], explain: bool) -> str:
         parts.append("changed\n" + "\n".join(f"  {approximation(a)}" for a in account["approximations"]))
     if explain:
         placed = [(p["population"], _range(p), str(p["core"]),
-                   f"({p['router'][0]},{p['router'][1]})", str(p["slot"])) for p in account["placement"]]
+                   f"({p['router'][0]},{p['router'][1]})", str(p["slot"])) for p in _joined(account["placement"])]
         parts.append(table(("population", "neurons", "core", "router", "from slot"), placed, "<>>>>"))
         bound = [(b["population"], count(b["cores"]), b["unit"] or "none", percent(b["full"]), b["remedy"] or "-")
                  for b in account["binding"]]
@@ -248,6 +260,16 @@ def _frame(layers: list[dict[str, Any]]) -> str:
     rows.append(("frame", si(length, "s"), "", "", count(operations), "", "", "", ""))
     return table(("layer", "time", "bits", "cores", "operations", "start", "multiply", "move", "update"), rows,
                  "<>>>>>>>>")
+
+
+def _joined(placement: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each population on a core: cores filled for few packets hold hundreds of pieces of an image."""
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for p in placement:
+        row = rows.setdefault((p["population"], p["core"]), p | {"neurons": 0})
+        row["neurons"] += p["neurons"]
+        row["first"], row["last"] = min(row["first"], p["first"]), max(row["last"], p["last"])
+    return list(rows.values())
 
 
 def _range(p: dict[str, Any]) -> str:

@@ -54,6 +54,28 @@ def test_a_core_is_explained(capsys):
     assert "closest to its limit: neurons" in text and "what would relieve it: " in text
 
 
+def test_a_core_is_explained_in_json(capsys):
+    core = account(capsys, "--explain-core", "0")
+    assert (core["core"], core["router"], core["neurons"]) == (0, [0, 0], {"lif1": 96})
+    assert core["resources"]["neurons"] == {"unit": "neurons", "used": 96, "limit": 1024}
+    assert core["closest"] == "neurons" and "core.neurons" in core["remedy"]
+
+
+def test_pieces_of_a_population_on_a_core_are_one_row_of_the_explanation(capsys, tmp_path):
+    net = tmp_path / "image.yaml"
+    net.write_text("dt: 1 ms\npopulations:\n  in: {model: input, shape: [1, 8, 8]}\n"
+                   "  image: {model: lif, shape: [2, 8, 8], tau: 20 ms}\n"
+                   "projections:\n  - {from: in, to: image, kind: conv2d, kernel: 3, padding: 1}\n")
+    command = ["compile", str(net), "--chip", "truenorth", "--set", "core.axons_in=20", "--effort", "fast",
+               "--objective", "energy", "--quiet"]
+    assert main([*command, "--format", "json"]) == 0
+    placed = json.loads(capsys.readouterr().out)
+    assert len(placed["placement"]) > placed["cores"] > 1
+    assert main([*command, "--explain"]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("image ") and ".." in line]
+    assert len(rows) == placed["cores"] and any(" of " in row for row in rows)
+
+
 def test_an_empty_core_has_nothing_to_explain(capsys):
     assert main(["compile", *DIGITS, "--quiet", "--explain-core", "99"]) == 2
     error = capsys.readouterr().err

@@ -173,6 +173,19 @@ def test_feedback_faster_than_the_chip_is_an_error_until_it_is_allowed_to_be_slo
     assert compile(loop(0, 2), "loihi").approximations == compile(loop(1, 1), "loihi").approximations
 
 
+def test_feedback_that_a_crossbar_holds_in_several_types_is_slower_in_one_row():
+    net = NetworkBuilder("loop", dt=1e-3)
+    net.add_input("in", 1)
+    for name, n in (("a", 20), ("b", 300)):
+        net.add_population(name, n, "lif", tau=0.01)
+    net.connect("in", "a")
+    net.connect("a", "a", weights=np.random.default_rng(0).normal(size=(20, 20)), delay=1)
+    net.connect("a", "b")
+    layout = compile(net.build(["b"]), "truenorth", approximate="delays", effort="fast")
+    rows = [(a["what"], a["size"]) for a in layout.approximations if a["kind"] == "delays"]
+    assert rows == [("delay of `a -> a`", "1 tick more")]
+
+
 def test_delay_longer_than_the_chip_has_is_an_error():
     net = NetworkBuilder("far", dt=1e-3)
     net.add_input("in", 1)

@@ -43,8 +43,9 @@ def retimed(draft: Draft, least: Callable[[Connection], int]) -> Draft:
     for i, c in enumerate(draft.connections):
         ticks = c.delay + depth[c.post] - depth[c.pre]
         if i in loose and ticks < least(c):
-            approximations.append(dict(what=f"delay of `{c.name}`", kind="delays",
-                                       size=f"{least(c) - ticks} tick more"))
+            late = least(c) - ticks
+            told = dict(what=f"delay of `{c.name}`", kind="delays", size=f"{late} tick{'s' * (late > 1)} more")
+            approximations += [told] if told not in approximations else []      # a crossbar's projection is several
             ticks = least(c)
         if ticks - in_axon[c.pre] > most:
             problems.append(Diagnostic(
