@@ -99,5 +99,6 @@ def _library() -> ModuleType:
 
 
 def _initializer(library: ModuleType):
-    """Mt-KaHyPar with as many threads as there are processors for this process."""
-    return library.initialize(len(os.sched_getaffinity(0)), False)
+    """Mt-KaHyPar with as many threads as there are processors for this process, or in all where nobody can say."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return library.initialize(processors, False)
