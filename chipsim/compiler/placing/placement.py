@@ -58,9 +58,10 @@ class Ground:
         cells = np.abs(self.floorplan.cells[here] - self.floorplan.cells[there]).sum(axis=1)
         apart = cells > 0
         step = self.floorplan.hops(here[apart], there[apart]) / cells[apart]
-        cheap = float(np.median(step)) if len(step) else 1.0
-        cheap = cheap or 1.0
-        return cheap, max(float(step.mean()) if len(step) else 1.0, cheap)
+        if not step.any():                                  # one cell, or hops that cost nothing
+            return 1.0, 1.0
+        cheap = float(np.median(step)) or 1.0
+        return cheap, max(float(step.mean()), cheap)
 
     def spots(self, sites: np.ndarray) -> np.ndarray:
         """SPOT[len(sites)] of single sites."""
